@@ -1,0 +1,1 @@
+//! The loop that wires core to adapters, and nothing else.

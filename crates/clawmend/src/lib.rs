@@ -1,0 +1,12 @@
+//! The effects of Clawmend. Decisions are in `clawmend-core`; here they meet the world.
+
+pub mod api;
+pub mod cli;
+pub mod daemon;
+pub mod host;
+pub mod keeper;
+pub mod openclaw;
+pub mod probe;
+pub mod service;
+pub mod settings;
+pub mod store;

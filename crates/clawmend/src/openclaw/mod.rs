@@ -1,0 +1,1 @@
+//! All that knows OpenClaw: discovery, endpoints, config, locks, logs, installation.

@@ -1,0 +1,1 @@
+//! Our own configuration file, parsed into types at the edge.

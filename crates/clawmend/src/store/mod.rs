@@ -1,0 +1,1 @@
+//! SQLite: events, incidents, standing wishes, what the guard must remember.

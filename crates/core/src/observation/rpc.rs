@@ -1,0 +1,57 @@
+//! What comes over the standing WebSocket subscription (protocol 4).
+
+use serde::{Deserialize, Serialize};
+
+/// One event of the subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rpc", rename_all = "snake_case")]
+pub enum RpcSeen {
+    /// Connected and authorised.
+    Connected {
+        /// The gateway's version.
+        version: String,
+        /// Its own boot id: changes with a restart inside the process.
+        boot_id: Option<String>,
+    },
+    /// The connection ended.
+    Lost,
+    /// `shutdown`: it ends on purpose.
+    Shutdown {
+        /// Its reason, redacted.
+        reason: String,
+        /// When it means to be back; `None`: it does not mean to come back.
+        restart_expected_ms: Option<u64>,
+    },
+    /// The token was refused. Probes go on over HTTP.
+    Unauthorized,
+    /// No token could be found, or it is a secret reference that we cannot resolve. Probes go on over HTTP.
+    NoToken,
+    /// The gateway speaks another protocol. Probes go on over HTTP.
+    ProtocolMismatch,
+    /// The state of all channel accounts.
+    Channels {
+        /// At most 256 are kept.
+        accounts: Vec<ChannelState>,
+    },
+}
+
+/// One channel account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChannelState {
+    /// Such as `telegram`.
+    pub channel: String,
+    /// Such as `default`.
+    pub account: String,
+    /// Switched on in the config and with credentials.
+    pub wanted: bool,
+    /// It runs.
+    pub running: bool,
+    /// OpenClaw's breaker did not start it.
+    pub suppressed: bool,
+    /// A person stopped it (`channels.stop`).
+    pub stopped_by_person: bool,
+    /// OpenClaw's health monitor will not restart it (`terminal-disconnect`, `blocked`).
+    pub terminal: bool,
+    /// Its last error, redacted and shortened.
+    pub error: Option<String>,
+}
