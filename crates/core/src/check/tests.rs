@@ -171,7 +171,15 @@ fn a_person_who_stopped_or_paused_it_is_obeyed_by_everyone_else() {
                     for s in [world.unit(), world.ended_unit(), world.child(), world.ended_child()] {
                         let expected = match action {
                             Action::StopUnit | Action::EnableUnit { on: false } => Refusal::NoStopWish,
-                            _ => refusal,
+                            Action::Spawn
+                            | Action::Hasten
+                            | Action::StartUnit { .. }
+                            | Action::RestartUnit
+                            | Action::EnableUnit { on: true }
+                            | Action::Terminate { .. }
+                            | Action::Kill
+                            | Action::Sweep
+                            | Action::StartChannel { .. } => refusal,
                         };
                         let got = permit(&action, origin, &s);
                         assert!(
