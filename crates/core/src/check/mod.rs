@@ -17,6 +17,7 @@
 //! | emergency stop | | stop, disable unit |
 //! | a foreign stop job is under way | | stop |
 //! | a foreign stop job came since the last start | | start, restart, stop, channel |
+//! | a start of ours overtook a foreign stop | `StopUnit` | start, restart, stop, channel |
 //!
 //! ## Service manager × state: which call is safe where
 //! | unit (state, job) | start | restart | stop (person) |
@@ -159,6 +160,11 @@ fn wishes(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), Refu
         (Origin::Person, Purpose::Run) if stop => Err(stopped(s.standing)),
         (Origin::Person, Purpose::Run | Purpose::End) => Ok(()),
         (Origin::Person, Purpose::Stop) if stop => Ok(()),
+        (Origin::Ladder, Purpose::Stop)
+            if *action == Action::StopUnit && s.foreign_stop == ForeignStop::Overtaken && !s.standing.hands_off() =>
+        {
+            Ok(())
+        }
         (Origin::Ladder | Origin::Case | Origin::Ai | Origin::Failover | Origin::Person, Purpose::Stop) => {
             Err(Refusal::NoStopWish)
         }
@@ -173,7 +179,7 @@ fn wishes(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), Refu
             }
             match s.foreign_stop {
                 ForeignStop::None => Ok(()),
-                ForeignStop::Job | ForeignStop::Since => Err(Refusal::ForeignStop),
+                ForeignStop::Job | ForeignStop::Since | ForeignStop::Overtaken => Err(Refusal::ForeignStop),
             }
         }
     }

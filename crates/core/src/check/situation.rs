@@ -66,6 +66,8 @@ pub enum ForeignStop {
     Job,
     /// Its job came at some time since the unit was last started.
     Since,
+    /// Its job came before a start of ours that overtook it: it is honoured after the fact.
+    Overtaken,
 }
 
 /// All that [`super::permit`] rests on. Built by the guardian for one directive.

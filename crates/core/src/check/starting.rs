@@ -91,8 +91,10 @@ pub(super) fn unit<'a>(s: &Situation<'a>) -> Result<&'a ServiceSeen, Refusal> {
 fn no_job(unit: &ServiceSeen, s: &Situation<'_>) -> Result<(), Refusal> {
     match s.foreign_stop {
         ForeignStop::Job => Err(Refusal::ForeignStop),
-        ForeignStop::None | ForeignStop::Since if unit.job.is_some() => Err(Refusal::JobUnderWay),
-        ForeignStop::None | ForeignStop::Since => Ok(()),
+        ForeignStop::None | ForeignStop::Since | ForeignStop::Overtaken if unit.job.is_some() => {
+            Err(Refusal::JobUnderWay)
+        }
+        ForeignStop::None | ForeignStop::Since | ForeignStop::Overtaken => Ok(()),
     }
 }
 

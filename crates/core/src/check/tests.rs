@@ -246,6 +246,17 @@ fn a_stop_by_another_hand_is_honoured() {
 }
 
 #[test]
+fn a_start_of_ours_that_overtook_a_stop_is_taken_back() {
+    let world = World::new(ActiveState::Active);
+    let s = Situation { foreign_stop: ForeignStop::Overtaken, ..world.unit() };
+    for action in actions() {
+        let expected = action == Action::StopUnit;
+        assert_eq!(permit(&action, Origin::Ladder, &s).is_ok(), expected, "{action:?}");
+        assert!(permit(&action, Origin::Ai, &s).is_err(), "{action:?}");
+    }
+}
+
+#[test]
 fn hasten_is_allowed_in_auto_restart_only() {
     for state in STATES {
         let world = World::new(state);
