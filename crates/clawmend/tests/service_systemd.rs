@@ -269,17 +269,18 @@ async fn whoever_stops_around_a_crash_wins() {
             }
         });
         // The guard hastens whenever it sees the wait, as early as it can.
-        let mut stop_seen = false;
+        let mut events = Vec::new();
         let mut calls = Vec::new();
         let end = tokio::time::timeout(LIMIT, async {
             loop {
                 let event = bench.guard.events.recv().await.unwrap();
-                stop_seen |= event == ServiceEvent::ForeignJob(JobKind::Stop);
                 if look(&event).is_some_and(|look| look.seen.state == ActiveState::AutoRestart) {
                     let unit = bench.guard.unit.clone();
                     calls.push(tokio::spawn(async move { unit.try_restart().await }));
                 }
-                if settled_down(&event) && race.is_finished() {
+                let over = settled_down(&event) && race.is_finished();
+                events.push(event);
+                if over {
                     break;
                 }
             }
@@ -289,7 +290,7 @@ async fn whoever_stops_around_a_crash_wins() {
         for call in calls {
             hastened += usize::from(call.await.unwrap() == ActionResult::Done);
         }
-        assert!(stop_seen, "round {round}: the stop was not seen");
+        assert!(foreign(&events).contains(&JobKind::Stop), "round {round}: the stop was not seen: {events:#?}");
         assert!(!bench.is_active(), "round {round}: it lives again");
         bench.person_starts().await;
     }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Jobs that are remembered; a unit has one at a time.
 const REMEMBERED: usize = 32;
 
-/// The unit when the job came.
+/// The unit at one end of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Before {
     pub state: ActiveState,
@@ -41,7 +41,9 @@ struct Tracked {
     /// systemd's own automatic restart, or its start-up.
     by_itself: bool,
     before: Before,
-    result: Option<String>,
+    /// Its result, and the unit when it ended: systemd tells the unit's changes first. What the unit did later,
+    /// such as to exit at once, was not the job's doing.
+    end: Option<(String, Before)>,
 }
 
 /// What came out for a job.
@@ -79,7 +81,7 @@ impl Jobs {
             (false, true) => Owner::Undecided,
             (false, false) => Owner::Foreign,
         };
-        let tracked = Tracked { owner, kind: None, by_itself: false, before, result: None };
+        let tracked = Tracked { owner, kind: None, by_itself: false, before, end: None };
         self.tracked.insert(path.to_owned(), tracked);
         self.order.push_back(path.to_owned());
         while self.order.len() > REMEMBERED {
@@ -125,7 +127,11 @@ impl Jobs {
     /// The job was gone before its type could be read.
     pub fn untyped(&mut self, path: &str, now: &Properties, starting_up: bool) {
         let Some(tracked) = self.tracked.get(path) else { return };
-        let kind = infer(tracked.before, Before::of(now), tracked.result.as_deref());
+        let (result, after) = match &tracked.end {
+            Some((result, after)) => (result.as_str(), *after),
+            None => ("", Before::of(now)),
+        };
+        let kind = infer(tracked.before, after, result);
         self.decide(path, kind, now, starting_up);
     }
 
@@ -142,9 +148,9 @@ impl Jobs {
     }
 
     /// The job has ended with this result (`done`, `failed`, `canceled`, …).
-    pub fn removed(&mut self, path: &str, result: &str) {
+    pub fn removed(&mut self, path: &str, result: &str, now: &Properties) {
         if let Some(tracked) = self.tracked.get_mut(path) {
-            tracked.result = Some(result.to_owned());
+            tracked.end = Some((result.to_owned(), Before::of(now)));
         }
     }
 
@@ -174,21 +180,22 @@ impl Jobs {
     }
 }
 
-/// What a job that is gone did to the unit.
-fn infer(before: Before, now: Before, result: Option<&str>) -> Option<JobKind> {
-    if result == Some("canceled") {
+/// What a job that is gone did to the unit. A unit that is down when a job succeeds was stopped by it, also when a
+/// new life began and ended in between.
+fn infer(before: Before, after: Before, result: &str) -> Option<JobKind> {
+    let fresh = after.invocation != before.invocation;
+    let was_down = matches!(before.state, ActiveState::Inactive | ActiveState::Failed | ActiveState::NotFound);
+    let down = matches!(after.state, ActiveState::Inactive | ActiveState::Failed | ActiveState::Deactivating);
+    if result == "canceled" {
         // Another job took its place, and is announced itself.
         return None;
     }
-    let fresh = now.invocation != before.invocation;
-    let down = matches!(now.state, ActiveState::Inactive | ActiveState::Failed | ActiveState::Deactivating);
-    let was_down = matches!(before.state, ActiveState::Inactive | ActiveState::Failed | ActiveState::NotFound);
-    match (fresh, down) {
-        (true, _) if before.state == ActiveState::Active => Some(JobKind::Restart),
-        (true, _) => Some(JobKind::Start),
-        (false, true) if result == Some("failed") => Some(JobKind::Start),
-        (false, true) if was_down => None,
-        (false, true) => Some(JobKind::Stop),
+    match (down, fresh) {
+        (true, _) if result == "failed" => Some(JobKind::Start),
+        (true, false) if was_down => None,
+        (true, _) => Some(JobKind::Stop),
+        (false, true) if before.state == ActiveState::Active => Some(JobKind::Restart),
+        (false, true) => Some(JobKind::Start),
         (false, false) => None,
     }
 }
@@ -205,13 +212,15 @@ mod tests {
 
     #[test]
     fn quick_jobs_are_known_by_what_they_did() {
-        assert_eq!(infer(WAITING, DOWN, Some("done")), Some(JobKind::Stop));
-        assert_eq!(infer(UP, DOWN, Some("done")), Some(JobKind::Stop));
-        assert_eq!(infer(UP, AGAIN, Some("done")), Some(JobKind::Restart));
-        assert_eq!(infer(DOWN, AGAIN, Some("done")), Some(JobKind::Start));
-        assert_eq!(infer(DOWN, DOWN, Some("failed")), Some(JobKind::Start), "the start limit");
-        assert_eq!(infer(DOWN, DOWN, Some("done")), None, "a try-restart of a stopped unit");
-        assert_eq!(infer(UP, DOWN, Some("canceled")), None);
+        assert_eq!(infer(WAITING, DOWN, "done"), Some(JobKind::Stop));
+        assert_eq!(infer(UP, DOWN, "done"), Some(JobKind::Stop));
+        assert_eq!(infer(UP, AGAIN, "done"), Some(JobKind::Restart));
+        assert_eq!(infer(DOWN, AGAIN, "done"), Some(JobKind::Start));
+        assert_eq!(infer(DOWN, DOWN, "failed"), Some(JobKind::Start), "the start limit");
+        assert_eq!(infer(DOWN, DOWN, "done"), None, "a try-restart of a stopped unit");
+        assert_eq!(infer(UP, DOWN, "canceled"), None);
+        let reborn = Before { invocation: 2, ..DOWN };
+        assert_eq!(infer(WAITING, reborn, "done"), Some(JobKind::Stop), "a new life began just before the stop");
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Session<'_> {
     }
 
     fn job_removed(&mut self, path: &str, result: &str) {
-        self.jobs.removed(path, result);
+        self.jobs.removed(path, result, &self.properties);
         while let Some(at) = self.awaited.iter().position(|awaited| awaited.path == path) {
             let Awaited { call, invocation, answer, .. } = self.awaited.swap_remove(at);
             let new_life = self.properties.invocation != invocation;

@@ -76,7 +76,7 @@ impl Outbox {
     pub fn pop(&mut self) -> Option<ServiceEvent> {
         match self.slots.pop_front()? {
             Slot::Event(event) => Some(event),
-            other => {
+            other @ (Slot::Look { .. } | Slot::Job { .. }) => {
                 self.slots.push_front(other);
                 None
             }
