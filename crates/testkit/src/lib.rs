@@ -1,1 +1,4 @@
 //! Testkit.
+
+#[cfg(target_os = "linux")]
+pub mod systemd_lab;
