@@ -74,7 +74,9 @@ pub struct PolicyOverrides {
     pub escalate_after_ms: Option<u64>,
 }
 
-fn between<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+fn between<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
     let figure = u64::deserialize(deserializer)?;
     if (MIN..=MAX).contains(&figure) {
         Ok(Some(figure))
