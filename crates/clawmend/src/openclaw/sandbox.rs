@@ -65,7 +65,7 @@ fn random_token() -> io::Result<SecretString> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::openclaw::config;
     use clawmend_core::observation::ConfigValidity;

@@ -67,13 +67,15 @@ pub(super) async fn connect(target: Target) -> Result<Stream, NoConnection> {
 }
 
 fn classify(error: &io::Error) -> NoConnection {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => NoConnection::Refused,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            NoConnection::Broken
-        }
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset};
+    let kind = error.kind();
+    if kind == ConnectionRefused {
+        NoConnection::Refused
+    } else if matches!(kind, ConnectionReset | ConnectionAborted | BrokenPipe) {
+        NoConnection::Broken
+    } else {
         // No descriptors, no memory, no route, not allowed: says nothing of the gateway.
-        kind => NoConnection::Ours(kind.to_string()),
+        NoConnection::Ours(kind.to_string())
     }
 }
 

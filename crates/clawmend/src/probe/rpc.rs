@@ -75,7 +75,6 @@ pub struct Rpc {
 
 /// Begins a subscription. What it sees comes through `seen`, which may be bounded: the subscription waits. The future
 /// is to be spawned; it ends when every [`Rpc`] or the receiver of `seen` is dropped.
-#[must_use]
 pub fn subscribe(seen: mpsc::Sender<RpcSeen>) -> (Rpc, impl Future<Output = ()> + Send) {
     let (orders, inbox) = mpsc::channel(ORDERS);
     (Rpc { orders }, run(inbox, seen))
@@ -151,9 +150,15 @@ async fn run(mut orders: mpsc::Receiver<Order>, seen: mpsc::Sender<RpcSeen>) {
             End::Unauthorized => Some(RpcSeen::Unauthorized),
             End::Mismatch => Some(RpcSeen::ProtocolMismatch),
             End::Retry(at_least) => {
-                let wait = backoff.max(at_least);
-                backoff = (backoff * 2).min(BACKOFF_LAST);
-                match idle(&mut orders, Some(begun.max(Instant::now()) + wait)).await {
+                let wait = if at_least.is_zero() {
+                    let wait = backoff;
+                    backoff = (backoff * 2).min(BACKOFF_LAST);
+                    wait
+                } else {
+                    // It answers, and says when it wants to be asked again.
+                    at_least
+                };
+                match idle(&mut orders, Some(Instant::now() + wait)).await {
                     Wake::Order(Order::Up(endpoint)) => {
                         backoff = BACKOFF_FIRST;
                         current = Some(endpoint);

@@ -93,14 +93,14 @@ fn roots(folder: &Path, home: &Home, env: &dyn Fn(&str) -> Option<String>) -> Ve
 }
 
 fn unread(error: &io::Error) -> ConfigSeen {
-    let validity = match error.kind() {
-        io::ErrorKind::NotFound => ConfigValidity::Missing,
-        // A folder in place of one of the path's parts, or of the file itself.
-        io::ErrorKind::NotADirectory => ConfigValidity::Missing,
-        io::ErrorKind::FileTooLarge => {
-            ConfigValidity::Unreadable { message: format!("larger than {MAX_CONFIG_BYTES} bytes") }
-        }
-        kind => ConfigValidity::Unreadable { message: kind.to_string() },
+    let kind = error.kind();
+    // A folder's place may be taken by a file: then there is no config either.
+    let validity = if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+        ConfigValidity::Missing
+    } else if kind == io::ErrorKind::FileTooLarge {
+        ConfigValidity::Unreadable { message: format!("larger than {MAX_CONFIG_BYTES} bytes") }
+    } else {
+        ConfigValidity::Unreadable { message: kind.to_string() }
     };
     ConfigSeen { fingerprint: 0, validity }
 }
