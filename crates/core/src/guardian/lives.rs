@@ -116,8 +116,11 @@ impl Guardian {
         let planned = self.was_planned(life.as_ref(), gone.exit);
         let asked = life.as_ref().is_some_and(|life| life.asked_to_end.is_some() || life.killed.is_some());
         let verify = self.policy.verify_ms;
-        let lasted = life.as_ref().is_some_and(|life| life.served.is_some_and(|at| now.mono.since(at) >= verify));
-        self.pace_after(lasted, planned, asked);
+        // A life that ended while no guard looked says nothing of how long lives last.
+        if let Some(life) = &life {
+            let lasted = life.served.is_some_and(|at| now.mono.since(at) >= verify);
+            self.pace_after(lasted, planned, asked);
+        }
         let absent = Absent {
             since: now,
             incarnation: Some(gone.incarnation.clone()),

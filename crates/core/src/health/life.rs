@@ -326,6 +326,16 @@ impl Alive {
         progress.stopped_looks =
             if sample.state == RunState::Stopped { progress.stopped_looks.saturating_add(1) } else { 0 };
         row(&mut progress.blocked, sample.state == RunState::Blocked, now);
+        if sample.held.is_some() || sample.state == RunState::Stopped {
+            // It cannot answer while it is held: its silence counts from when it can.
+            progress.yielded = Some(now);
+            progress.idle = None;
+            progress.window = None;
+            if let Some(miss) = &mut self.first_miss {
+                *miss = now;
+                self.misses = 1;
+            }
+        }
         self.look = Some(Look {
             at: now,
             state: sample.state,

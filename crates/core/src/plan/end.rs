@@ -31,9 +31,7 @@ fn stop_alive(view: &View<'_>, life: &Alive) -> Next {
         return Next::Nothing;
     }
     if serviced(view.profile.form) {
-        let stopping = view.service.is_some_and(|seen| seen.state == ActiveState::Deactivating);
-        // The manager ends it in order, and by force after the unit's own time limit.
-        return if stopping { Next::Nothing } else { Next::act(Action::StopUnit, "a person stopped it") };
+        return stop_unit(view, life, "a person stopped it");
     }
     match life.asked_to_end {
         None => Next::act(Action::Terminate { wake: stopped(life) }, "a person stopped it"),
@@ -45,11 +43,26 @@ fn stop_alive(view: &View<'_>, life: &Alive) -> Next {
     }
 }
 
+/// Says the stop to the manager, which ends it in order, and by force after the unit's own time limit.
+fn stop_unit(view: &View<'_>, life: &Alive, reason: &str) -> Next {
+    if view.service.is_some_and(|seen| seen.state == ActiveState::Deactivating) {
+        return Next::Nothing;
+    }
+    match life.asked_to_end.map(|asked| asked.plus(view.policy.term_grace_ms)) {
+        // The manager's word that it took up the job may be on its way.
+        Some(again) if view.now.mono < again => Next::Wait(again),
+        Some(_) | None => Next::act(Action::StopUnit, reason),
+    }
+}
+
 /// A start of ours overtook a person's stop: take it back.
 pub(super) fn undo_late_start(view: &View<'_>) -> Next {
-    let up = matches!(view.life, Life::Alive(_)) || unit_pending(view.service);
-    let stopping = view.service.is_some_and(|seen| seen.state == ActiveState::Deactivating);
-    if up && !stopping { Next::act(Action::StopUnit, "a person had stopped it first") } else { Next::Nothing }
+    let reason = "a person had stopped it first";
+    match view.life {
+        Life::Alive(life) => stop_unit(view, life, reason),
+        Life::Unknown | Life::Absent(_) if unit_pending(view.service) => Next::act(Action::StopUnit, reason),
+        Life::Unknown | Life::Absent(_) => Next::Nothing,
+    }
 }
 
 /// A person wants a restart: in order, however long its work takes.
