@@ -1,1 +1,3 @@
-//! Testkit.
+//! Testkit: a simulator in virtual time, and labs with real parts.
+
+pub mod sim;

@@ -77,7 +77,7 @@ pub struct Expect {
     pub started: Option<u64>,
     /// A start (or a repair) must be under way by then; [`NEVER`] while the cause is still there.
     pub start_by: u64,
-    /// Real conditions made it worth nothing (a person stepped in).
+    /// The guard could not see it, so it need not name it.
     pub cancelled: bool,
 }
 
@@ -262,11 +262,23 @@ impl Oracle {
                 continue;
             }
             self.open.remove(index);
-            if expect.found.is_none() {
+            if expect.found.is_none() && !expect.cancelled {
                 self.broke(at, "not_found", format!("{:?} since {} was never named", expect.fault, expect.onset));
             }
             *self.tally.recovered.entry(expect.fault).or_default() += 1;
         }
+    }
+
+    /// It is over without having been mended: its process ended for another reason.
+    pub fn recovered_quietly(&mut self, which: impl Fn(Fault) -> bool) {
+        let overtaken = &mut self.tally.overtaken;
+        self.open.retain(|expect| {
+            let over = which(expect.fault);
+            if over {
+                *overtaken.entry(expect.fault).or_default() += 1;
+            }
+            !over
+        });
     }
 
     /// When a deadline must be looked at.
