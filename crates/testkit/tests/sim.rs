@@ -16,7 +16,12 @@ fn print(report: &CampaignReport) {
         println!("{fault:?}: {figures:?}");
     }
     println!("disturbances {:?}", report.disturbances);
+    let mut rules = std::collections::BTreeMap::<&str, u64>::new();
     for violation in &report.violations {
+        *rules.entry(&violation.rule).or_default() += 1;
+    }
+    println!("rules broken, of those kept: {rules:?}");
+    for violation in report.violations.iter().take(20) {
         println!("\nseed {} at {} ms: {}: {}", violation.seed, violation.at_ms, violation.rule, violation.text);
         for line in &violation.trace {
             println!("    {line}");

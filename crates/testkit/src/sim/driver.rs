@@ -242,6 +242,9 @@ impl<B: Brain> Life<B> {
             | What::Ineffective { .. }
             | What::Escalated { .. }
             | What::Closed { .. } => {
+                if matches!(what, What::Closed { .. }) {
+                    self.world.oracle.closed();
+                }
                 if self.world.oracle.aloud {
                     self.world.oracle.log(now, || format!("record: {what:?}"));
                 }

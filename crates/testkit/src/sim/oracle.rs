@@ -156,6 +156,8 @@ pub struct Oracle {
     /// What must come true. At most [`Oracle::OPEN`].
     pub open: Vec<Expect>,
     recent: std::collections::VecDeque<String>,
+    /// The cause of the incident that the guard has open.
+    named: Option<&'static str>,
     /// Print everything as it happens.
     pub aloud: bool,
 }
@@ -173,6 +175,7 @@ impl Oracle {
             tally: Tally::default(),
             open: Vec::with_capacity(Self::OPEN),
             recent: std::collections::VecDeque::with_capacity(Self::RECENT),
+            named: None,
             aloud,
         }
     }
@@ -218,7 +221,8 @@ impl Oracle {
     }
 
     /// The guard named a cause.
-    pub fn diagnosed(&mut self, at: u64, code: &str) {
+    pub fn diagnosed(&mut self, at: u64, code: &'static str) {
+        self.named = Some(code);
         for expect in &mut self.open {
             if expect.found.is_none() && expect.fault.causes().contains(&code) {
                 expect.found = Some(at);
@@ -226,6 +230,11 @@ impl Oracle {
                 *self.tally.found.entry(expect.fault).or_default() += 1;
             }
         }
+    }
+
+    /// The guard closed its incident.
+    pub fn closed(&mut self) {
+        self.named = None;
     }
 
     /// A start (or a repair) was issued, by whatever hand.
@@ -262,7 +271,11 @@ impl Oracle {
                 continue;
             }
             self.open.remove(index);
-            if expect.found.is_none() && !expect.cancelled {
+            // More of the same within one incident is not named again.
+            let again = self.named.is_some_and(|code| expect.fault.causes().contains(&code));
+            if again && expect.found.is_none() {
+                *self.tally.found.entry(expect.fault).or_default() += 1;
+            } else if expect.found.is_none() && !expect.cancelled {
                 self.broke(at, "not_found", format!("{:?} since {} was never named", expect.fault, expect.onset));
             }
             *self.tally.recovered.entry(expect.fault).or_default() += 1;

@@ -542,11 +542,11 @@ impl World {
         let paused = self.wishes.paused;
         let signal = if paused && self.rng.chance(500) { 11 } else { 9 };
         self.crash(Fault::Crash, signal);
-        if paused && self.child() {
-            // Nobody is to start it before the pause is over, and perhaps not even then.
-            for expect in &mut self.oracle.open {
-                expect.start_by = NEVER;
-                expect.cancelled = true;
+        if paused {
+            // Hands off: it need not be named, and a child not be started before the pause is over, if then.
+            self.excuse();
+            if self.child() {
+                self.oracle.open.iter_mut().for_each(|expect| expect.start_by = NEVER);
             }
         }
     }
