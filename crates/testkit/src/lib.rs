@@ -2,3 +2,6 @@
 
 #[cfg(target_os = "linux")]
 pub mod systemd_lab;
+//! Testkit: a simulator in virtual time, and labs with real parts.
+
+pub mod sim;

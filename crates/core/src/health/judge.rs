@@ -111,8 +111,8 @@ fn judge_boot(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> Judg
         return Judgement::down(Cause::BootStuck);
     }
     let idle_budget = boots.slowest_ms().unwrap_or(0).max(policy.boot_idle_ms);
-    let last_sign = [Some(life.born), life.progress.used_cpu, life.progress.logged].into_iter().flatten().max();
-    let stuck_at = last_sign.unwrap_or(life.born).plus(idle_budget);
+    let last_sign = [Some(life.seen), life.progress.used_cpu, life.progress.logged].into_iter().flatten().max();
+    let stuck_at = last_sign.unwrap_or(life.seen).plus(idle_budget);
     // Without a look at the process there is no telling idle from busy.
     if now >= stuck_at && life.look.is_some() {
         return Judgement::down(Cause::BootStuck);

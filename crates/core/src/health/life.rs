@@ -95,6 +95,8 @@ pub struct Alive {
     pub incarnation: Incarnation,
     /// When it began.
     pub born: Moment,
+    /// When this guard first saw it. An older process was watched by nobody before that.
+    pub seen: Moment,
     /// Its own restart ends the process.
     pub restarts_by_exit: bool,
     /// First good `/healthz`.
@@ -150,6 +152,7 @@ impl Alive {
         Self {
             incarnation: appeared.incarnation.clone(),
             born: now.minus(appeared.age_ms),
+            seen: now,
             restarts_by_exit: appeared.restarts_by_exit,
             served: None,
             ready: None,
@@ -226,6 +229,7 @@ impl Alive {
         self.progress.stopped_looks = self.progress.stopped_looks.min(1);
         self.progress.window = None;
         self.born = self.born.plus(unseen_ms).min(now);
+        self.seen = self.seen.plus(unseen_ms).min(now);
     }
 
     fn take_http(&mut self, now: Moment, seen: &HttpSeen, policy: &Policy) {

@@ -148,13 +148,14 @@ fn cure(view: &View<'_>, life: &Alive, cause: &Cause) -> Next {
         | Cause::Exited
         | Cause::PlannedRestart
         | Cause::RefusedToStart { .. }
-        | Cause::ChannelsSuppressed
+        | Cause::Stalled
+        | Cause::Unknown => Next::Nothing,
+        // It serves: whatever else is not well, channels that were left out are started.
+        Cause::ChannelsSuppressed
         | Cause::ChannelDeaf { .. }
         | Cause::ConfigInvalid { .. }
         | Cause::DiskNearlyFull
-        | Cause::NotReady { .. }
-        | Cause::Stalled
-        | Cause::Unknown => Next::Nothing,
+        | Cause::NotReady { .. } => channel::next(view, life),
     }
 }
 
