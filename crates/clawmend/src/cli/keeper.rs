@@ -1,6 +1,5 @@
 //! `clawmend keeper`: the program image that holds a supervised gateway. Hidden: only the guard starts it.
 
-use super::error::{CliError, Kind};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -11,7 +10,6 @@ pub struct Args {
     args: Vec<OsString>,
 }
 
-pub(super) fn keeper(args: Args) -> Result<ExitCode, CliError> {
-    let message = format!("this build has no keeper in it ({} arguments)", args.args.len());
-    Err(CliError::new(Kind::Internal, message))
+pub(super) fn keeper(args: Args) -> ExitCode {
+    crate::keeper::main(args.args)
 }
