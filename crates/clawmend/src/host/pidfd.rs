@@ -43,3 +43,12 @@ impl ExitWatch {
         self.inner.ended().await;
     }
 }
+
+/// The kernel's handle on this life, for a loop of one's own: readable at its end.
+///
+/// # Errors
+/// It has ended, or cannot be watched.
+#[cfg(target_os = "linux")]
+pub fn open(of: &Incarnation) -> Result<std::os::fd::OwnedFd, WatchError> {
+    os::pidfd::open(of)
+}

@@ -11,26 +11,25 @@ use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate
 
 /// Which boot: its time, since these systems have no id for it that can be had safely.
 pub fn boot_id() -> String {
-    format!("boot-{}", System::boot_time())
+    System::boot_time().map(|seconds| format!("boot-{seconds}")).unwrap_or_default()
 }
 
 /// See the facade.
 pub fn incarnation_of(pid: u32) -> Option<Incarnation> {
-    let mut system = System::new();
-    let found = refreshed(&mut system, pid, ProcessRefreshKind::nothing())?;
-    Some(life(found))
+    let mut system = System::new().ok()?;
+    refreshed(&mut system, pid, ProcessRefreshKind::nothing()).map(life)
 }
 
 /// See the facade.
 pub fn name(pid: u32) -> String {
-    let mut system = System::new();
+    let Ok(mut system) = System::new() else { return String::new() };
     let found = refreshed(&mut system, pid, ProcessRefreshKind::nothing());
     found.map(|process| printable(process.name().as_encoded_bytes(), 64)).unwrap_or_default()
 }
 
 /// See the facade.
 pub fn environ_value(of: &Incarnation, key: &str) -> Option<String> {
-    let mut system = System::new();
+    let mut system = System::new().ok()?;
     let wanted = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);
     let found = refreshed(&mut system, of.pid, wanted).filter(|process| life(process) == *of)?;
     found.environ().iter().find_map(|entry| Some(entry.to_str()?.strip_prefix(key)?.strip_prefix('=')?.to_owned()))
@@ -38,34 +37,35 @@ pub fn environ_value(of: &Incarnation, key: &str) -> Option<String> {
 
 /// See the facade.
 pub fn children(of: &Incarnation) -> Vec<Incarnation> {
-    let system = everybody();
+    let Some(system) = everybody() else { return Vec::new() };
     let parent = Some(Pid::from_u32(of.pid));
     system.processes().values().filter(|process| process.parent() == parent).map(life).collect()
 }
 
 /// See the facade.
 pub fn descendants(of: &Incarnation) -> Vec<Incarnation> {
-    let system = everybody();
+    let Some(system) = everybody() else { return Vec::new() };
     let below = |process: &&Process| process.pid().as_u32() != of.pid && leads_to(&system, process.pid(), of.pid);
     system.processes().values().filter(below).map(life).collect()
 }
 
 /// See the facade.
 pub fn is_descendant(pid: u32, of: &Incarnation) -> bool {
-    incarnation_of(of.pid).as_ref() == Some(of) && leads_to(&everybody(), Pid::from_u32(pid), of.pid)
+    let is_theirs = |system: System| leads_to(&system, Pid::from_u32(pid), of.pid);
+    incarnation_of(of.pid).as_ref() == Some(of) && everybody().is_some_and(is_theirs)
 }
 
 /// See the facade.
 #[derive(Debug)]
 pub struct Sampler {
     life: Incarnation,
-    system: System,
+    system: Option<System>,
 }
 
 impl Sampler {
     /// See the facade.
     pub fn new(life: Incarnation) -> Self {
-        Self { life, system: System::new() }
+        Self { life, system: System::new().ok() }
     }
 
     /// Inspector clients are not looked for here.
@@ -74,7 +74,10 @@ impl Sampler {
     /// Context switches, tracer and descriptors are not told here and stay at zero or `None`.
     pub fn sample(&mut self, _closely: bool) -> Look {
         let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory();
-        match refreshed(&mut self.system, self.life.pid, wanted) {
+        let Some(system) = &mut self.system else {
+            return Look::CannotTell("the process table cannot be read".to_owned());
+        };
+        match refreshed(system, self.life.pid, wanted) {
             Some(process) if life(process) == self.life => Look::Alive(ProcessSample {
                 incarnation: self.life.clone(),
                 state: run_state(process.status()),
@@ -92,10 +95,10 @@ impl Sampler {
     }
 }
 
-fn everybody() -> System {
-    let mut system = System::new();
+fn everybody() -> Option<System> {
+    let mut system = System::new().ok()?;
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
-    system
+    Some(system)
 }
 
 fn refreshed(system: &mut System, pid: u32, wanted: ProcessRefreshKind) -> Option<&Process> {

@@ -9,7 +9,7 @@ pub use crate::host::table::boot_id as read_boot_id;
 pub fn boot_ms() -> u64 {
     static UPTIME: OnceLock<u64> = OnceLock::new();
     let since = awake_ms();
-    UPTIME.get_or_init(|| sysinfo::System::uptime().saturating_mul(1000)).saturating_add(since)
+    UPTIME.get_or_init(|| sysinfo::System::uptime().unwrap_or(0).saturating_mul(1000)).saturating_add(since)
 }
 
 /// Milliseconds since our first look, on the standard library's monotonic clock.
