@@ -73,5 +73,6 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),
         Command::Keeper(args) => Ok(keeper::keeper(args)),
+        Command::Init(args) => Ok(keeper::init(args)),
     }
 }
