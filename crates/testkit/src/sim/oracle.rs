@@ -39,6 +39,7 @@ impl Fault {
             Self::PortStolen => &["port_stolen", "refused_to_start"],
             Self::Frozen => &["frozen"],
             Self::Spin => &["spinning"],
+            // A process that was busy until the moment it stopped is told from a spin by its CPU only later.
             Self::Stuck => &["stuck"],
             Self::ListenerLost => &["not_listening"],
             Self::BootStuck => &["boot_stuck"],

@@ -579,7 +579,8 @@ impl World {
         self.inbox.clear();
         self.effects.clear();
         self.excuse();
-        self.oracle.allow(ms + 160_000);
+        // A new guard has to learn anew how long a silence or a drain lasts.
+        self.oracle.allow(ms + 345_000);
     }
 
     /// What the guard could not see it need not name.
