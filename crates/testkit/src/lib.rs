@@ -1,3 +1,7 @@
+//! Testkit.
+
+#[cfg(target_os = "linux")]
+pub mod systemd_lab;
 //! Testkit: a simulator in virtual time, and labs with real parts.
 
 pub mod sim;
