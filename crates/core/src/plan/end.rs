@@ -164,9 +164,9 @@ fn stopped(life: &Alive) -> bool {
     life.look.is_some_and(|look| look.state == RunState::Stopped)
 }
 
-/// Its main thread made a voluntary switch, answered or wrote a line since then.
+/// It answered or wrote a line since then.
 fn turned_since(life: &Alive, then: Moment) -> bool {
-    [life.progress.yielded, life.last_ok, life.progress.logged].into_iter().flatten().any(|at| at > then)
+    [life.last_ok, life.progress.logged].into_iter().flatten().any(|at| at > then)
 }
 
 fn silent(life: &Alive) -> bool {
