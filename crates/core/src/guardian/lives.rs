@@ -189,7 +189,8 @@ impl Guardian {
     /// Books an end whose manner is known.
     fn exit_counted(&mut self, now: Now, exit: Exit, out: &mut Vec<Output>) {
         let refused = self.refusal_of(exit);
-        if !exit.is_clean() && refused.is_none() {
+        // Exit 78 leaves no mark in OpenClaw's boot ledger; a start that failed on a taken port does (`startup_failed`).
+        if !exit.is_clean() && !exit.is_refusal() {
             self.memory.unclean.push(now.mono);
         }
         self.memory.own_fault = own_fault(exit);
