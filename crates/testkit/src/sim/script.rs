@@ -133,6 +133,10 @@ impl World {
         }
         let by = self.start_bound() + 100;
         self.oracle.inject(fault, self.now, by);
+        if self.own_restart || self.wishes.restart {
+            // It was about to come back anyway: a planned restart is a fair name for that.
+            self.excuse();
+        }
         self.ends(Exit::Signal { signal, core: signal == 6 });
     }
 
