@@ -5,7 +5,7 @@
 use anyhow::Result;
 use clawmend_testkit::lab::{
     BOOT_BOUND, CpuQuota, Freezer, Home, HomeOptions, Inspector, Life, MockModel, MockTelegram, RealGateway,
-    TelegramMode, Tracer, get, get_json, hold, lab, skipped, until,
+    TelegramMode, Tracer, get, get_json, hold, lab, skipped, skipped_part, until,
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -23,7 +23,7 @@ fn faults_of_one_life() -> Result<()> {
     let Some(permit) = lab("parts: faults of one life")? else { return Ok(()) };
     let home = Home::new(HomeOptions::default())?;
     let mut gateway = RealGateway::start(&permit, &home)?;
-    eprintln!("ready after {:?}", gateway.ready()?);
+    eprintln!("measured: ready after {:?}", gateway.ready()?);
     assert_eq!(home.gateway()?, gateway.life, "the lock names the child itself");
     assert!(get(home.port, "/metrics")?.json().is_err(), "an unknown path is a page, not JSON");
 
@@ -34,7 +34,7 @@ fn faults_of_one_life() -> Result<()> {
 
     let begin = Instant::now();
     let status = gateway.stop()?;
-    eprintln!("ended with {status} {:?} after SIGTERM", begin.elapsed());
+    eprintln!("measured: ended with {status} {:?} after SIGTERM", begin.elapsed());
     assert_eq!(status.code(), Some(0));
     Ok(())
 }
@@ -44,7 +44,7 @@ fn busy_loop(home: &Home, life: Life) -> Result<()> {
     let silent = until("the event loop to block", SOON, || !answers(home.port))?;
     assert!(life.alive());
     let back = until("the event loop to go on", SOON, || answers(home.port))?;
-    eprintln!("busy loop: silent after {silent:?}, back after {back:?}");
+    eprintln!("measured: busy loop: silent after {silent:?}, back after {back:?}");
     Ok(())
 }
 
@@ -52,12 +52,12 @@ fn frozen(home: &Home, life: Life) -> Result<()> {
     let mut freezer = match Freezer::new() {
         Ok(freezer) => freezer,
         Err(reason) => {
-            skipped("parts: freezer", &reason);
+            skipped_part("parts: freezer", &reason);
             return Ok(());
         }
     };
     freezer.freeze(life)?;
-    eprintln!("frozen by a cgroup: state {:?}", life.state());
+    eprintln!("measured: frozen by a cgroup: state {:?}", life.state());
     assert!(!answers(home.port), "a frozen gateway answered");
     freezer.thaw()?;
     until("the thawed gateway to answer", SOON, || answers(home.port))?;
@@ -66,13 +66,13 @@ fn frozen(home: &Home, life: Life) -> Result<()> {
 
 fn traced(home: &Home, life: Life) -> Result<()> {
     if let Err(reason) = Tracer::available() {
-        skipped("parts: tracer", &reason);
+        skipped_part("parts: tracer", &reason);
         return Ok(());
     }
     let tracer = Tracer::attach(life)?;
     life.signal(Signal::STOP)?;
     until("the traced gateway to stop", SOON, || matches!(life.state(), Some('t' | 'T')))?;
-    eprintln!("traced and stopped: state {:?}", life.state());
+    eprintln!("measured: traced and stopped: state {:?}", life.state());
     assert!(!answers(home.port));
     life.signal(Signal::CONT)?;
     drop(tracer);
@@ -86,7 +86,7 @@ fn listener_closed(home: &Home, life: Life) -> Result<()> {
     let begin = Instant::now();
     life.signal(Signal::USR2)?;
     until("SIGUSR2 to bring the listener back", BOOT_BOUND, || answers(home.port))?;
-    eprintln!("listener closed, back {:?} after SIGUSR2", begin.elapsed());
+    eprintln!("measured: listener closed, back {:?} after SIGUSR2", begin.elapsed());
     assert!(life.alive(), "the restart was inside the process");
     Ok(())
 }
@@ -108,7 +108,7 @@ fn breaker_after_three_kills_and_a_turn_of_a_minute() -> Result<()> {
         }
         gateway.signal(Signal::KILL)?;
         let (status, took) = gateway.exited(SOON)?;
-        eprintln!("life {round}: {status}, seen {took:?} after SIGKILL");
+        eprintln!("measured: life {round}: {status}, seen {took:?} after SIGKILL");
     }
     let polls = telegram.calls("getUpdates");
     let mut gateway = RealGateway::start(&permit, &home)?;
@@ -123,7 +123,7 @@ fn revoked(telegram: &MockTelegram, home: &Home) -> Result<()> {
     telegram.set_mode(TelegramMode::Unauthorized);
     let failing = || get_json(home.port, "/readyz").is_ok_and(|(_, body)| body["failing"] == json!(["telegram"]));
     let seen = until("a revoked token to show in /readyz", Duration::from_secs(120), failing)?;
-    eprintln!("revoked token in /readyz after {seen:?}");
+    eprintln!("measured: revoked token in /readyz after {seen:?}");
     telegram.set_mode(TelegramMode::Ok);
     Ok(())
 }
@@ -136,7 +136,7 @@ fn drain(gateway: &mut RealGateway, model: &MockModel) -> Result<()> {
         let begin = Instant::now();
         gateway.signal(Signal::TERM)?;
         let text = turn.join().expect("no panic in the turn")?;
-        eprintln!("a turn in flight ended {:?} after SIGTERM with {text}", begin.elapsed());
+        eprintln!("measured: a turn in flight ended {:?} after SIGTERM with {text}", begin.elapsed());
         assert_eq!(text, "PONG-LAB");
         assert!(begin.elapsed() > Duration::from_secs(30), "the model was asked to take a minute");
         anyhow::Ok(())
@@ -160,7 +160,7 @@ fn a_slow_boot_by_a_quota() -> Result<()> {
     let mut gateway = RealGateway::start(&permit, &home)?;
     quota.take(gateway.life)?;
     let took = gateway.ready()?;
-    eprintln!("ready after {took:?} with a quarter of a core");
+    eprintln!("measured: ready after {took:?} with a quarter of a core");
     assert!(took > Duration::from_secs(15), "the quota did not slow the boot down");
     Ok(())
 }

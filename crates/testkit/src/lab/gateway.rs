@@ -3,7 +3,7 @@
 use super::home::Home;
 use super::http::{get_json, request};
 use super::permit::Permit;
-use super::process::{Life, NONCE_VARIABLE, new_nonce, sweep};
+use super::process::{Life, NONCE_VARIABLE, RUN_VARIABLE, new_nonce, sweep};
 use super::wait::{until, until_some};
 use super::{BOOT_BOUND, STOP_BOUND};
 use anyhow::{Context, Result};
@@ -37,6 +37,9 @@ pub(super) fn openclaw_command(permit: &Permit, home: &Home, program: PathBuf) -
         .env("OPENCLAW_NO_AUTO_UPDATE", "1")
         .current_dir(home.path())
         .stdin(std::process::Stdio::null());
+    if let Some(mark) = std::env::var_os(RUN_VARIABLE) {
+        command.env(RUN_VARIABLE, mark);
+    }
     command
 }
 

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// The variable that marks what a lab started; it is inherited by everything that follows.
 pub const NONCE_VARIABLE: &str = "CLAWMEND_LAB_NONCE";
 
+/// The variable by which `cargo xtask test` marks one run of a lab; whatever a lab starts inherits it.
+pub const RUN_VARIABLE: &str = "CLAWMEND_LAB_RUN";
+
 /// One life of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Life {
@@ -109,7 +112,12 @@ pub fn new_nonce() -> String {
 /// All processes that carry this nonce.
 #[must_use]
 pub fn lives_with_nonce(nonce: &str) -> Vec<Life> {
-    let wanted = format!("{NONCE_VARIABLE}={nonce}");
+    lives_with(NONCE_VARIABLE, nonce)
+}
+
+/// All other processes that were started with this variable.
+fn lives_with(variable: &str, value: &str) -> Vec<Life> {
+    let wanted = format!("{variable}={value}");
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
@@ -124,10 +132,20 @@ pub fn lives_with_nonce(nonce: &str) -> Vec<Life> {
         .collect()
 }
 
-/// Ends everything that carries this nonce. Repeats until nothing is left, since a guard may start a new one meanwhile.
+/// Ends everything that carries this nonce.
 pub fn sweep(nonce: &str) {
+    end_all_with(NONCE_VARIABLE, nonce);
+}
+
+/// Ends everything that a whole run of a test program left behind ([`RUN_VARIABLE`]).
+pub fn sweep_run(mark: &str) {
+    end_all_with(RUN_VARIABLE, mark);
+}
+
+/// Repeats until nothing is left, since a guard may start a new process meanwhile.
+fn end_all_with(variable: &str, value: &str) {
     for _round in 0..200 {
-        let lives = lives_with_nonce(nonce);
+        let lives = lives_with(variable, value);
         if lives.is_empty() {
             return;
         }
