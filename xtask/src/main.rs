@@ -3,6 +3,10 @@
 //! Start at [`Task`]. Everything that a task installs goes into a cache outside the repository, with pinned versions.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its standard streams")]
 
+#[cfg(target_os = "linux")]
+mod bench;
+#[cfg(not(target_os = "linux"))]
+#[path = "bench_elsewhere.rs"]
 mod bench;
 mod campaign;
 mod ci;
@@ -66,6 +70,15 @@ enum Task {
     CheckTargets,
     /// What .ci/run does.
     Ci,
+    /// Note the time in a file and become another command (the outside clock of `bench`).
+    #[command(hide = true)]
+    Stamp {
+        /// Where to note it.
+        file: std::path::PathBuf,
+        /// What to become.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -77,6 +90,7 @@ fn main() -> ExitCode {
         Task::Campaign { hours, seed } => campaign::campaign(hours, seed),
         Task::CheckTargets => targets::check().map(|()| true),
         Task::Ci => ci::ci().map(|()| true),
+        Task::Stamp { file, command } => bench::stamp(&file, &command).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
