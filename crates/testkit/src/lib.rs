@@ -1,6 +1,8 @@
-//! What the tests of this repository stand on: labs with real gateways and real kernels.
+//! What the tests of this repository stand on: labs with real gateways, real service managers and real kernels.
 //!
 //! Start in [`lab`].
 
 #[cfg(target_os = "linux")]
 pub mod lab;
+#[cfg(target_os = "linux")]
+pub mod systemd_lab;

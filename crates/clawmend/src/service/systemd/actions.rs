@@ -1,0 +1,110 @@
+//! Our calls: the message each becomes, and what an answer means.
+//!
+//! Invariant: an answer is judged by the error's name, never by its text.
+
+use super::super::{Call, Manager};
+use super::Watch;
+use super::bus::{MANAGER, SYSTEMD, SYSTEMD_PATH, call};
+use clawmend_core::directive::ActionResult;
+use zbus::Message;
+
+/// It did not work this time.
+pub fn retry(reason: impl Into<String>) -> ActionResult {
+    ActionResult::Retry { reason: reason.into() }
+}
+
+/// Nothing to do.
+pub fn moot(reason: impl Into<String>) -> ActionResult {
+    ActionResult::Moot { reason: reason.into() }
+}
+
+/// Whether systemd answers with a job.
+pub const fn makes_job(what: Call) -> bool {
+    matches!(what, Call::TryRestart | Call::Start | Call::Stop)
+}
+
+/// Whether the result waits for the end of the job. A stop may drain for minutes.
+pub const fn awaits_job(what: Call) -> bool {
+    matches!(what, Call::TryRestart | Call::Start)
+}
+
+/// The message for a call.
+pub fn message(what: Call, unit: &str) -> zbus::Result<Message> {
+    let to_manager = |member: &str, mode: &str| call(SYSTEMD, SYSTEMD_PATH, MANAGER, member, &(unit, mode));
+    match what {
+        Call::TryRestart => to_manager("TryRestartUnit", "fail"),
+        Call::Start => to_manager("StartUnit", "fail"),
+        Call::Stop => to_manager("StopUnit", "replace"),
+        Call::ResetFailed => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "ResetFailedUnit", &(unit,)),
+        Call::KillMain(signal) => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &(unit, "main", signal)),
+        // `runtime` is false: the link is to survive a reboot. `force` is false: no other link is replaced.
+        Call::SetEnabled(true) => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "EnableUnitFiles", &(vec![unit], false, false)),
+        Call::SetEnabled(false) => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "DisableUnitFiles", &(vec![unit], false)),
+    }
+}
+
+/// What a refusal means.
+pub fn refused(what: Call, error: &str, watch: &Watch) -> ActionResult {
+    let (prefix, name) = error.rsplit_once('.').unwrap_or(("", error));
+    let systemds_own = prefix == SYSTEMD;
+    match name {
+        // Mode `fail`: another job, such as a person's stop, is under way.
+        "TransactionIsDestructive" if systemds_own => moot("another job for the unit is under way"),
+        "NoSuchUnit" if systemds_own && what == Call::ResetFailed => moot("the unit is not loaded"),
+        "NoSuchProcess" if systemds_own => moot("the unit has no main process"),
+        "NoSuchUnit" | "UnitMasked" | "LoadFailed" | "BadUnitSetting" if systemds_own => ActionResult::NeedsPerson {
+            reason: format!("systemd cannot use {}: {name}; see `systemctl status`", watch.name.as_str()),
+        },
+        "AccessDenied" | "InteractiveAuthorizationRequired" | "AuthFailed" => {
+            ActionResult::NeedsPerson { reason: permission_hint(watch) }
+        }
+        _ => retry(format!("systemd answered {error}")),
+    }
+}
+
+/// What a finished job means.
+pub fn finished(what: Call, result: &str, new_life: bool) -> ActionResult {
+    match (result, what) {
+        ("done", Call::TryRestart) if !new_life => {
+            moot("the unit is stopped, or this systemd does not shorten its restart delay")
+        }
+        ("done", _) => ActionResult::Done,
+        ("canceled", _) => moot("another job took the place of ours"),
+        ("failed", _) => retry("the start failed: systemd's own start limit, or the program cannot be run"),
+        (other, _) => retry(format!("systemd ended the job with {other}")),
+    }
+}
+
+fn permission_hint(watch: &Watch) -> String {
+    let unit = watch.name.as_str();
+    if watch.manager == Manager::SystemdSystem {
+        format!(
+            "not allowed to manage {unit}: let polkit allow `org.freedesktop.systemd1.manage-units` with `unit` \
+             \"{unit}\" for this user (a rule in /etc/polkit-1/rules.d)"
+        )
+    } else {
+        format!("not allowed to manage {unit} in this user's systemd")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::super::UnitName;
+    use super::*;
+
+    #[test]
+    fn refusals_are_judged_by_name() {
+        let watch = Watch {
+            manager: Manager::SystemdSystem,
+            name: UnitName::parse("openclaw.service").unwrap(),
+            may_act: std::sync::Arc::default(),
+        };
+        let of = |error| refused(Call::TryRestart, error, &watch);
+        assert!(matches!(of("org.freedesktop.systemd1.TransactionIsDestructive"), ActionResult::Moot { .. }));
+        assert!(
+            matches!(of("org.freedesktop.DBus.Error.AccessDenied"), ActionResult::NeedsPerson { reason } if reason.contains("polkit"))
+        );
+        assert!(matches!(of("org.freedesktop.DBus.Error.NoReply"), ActionResult::Retry { .. }));
+    }
+}
