@@ -4,8 +4,8 @@
 
 use anyhow::Result;
 use clawmend_testkit::lab::{
-    BOOT_BOUND, CpuQuota, Freezer, Home, HomeOptions, Inspector, Life, MockModel, MockTelegram, RealGateway,
-    TelegramMode, Tracer, get, get_json, hold, lab, skipped, skipped_part, until,
+    BOOT_BOUND, CpuQuota, Form, Freezer, Guard, Home, HomeOptions, Inspector, Life, MockModel, MockTelegram,
+    RealGateway, TelegramMode, Tracer, UNIT, get, get_json, hold, lab, skipped, skipped_part, until,
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -163,4 +163,23 @@ fn a_slow_boot_by_a_quota() -> Result<()> {
     eprintln!("measured: ready after {took:?} with a quarter of a core");
     assert!(took > Duration::from_secs(15), "the quota did not slow the boot down");
     Ok(())
+}
+
+#[test]
+fn a_unit_of_a_real_user_manager() -> Result<()> {
+    let Some(guard) = Guard::prepared_in(Form::Unit, "parts: user manager", "true", HomeOptions::default())? else {
+        return Ok(());
+    };
+    let port = guard.home.port;
+    let ready = until("the unit's gateway to be ready", BOOT_BOUND, || {
+        get_json(port, "/readyz").is_ok_and(|(_, body)| body["ready"] == json!(true))
+    })?;
+    let life = guard.gateway()?;
+    eprintln!("measured: unit ready {ready:?} after its install");
+    assert_eq!(guard.home.gateway()?, life, "the lock names the unit's main process");
+    Inspector::open(life)?.close_listener(port)?;
+    assert!(life.alive());
+    guard.systemctl(&["stop", UNIT])?;
+    assert_eq!(guard.property("ActiveState")?, "inactive");
+    guard.stays_ended("a stopped unit", Duration::from_secs(7))
 }

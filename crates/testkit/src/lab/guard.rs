@@ -1,99 +1,41 @@
 //! The `clawmend` program over a real gateway, seen only from outside: its commands, its JSON, its processes.
 
-use super::BOOT_BOUND;
-use super::gateway::{openclaw_command, turn};
-use super::home::Home;
-use super::http::get_json;
-use super::permit::Permit;
-use super::process::{Life, NONCE_VARIABLE, lives_with_nonce, new_nonce, sweep};
-use super::wait::{until, until_some};
+use super::gateway::openclaw_command;
+use super::guard_dirs::{Answer, GuardDirs};
+use super::home::{Home, HomeOptions};
+use super::permit::{Permit, Unavailable, lab, skipped};
+use super::process::{Life, NONCE_VARIABLE, RUN_VARIABLE, new_nonce, sweep};
+use super::wait::until_some;
+use crate::systemd_lab::SystemdLab;
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
-use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
-/// What a command said.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// Exit code; -1 when a signal ended it.
-    pub code: i32,
-    /// Results.
-    pub stdout: String,
-    /// Messages.
-    pub stderr: String,
+/// Who owns the gateway's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A child of the guard's keeper.
+    Child,
+    /// The unit that OpenClaw installs, of a real systemd user manager.
+    Unit,
 }
 
-impl Answer {
-    /// Its results as JSON.
-    ///
-    /// # Errors
-    /// When they are something else.
-    pub fn json(&self) -> Result<Value> {
-        serde_json::from_str(&self.stdout).with_context(|| format!("no JSON from the command: {self:?}"))
-    }
-}
-
-/// Folders of a guard of the lab's own: nothing of the user's own guard is read or written.
+/// A user manager with OpenClaw's unit. The folder goes after the manager.
 #[derive(Debug)]
-pub struct GuardDirs {
-    folder: TempDir,
+pub struct Manager {
+    /// The manager.
+    pub systemd: SystemdLab,
+    /// The file of the gateway's unit.
+    pub unit_file: PathBuf,
+    _folder: TempDir,
 }
 
-impl GuardDirs {
-    /// Makes them, empty.
-    ///
-    /// # Errors
-    /// When there is no room.
-    pub fn new() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("clawmend-guard-").tempdir()?;
-        for name in ["state", "runtime"] {
-            let path = folder.path().join(name);
-            std::fs::create_dir(&path)?;
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        }
-        Ok(Self { folder })
-    }
-
-    /// `CLAWMEND_STATE_DIR`.
-    #[must_use]
-    pub fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
-    }
-
-    /// `CLAWMEND_RUNTIME_DIR`.
-    #[must_use]
-    pub fn runtime(&self) -> PathBuf {
-        self.folder.path().join("runtime")
-    }
-
-    /// `CLAWMEND_CONFIG`.
-    #[must_use]
-    pub fn config(&self) -> PathBuf {
-        self.folder.path().join("clawmend.toml")
-    }
-
-    /// What the guard wrote to its standard streams.
-    #[must_use]
-    pub fn output(&self) -> PathBuf {
-        self.folder.path().join("guard-output.txt")
-    }
-}
-
-/// The variables that a `clawmend` command of a lab gets: nothing of the host but what is named here.
-pub fn clawmend_command(permit: &Permit, home: &Home, dirs: &GuardDirs, program: &Path, nonce: &str) -> Command {
-    let mut command = openclaw_command(permit, home, program.to_path_buf());
-    command
-        .env("CLAWMEND_STATE_DIR", dirs.state())
-        .env("CLAWMEND_RUNTIME_DIR", dirs.runtime())
-        .env("CLAWMEND_CONFIG", dirs.config())
-        .env("NO_COLOR", "1")
-        .env(NONCE_VARIABLE, nonce);
-    command
-}
+/// The name of the unit that OpenClaw installs for its default profile.
+pub const UNIT: &str = "openclaw-gateway.service";
 
 /// A guard, its keeper and its gateway. All are ended when it is dropped.
 #[derive(Debug)]
@@ -109,6 +51,8 @@ pub struct Guard {
     variables: Vec<(String, String)>,
     child: Option<Child>,
     predecessors: Vec<Child>,
+    /// The user manager, in the unit's form.
+    pub manager: Option<Manager>,
 }
 
 impl Guard {
@@ -135,7 +79,87 @@ impl Guard {
             variables: Vec::new(),
             child: None,
             predecessors: Vec::new(),
+            manager: None,
         })
+    }
+
+    /// Prepares a guard of a gateway that runs as a unit. OpenClaw's own command installs and starts the unit.
+    ///
+    /// # Errors
+    /// When the home cannot be made.
+    pub fn over_unit(permit: Permit, program: &str, options: HomeOptions) -> Result<Result<Self, Unavailable>> {
+        let folder = tempfile::Builder::new().prefix("cml-").tempdir_in("/tmp")?;
+        let systemd = match SystemdLab::start(folder.path()) {
+            Ok(systemd) => systemd,
+            Err(reason) => return Ok(Err(Unavailable(reason.0))),
+        };
+        if !systemd.is_own() {
+            // Here the unit's name is the user's own gateway's.
+            return Ok(Err(Unavailable("needs root, for a user manager of the lab's own".into())));
+        }
+        if let Err(error) = account_lives_in(&systemd, folder.path()) {
+            return Ok(Err(Unavailable(format!("no account for the lab's home: {error:#}"))));
+        }
+        let home = Home::at(systemd.home(), options)?;
+        let mut guard = Self::with_arguments(permit, program, home, &["run"])?;
+        let unit_file = systemd.home().join(".config/systemd/user").join(UNIT);
+        guard.manager = Some(Manager { systemd, unit_file, _folder: folder });
+        let port = guard.home.port;
+        let installed = guard.manager.as_mut().map(|manager| manager.systemd.install_openclaw(port));
+        if let Some(Err(reason)) = installed {
+            return Ok(Err(Unavailable(reason.0)));
+        }
+        Ok(Ok(guard))
+    }
+
+    /// A guard of a healthy gateway in this form. `None` when it cannot run here; then the lab was named as skipped.
+    ///
+    /// # Errors
+    /// When it does not come so far.
+    pub fn healthy_in(form: Form, name: &str, program: &str, options: HomeOptions) -> Result<Option<(Self, Life)>> {
+        let Some(mut guard) = Self::prepared_in(form, name, program, options)? else { return Ok(None) };
+        guard.start()?;
+        let life = guard.healthy()?;
+        Ok(Some((guard, life)))
+    }
+
+    /// The same before the guard is started.
+    ///
+    /// # Errors
+    /// When it does not come so far.
+    pub fn prepared_in(form: Form, name: &str, program: &str, options: HomeOptions) -> Result<Option<Self>> {
+        let Some(permit) = lab(name)? else { return Ok(None) };
+        let guard = match form {
+            Form::Child => Ok(Self::over_child(permit, program, Home::new(options)?)?),
+            Form::Unit => Self::over_unit(permit, program, options)?,
+        };
+        Ok(guard.map_err(|reason| skipped(name, &reason)).ok())
+    }
+
+    /// Whose process the gateway is.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        if self.manager.is_some() { Form::Unit } else { Form::Child }
+    }
+
+    /// Runs `systemctl --user` with these arguments, and returns what it printed.
+    ///
+    /// # Errors
+    /// When there is no manager, or the command fails.
+    pub fn systemctl(&self, arguments: &[&str]) -> Result<String> {
+        let manager = self.manager.as_ref().context("this lab has no service manager")?;
+        let output = manager.systemd.systemctl(arguments)?;
+        let messages = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "systemctl {}: {messages}", arguments.join(" "));
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// One property of the gateway's unit.
+    ///
+    /// # Errors
+    /// As [`Guard::systemctl`].
+    pub fn property(&self, name: &str) -> Result<String> {
+        self.systemctl(&["show", "-P", name, UNIT])
     }
 
     /// One more variable for the guard, its commands and what they start.
@@ -163,16 +187,45 @@ impl Guard {
     /// A `clawmend` command for this guard.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = clawmend_command(&self.permit, &self.home, &self.dirs, &self.program, &self.nonce);
+        let mut command = self.surroundings(&self.program);
+        command
+            .env("CLAWMEND_STATE_DIR", self.dirs.state())
+            .env("CLAWMEND_RUNTIME_DIR", self.dirs.runtime())
+            .env("CLAWMEND_CONFIG", self.dirs.config())
+            .env("NO_COLOR", "1")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// An `openclaw` command in the gateway's home.
+    #[must_use]
+    pub fn openclaw(&self) -> Command {
+        let mut command = self.surroundings(&self.permit.cache.openclaw());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    /// An `openclaw` command in the gateway's home, with the lab's variables.
-    #[must_use]
-    pub fn openclaw(&self) -> Command {
-        let mut command = openclaw_command(&self.permit, &self.home, self.permit.cache.openclaw());
-        command.env(NONCE_VARIABLE, &self.nonce).envs(self.variables.iter().map(|(name, value)| (name, value)));
+    /// A command in the lab's namespace and home, with nothing of the host but what is named here.
+    fn surroundings(&self, program: &Path) -> Command {
+        let Some(manager) = &self.manager else {
+            let mut command = openclaw_command(&self.permit, &self.home, program.to_path_buf());
+            command.env(NONCE_VARIABLE, &self.nonce);
+            return command;
+        };
+        let mut command = manager.systemd.command(program);
+        let named: Vec<_> = command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_os_string(), value?.to_os_string())))
+            .chain(std::env::var_os(RUN_VARIABLE).map(|mark| (RUN_VARIABLE.into(), mark)))
+            .collect();
+        command
+            .env_clear()
+            .envs(named)
+            .env("PATH", self.permit.cache.path_variable())
+            .env("LANG", "C.UTF-8")
+            .env("OPENCLAW_NO_AUTO_UPDATE", "1")
+            .env(NONCE_VARIABLE, &self.nonce)
+            .stdin(Stdio::null());
         command
     }
 
@@ -263,97 +316,6 @@ impl Guard {
         Ok(answer)
     }
 
-    /// The gateway's part of `status --json`.
-    ///
-    /// # Errors
-    /// When the command gives none.
-    pub fn status(&self) -> Result<Value> {
-        let json = self.say(&["status", "--json"])?.json()?;
-        ensure!(json["schema"] == json!(1), "status --json has no schema 1: {json}");
-        Ok(json["gateways"].get(0).with_context(|| format!("no gateway in the status: {json}"))?.clone())
-    }
-
-    /// All incidents of `incidents --json`, newest or oldest first as they come.
-    ///
-    /// # Errors
-    /// When the command gives none.
-    pub fn incidents(&self) -> Result<Vec<Value>> {
-        let json = self.say(&["incidents", "--json"])?.json()?;
-        Ok(json["incidents"].as_array().with_context(|| format!("no incidents in: {json}"))?.clone())
-    }
-
-    /// The incident with the greatest id.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn last_incident(&self) -> Result<Value> {
-        let number = |incident: &Value| {
-            let id = &incident["id"];
-            id.as_str().map_or_else(|| id.as_u64(), |text| text.parse().ok()).unwrap_or(0)
-        };
-        self.incidents()?.into_iter().max_by_key(number).context("there is no incident")
-    }
-
-    /// Waits for a verdict.
-    ///
-    /// # Errors
-    /// When it does not come; the text has the last status.
-    pub fn verdict(&self, wanted: &str, bound: Duration) -> Result<Duration> {
-        let mut last = Value::Null;
-        let mut next = Instant::now();
-        let seen = until(&format!("the verdict {wanted}"), bound, || {
-            // One CLI process per 100 ms at most: the lab must not starve what it measures.
-            if Instant::now() < next {
-                return false;
-            }
-            next = Instant::now() + Duration::from_millis(100);
-            last = self.status().unwrap_or_else(|error| json!(format!("{error:#}")));
-            last["verdict"] == json!(wanted)
-        });
-        seen.with_context(|| format!("last status: {last}\n{}", self.output_tail()))
-    }
-
-    /// Waits until the gateway is ready and the guard says healthy; returns the gateway's life.
-    ///
-    /// # Errors
-    /// When it does not come so far.
-    pub fn healthy(&mut self) -> Result<Life> {
-        let port = self.home.port;
-        until_some("the gateway's /readyz to say ready", BOOT_BOUND, || {
-            ensure!(self.running(), "the guard has ended");
-            Ok(get_json(port, "/readyz").is_ok_and(|(_, body)| body["ready"] == json!(true)).then_some(()))
-        })
-        .with_context(|| self.output_tail())?;
-        self.verdict("healthy", Duration::from_secs(30))?;
-        self.home.gateway()
-    }
-
-    /// Waits for a life of the gateway that is not `old`, found by the nonce, long before it writes its lock.
-    ///
-    /// # Errors
-    /// When none comes.
-    pub fn replacement(&self, old: Life, bound: Duration) -> Result<(Life, Duration)> {
-        until_some("a replacement of the gateway", bound, || Ok(self.gateways().into_iter().find(|life| *life != old)))
-            .with_context(|| self.output_tail())
-    }
-
-    /// Live gateway processes of this lab: what was started as `openclaw … gateway`, without their helpers.
-    #[must_use]
-    pub fn gateways(&self) -> Vec<Life> {
-        let candidates: Vec<Life> =
-            lives_with_nonce(&self.nonce).into_iter().filter(|life| is_gateway(life.pid)).collect();
-        let pids: Vec<u32> = candidates.iter().map(|life| life.pid).collect();
-        candidates.into_iter().filter(|life| life.parent().is_none_or(|parent| !pids.contains(&parent))).collect()
-    }
-
-    /// One turn through the gateway.
-    ///
-    /// # Errors
-    /// When no completion comes.
-    pub fn turn(&self, patience: Duration) -> Result<String> {
-        turn(self.home.port, &self.home.token, patience)
-    }
-
     /// The last lines of what the guard wrote.
     #[must_use]
     pub fn output_tail(&self) -> String {
@@ -363,18 +325,26 @@ impl Guard {
     }
 }
 
-/// By its command line: OpenClaw rewrites it to `openclaw-gateway` when it is up (2026.9.6, `gateway run`), before that
-/// it is `node …/openclaw gateway run`. The guard's and keeper's own lines hold these words, too, after their own name.
-fn is_gateway(pid: u32) -> bool {
-    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-    let arguments: Vec<String> =
-        line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
-    let program = arguments.first().map(String::as_str).unwrap_or_default();
-    if program.starts_with("openclaw-gateway") {
-        return true;
-    }
-    let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    matches!(name, "node" | "openclaw" | "env" | "MainThread") && arguments.iter().any(|argument| argument == "gateway")
+/// OpenClaw manages its unit only when `HOME` is the account's home (2026.9.6), so inside the lab's own mount namespace
+/// the account database says so.
+fn account_lives_in(systemd: &SystemdLab, folder: &Path) -> Result<()> {
+    let own = rustix::process::getuid().as_raw().to_string();
+    let lines = std::fs::read_to_string("/etc/passwd")?
+        .lines()
+        .map(|line| {
+            let mut fields: Vec<&str> = line.split(':').collect();
+            let home = systemd.home().to_str();
+            if let (true, Some(home)) = (fields.len() == 7 && fields[2] == own, home) {
+                fields[5] = home;
+            }
+            fields.join(":")
+        })
+        .collect::<Vec<_>>();
+    let database = folder.join("passwd");
+    std::fs::write(&database, lines.join("\n") + "\n")?;
+    let output = systemd.command("mount").arg("--bind").arg(&database).arg("/etc/passwd").output()?;
+    ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
 }
 
 impl Drop for Guard {

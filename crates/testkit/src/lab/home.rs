@@ -18,10 +18,18 @@ pub struct HomeOptions {
     pub chatty: bool,
 }
 
-/// A home folder that is removed when it is dropped.
+#[derive(Debug)]
+enum Folder {
+    /// Removed with the home.
+    Own(TempDir),
+    /// Another part of the lab removes it.
+    Lent(PathBuf),
+}
+
+/// A home folder; one of its own is removed when it is dropped.
 #[derive(Debug)]
 pub struct Home {
-    folder: TempDir,
+    folder: Folder,
     /// The gateway's port by the config.
     pub port: u16,
     /// The gateway's token.
@@ -35,6 +43,18 @@ impl Home {
     /// When the folder cannot be made or no port is free.
     pub fn new(options: HomeOptions) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("clawmend-lab-").tempdir().context("a throwaway home")?;
+        Self::make(Folder::Own(folder), options)
+    }
+
+    /// Makes a home of a folder that somebody else removes.
+    ///
+    /// # Errors
+    /// When it cannot be written or no port is free.
+    pub fn at(folder: &Path, options: HomeOptions) -> Result<Self> {
+        Self::make(Folder::Lent(folder.to_path_buf()), options)
+    }
+
+    fn make(folder: Folder, options: HomeOptions) -> Result<Self> {
         let home = Self { folder, port: free_port()?, token: format!("lab-{}", new_nonce()) };
         std::fs::create_dir_all(home.state_dir())?;
         home.write_config(&home.config(options))?;
@@ -75,7 +95,10 @@ impl Home {
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        match &self.folder {
+            Folder::Own(folder) => folder.path(),
+            Folder::Lent(folder) => folder,
+        }
     }
 
     /// `~/.openclaw`.
