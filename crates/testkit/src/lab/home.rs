@@ -92,6 +92,12 @@ impl Home {
         config
     }
 
+    /// A second view of the same home, for another thread.
+    #[must_use]
+    pub fn view(&self) -> Self {
+        Self { folder: Folder::Lent(self.path().to_path_buf()), port: self.port, token: self.token.clone() }
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {
