@@ -1,5 +1,5 @@
 //! The `clawmend` program: see [`clawmend::cli`].
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    clawmend::cli::main()
 }

@@ -45,10 +45,7 @@ struct Watched {
 }
 
 fn look(event: &ServiceEvent) -> Option<&Look> {
-    match event {
-        ServiceEvent::Seen(look) => Some(look),
-        _ => None,
-    }
+    if let ServiceEvent::Seen(look) = event { Some(look) } else { None }
 }
 
 fn settled_in(event: &ServiceEvent, state: ActiveState) -> bool {
@@ -60,11 +57,8 @@ fn settled_down(event: &ServiceEvent) -> bool {
 }
 
 fn foreign(events: &[ServiceEvent]) -> Vec<JobKind> {
-    let kinds = events.iter().filter_map(|event| match event {
-        ServiceEvent::ForeignJob(kind) => Some(*kind),
-        _ => None,
-    });
-    kinds.collect()
+    let kind = |event: &ServiceEvent| if let ServiceEvent::ForeignJob(kind) = event { Some(*kind) } else { None };
+    events.iter().filter_map(kind).collect()
 }
 
 impl Watched {
@@ -209,12 +203,12 @@ async fn a_refusal_settles_as_failed_and_can_be_started() {
 #[tokio::test]
 async fn a_persons_stop_is_seen_in_every_state() {
     let Some(mut bench) = Bench::start().await else { return };
-    for state in [ActiveState::AutoRestart, ActiveState::Activating, ActiveState::Deactivating] {
-        let slow = match state {
-            ActiveState::Activating => Some("slow-start"),
-            ActiveState::Deactivating => Some("slow-stop"),
-            _ => None,
-        };
+    let states = [
+        (ActiveState::AutoRestart, None),
+        (ActiveState::Activating, Some("slow-start")),
+        (ActiveState::Deactivating, Some("slow-stop")),
+    ];
+    for (state, slow) in states {
         if let Some(slow) = slow {
             bench.flag(slow, true);
         }

@@ -4,6 +4,8 @@
 //! came of it is written into the [`incident`]. [`guardian`] composes them; start there.
 #![forbid(unsafe_code)]
 
+pub mod budget;
+pub mod check;
 pub mod diagnosis;
 pub mod directive;
 pub mod gateway;
@@ -11,6 +13,7 @@ pub mod guardian;
 pub mod health;
 pub mod incident;
 pub mod observation;
+pub mod plan;
 pub mod policy;
 pub mod time;
 pub mod wish;

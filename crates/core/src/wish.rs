@@ -44,6 +44,8 @@ pub struct Standing {
     pub desired: Desired,
     /// Set by `stop --emergency`, ended only by `start`.
     pub emergency: bool,
+    /// When the stop in force was asked for. A gateway that a person starts later is not ended by it.
+    pub stopped_at: Option<Wall>,
     /// A pause, if one is in force.
     pub pause: Option<Pause>,
     /// The flag file that pauses is there.

@@ -6,3 +6,6 @@
 pub mod lab;
 #[cfg(target_os = "linux")]
 pub mod systemd_lab;
+//! Testkit: a simulator in virtual time, and labs with real parts.
+
+pub mod sim;

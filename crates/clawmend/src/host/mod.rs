@@ -1,1 +1,48 @@
-//! The machine: clock, processes, sockets, files, folders; one facade, one file per system.
+//! The machine: clock, processes, signals, sockets, files, folders.
+//!
+//! One facade for all systems: each file here holds the types of its subject and calls the file of the same name
+//! in `linux/`, `macos/` or `windows/`. Invariant: nothing here makes a choice, and nothing acts on a bare pid;
+//! what a system cannot do is said with [`Unsupported`], never pretended. Start with [`process`].
+
+pub mod clock;
+pub mod dirs;
+pub mod disk;
+pub mod files;
+pub mod peer;
+pub mod pidfd;
+pub mod pressure;
+pub mod process;
+pub mod signal;
+pub mod socket;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as os;
+#[cfg(target_os = "macos")]
+use macos as os;
+#[cfg(windows)]
+use windows as os;
+
+/// Process look-ups through `sysinfo`, shared by the systems that have no `/proc`.
+#[cfg(not(target_os = "linux"))]
+mod table;
+
+/// This system cannot do that, or we have not built it there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is not supported on {}", std::env::consts::OS)]
+pub struct Unsupported {
+    /// What was asked for.
+    pub what: &'static str,
+}
+
+/// Text from outside made fit for a person: bounded, without control characters.
+#[must_use]
+pub fn printable(bytes: &[u8], limit: usize) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(limit).collect()
+}

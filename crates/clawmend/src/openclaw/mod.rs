@@ -1,1 +1,15 @@
-//! All that knows OpenClaw: discovery, endpoints, config, locks, logs, installation.
+//! All that knows OpenClaw: discovery, config, locks, logs, channels, installation, commands.
+//!
+//! Invariant: texts, paths and version quirks of OpenClaw are named here and nowhere else; what leaves this module
+//! is evidence in the core's types. Start at [`discovery`].
+
+pub mod channels;
+pub mod commands;
+pub mod config;
+pub mod discovery;
+mod files;
+pub mod install;
+pub mod lock;
+pub mod logs;
+pub mod redact;
+pub mod sandbox;

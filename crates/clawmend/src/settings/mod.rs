@@ -1,1 +1,135 @@
-//! Our own configuration file, parsed into types at the edge.
+//! Our own configuration file, `clawmend.toml`, parsed into types at the edge.
+//!
+//! Invariant: a [`Settings`] value only holds figures within their documented ranges and names that are safe in a
+//! file name, so nobody behind this module checks them again. Every setting is optional; an empty file is the
+//! common case. A broken file never replaces settings that are in use: [`load`] returns an error that names line,
+//! column and what was expected, and the caller keeps what it has. Start at [`load`].
+
+mod error;
+mod gateway;
+mod policy;
+
+pub use error::SettingsError;
+pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
+pub use policy::{PolicyOverrides, PolicySettings, Preset};
+
+use serde::Deserialize;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// Largest file that is read, in bytes; a sane one has a few hundred.
+const MAX_BYTES: u64 = 256 * 1024;
+/// Most gateways that one guard takes on.
+const MAX_GATEWAYS: usize = 64;
+
+/// Everything that a person may set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `[guard]`.
+    pub guard: GuardSettings,
+    /// `[policy]`.
+    pub policy: PolicySettings,
+    /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
+    pub gateways: Vec<GatewaySettings>,
+}
+
+/// `[guard]`: the guard itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuardSettings {
+    /// Language of messages to people; `None`: the system's.
+    pub language: Option<Language>,
+    /// A file whose presence pauses the guard.
+    pub flag_file: PathBuf,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self { language: None, flag_file: PathBuf::from("/tmp/openclaw-maintenance") }
+    }
+}
+
+/// Language of messages to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Language {
+    /// English.
+    #[serde(rename = "en")]
+    English,
+    /// Simplified Chinese.
+    #[serde(rename = "zh-CN")]
+    Chinese,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    guard: GuardSettings,
+    policy: PolicySettings,
+    gateway: Vec<Spanned<GatewaySettings>>,
+}
+
+/// Reads and parses the file.
+///
+/// # Errors
+/// [`SettingsError::Missing`] when there is no file (a caller that was not asked for this very file uses
+/// [`Settings::default`] then), otherwise what is wrong and where.
+pub fn load(path: &Path) -> Result<Settings, SettingsError> {
+    let unreadable = |source: std::io::Error| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            SettingsError::Missing { path: path.to_owned() }
+        } else {
+            SettingsError::Unreadable { path: path.to_owned(), source }
+        }
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_BYTES) {
+        return Err(SettingsError::TooLarge { path: path.to_owned(), limit: MAX_BYTES });
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        SettingsError::invalid(path, e.as_bytes(), at, "this is not UTF-8 text")
+    })?;
+    parse(path, &text)
+}
+
+/// [`load`], where a missing file means that nothing was set.
+///
+/// # Errors
+/// As [`load`], without `Missing`.
+pub fn load_or_default(path: &Path) -> Result<Settings, SettingsError> {
+    match load(path) {
+        Err(SettingsError::Missing { .. }) => Ok(Settings::default()),
+        other => other,
+    }
+}
+
+/// Parses a text; `path` only names it in errors.
+///
+/// # Errors
+/// [`SettingsError::Invalid`].
+pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
+    let file: File = toml::from_str(text).map_err(|e| {
+        let at = e.span().map_or(0, |span| span.start);
+        SettingsError::invalid(path, text.as_bytes(), at, e.message())
+    })?;
+    let mut gateways: Vec<GatewaySettings> = Vec::new();
+    for entry in file.gateway {
+        let at = entry.span().start;
+        let wrong = |message: String| SettingsError::invalid(path, text.as_bytes(), at, &message);
+        if gateways.len() == MAX_GATEWAYS {
+            return Err(wrong(format!("too many gateways, expected at most {MAX_GATEWAYS}")));
+        }
+        let entry = entry.into_inner();
+        if gateways.iter().any(|other| other.id == entry.id) {
+            return Err(wrong(format!("gateway id `{}` is used twice, expected a different one", entry.id.0)));
+        }
+        gateways.push(entry);
+    }
+    Ok(Settings { guard: file.guard, policy: file.policy, gateways })
+}
+
+#[cfg(test)]
+mod tests;

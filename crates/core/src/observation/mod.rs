@@ -28,6 +28,8 @@ pub enum Evidence {
     Appeared(Appeared),
     /// That process has ended.
     Gone(Gone),
+    /// We looked, and there is no process of this gateway.
+    NotThere,
     /// A look at the live process.
     Process(ProcessSample),
     /// Who listens on the gateway's port.

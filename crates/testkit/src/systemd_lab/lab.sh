@@ -63,6 +63,10 @@ manager() {
 mount -t tmpfs -o mode=755 tmpfs /run/systemd && mkdir /run/systemd/system || exit 1
 mkdir -p /run/dbus && mount -t tmpfs -o mode=755 tmpfs /run/dbus || exit 1
 
+# Inside, the account's home is the lab's: OpenClaw installs no service for any other home.
+awk -F: -v OFS=: -v uid="$(id -u)" -v home="$root/user/home" '$3 == uid { $6 = home } { print }' \
+    /etc/passwd >"$root/passwd" && mount --bind "$root/passwd" /etc/passwd || exit 1
+
 while read -r line; do
     case $line in
     user)

@@ -1,0 +1,477 @@
+//! What scripts see: the JSON of `status`, `check` and `incidents`, schema 1.
+//!
+//! Invariant: a field never changes its meaning within a schema number; new fields may be added. Times are RFC 3339
+//! in UTC with milliseconds ([`Time`]), durations end in `_ms`.
+
+use crate::store::{IncidentRecord, StoreHealth};
+use clawmend_core::directive::{ActionResult, DirectiveId, IncidentId};
+use clawmend_core::gateway::{Control, Form, GatewayId, Incarnation};
+use clawmend_core::health::Verdict;
+use clawmend_core::incident::{IncidentEvent, Outcome, What};
+use clawmend_core::time::Wall;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Schema of every report.
+pub const SCHEMA: u32 = 1;
+
+/// A point in time for scripts: `2026-11-20T13:00:00.000Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub Wall);
+
+impl Time {
+    /// As a timestamp; times outside of what can be written become the nearest that can.
+    #[must_use]
+    pub fn timestamp(self) -> jiff::Timestamp {
+        let nearest = if self.0.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        jiff::Timestamp::from_millisecond(self.0.0).unwrap_or(nearest)
+    }
+}
+
+impl From<Wall> for Time {
+    fn from(wall: Wall) -> Self {
+        Self(wall)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.3}", self.timestamp()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let timestamp: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        Ok(Self(Wall(timestamp.as_millisecond())))
+    }
+}
+
+/// `status --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The guard.
+    pub guard: GuardStatus,
+    /// The gateways, by id.
+    pub gateways: Vec<GatewayStatus>,
+}
+
+/// The guard itself. Everything but `running` is null while none runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardStatus {
+    /// A guard answers on the control socket.
+    pub running: bool,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its version.
+    pub version: Option<String>,
+    /// For how long it runs.
+    pub uptime_ms: Option<u64>,
+    /// What is wrong with the guard itself (records, settings), for people; empty: nothing.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// One gateway.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Its name.
+    pub id: GatewayId,
+    /// `OPENCLAW_STATE_DIR`; empty while it is not known.
+    pub state_dir: String,
+    /// What the guard believes.
+    pub verdict: Verdict,
+    /// Why.
+    pub cause: Option<CauseReport>,
+    /// Named reasons of a degraded verdict.
+    pub reasons: Vec<String>,
+    /// What the guard works towards.
+    pub desired: DesiredState,
+    /// What the guard may do.
+    pub control: Control,
+    /// The life of its process.
+    pub incarnation: Option<IncarnationReport>,
+    /// Where it listens.
+    pub url: Option<String>,
+    /// Since when the verdict holds.
+    pub since: Option<Time>,
+    /// The open incident.
+    pub incident: Option<IncidentId>,
+    /// The last incident that ended with a life that serves.
+    pub last_recovery: Option<LastRecovery>,
+    /// Who owns the process.
+    #[serde(default)]
+    pub form: Option<Form>,
+    /// An emergency stop is in force.
+    #[serde(default)]
+    pub emergency: bool,
+    /// A pause is in force.
+    #[serde(default)]
+    pub pause: Option<PauseReport>,
+    /// What the guard does next, in words for people.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// What the guard works towards, as scripts see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DesiredState {
+    /// It should run.
+    #[default]
+    Running,
+    /// A person stopped it.
+    Stopped,
+    /// A person paused the guard.
+    Paused,
+}
+
+/// A cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseReport {
+    /// Stable.
+    pub code: String,
+    /// For people; empty where the code says it all.
+    pub detail: String,
+}
+
+impl From<&clawmend_core::diagnosis::Cause> for CauseReport {
+    fn from(cause: &clawmend_core::diagnosis::Cause) -> Self {
+        Self { code: cause.code().to_owned(), detail: cause.detail().to_owned() }
+    }
+}
+
+/// A life of the gateway's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncarnationReport {
+    /// Process id.
+    pub pid: u32,
+    /// When it began; null where that is not known.
+    pub started_at: Option<Time>,
+    /// Which boot of the machine.
+    pub boot_id: String,
+}
+
+impl IncarnationReport {
+    /// With the wall time of its start, which the incarnation itself does not hold.
+    #[must_use]
+    pub fn new(incarnation: &Incarnation, started_at: Option<Wall>) -> Self {
+        Self { pid: incarnation.pid, started_at: started_at.map(Time), boot_id: incarnation.boot.clone() }
+    }
+}
+
+/// A pause in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseReport {
+    /// When it began; null for the flag file.
+    pub since: Option<Time>,
+    /// When it ends by itself.
+    pub until: Option<Time>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The flag file that pauses, when it is the one.
+    pub flag_file: Option<String>,
+}
+
+/// The last incident that ended well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRecovery {
+    /// Its name.
+    pub incident: IncidentId,
+    /// Its cause.
+    pub cause: Option<CauseReport>,
+    /// When the fault began.
+    pub onset_at: Time,
+    /// How far back that may lie.
+    pub onset_uncertainty_ms: u64,
+    /// From onset to the first suspicion.
+    pub detected_after_ms: Option<u64>,
+    /// From onset to the first start.
+    pub start_issued_after_ms: Option<u64>,
+    /// From onset to a life that serves.
+    pub serving_after_ms: Option<u64>,
+}
+
+impl From<&IncidentRecord> for LastRecovery {
+    fn from(record: &IncidentRecord) -> Self {
+        Self {
+            incident: record.id,
+            cause: cause_of(record),
+            onset_at: Time(record.onset_at),
+            onset_uncertainty_ms: record.onset_uncertainty_ms,
+            detected_after_ms: record.detected_after_ms,
+            start_issued_after_ms: record.start_issued_after_ms,
+            serving_after_ms: record.serving_after_ms,
+        }
+    }
+}
+
+/// `check --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The worst verdict of all gateways; unknown when there is none.
+    pub verdict: Verdict,
+    /// One per gateway.
+    pub gateways: Vec<CheckedGateway>,
+}
+
+/// One gateway in a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedGateway {
+    /// Its name.
+    pub id: GatewayId,
+    /// What the guard believes.
+    pub verdict: Verdict,
+    /// Why.
+    pub cause: Option<CauseReport>,
+    /// Named reasons.
+    pub reasons: Vec<String>,
+}
+
+impl CheckReport {
+    /// Of these gateways.
+    #[must_use]
+    pub fn new(gateways: Vec<CheckedGateway>) -> Self {
+        let worst = gateways.iter().map(|gateway| gateway.verdict).max_by_key(|verdict| badness(*verdict));
+        Self { schema: SCHEMA, verdict: worst.unwrap_or(Verdict::Unknown), gateways }
+    }
+}
+
+impl From<&StatusReport> for CheckReport {
+    fn from(status: &StatusReport) -> Self {
+        let one = |gateway: &GatewayStatus| CheckedGateway {
+            id: gateway.id.clone(),
+            verdict: gateway.verdict,
+            cause: gateway.cause.clone(),
+            reasons: gateway.reasons.clone(),
+        };
+        Self::new(status.gateways.iter().map(one).collect())
+    }
+}
+
+/// Order of the aggregate: the worst of several gateways has the highest figure.
+#[must_use]
+pub const fn badness(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Healthy => 0,
+        Verdict::Stopped | Verdict::Paused => 1,
+        Verdict::Starting => 2,
+        Verdict::Draining => 3,
+        Verdict::Degraded => 4,
+        Verdict::Suspect => 5,
+        Verdict::Unknown => 6,
+        Verdict::Down => 7,
+    }
+}
+
+/// `incidents --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentsReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Newest first.
+    pub incidents: Vec<IncidentReport>,
+    /// Where the next page begins; null at the end.
+    pub next: Option<String>,
+}
+
+impl From<crate::store::Page> for IncidentsReport {
+    fn from(page: crate::store::Page) -> Self {
+        let incidents = page.incidents.iter().map(|(record, events)| IncidentReport::new(record, events)).collect();
+        Self { schema: SCHEMA, incidents, next: page.next.map(|cursor| cursor.to_string()) }
+    }
+}
+
+/// Whether an incident is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Not over.
+    Open,
+    /// Over.
+    Closed,
+}
+
+/// One incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentReport {
+    /// Its name.
+    pub id: IncidentId,
+    /// Whose.
+    pub gateway: GatewayId,
+    /// Whether it is over.
+    pub state: IncidentState,
+    /// First suspicious evidence.
+    pub opened_at: Time,
+    /// When it was over.
+    pub closed_at: Option<Time>,
+    /// Best cause so far.
+    pub cause: Option<CauseReport>,
+    /// When the fault began.
+    pub onset_at: Time,
+    /// How far back that may lie.
+    pub onset_uncertainty_ms: u64,
+    /// From onset to the first suspicion.
+    pub detected_after_ms: Option<u64>,
+    /// From onset to the first start.
+    pub start_issued_after_ms: Option<u64>,
+    /// From onset to a life that serves.
+    pub serving_after_ms: Option<u64>,
+    /// How it ended; null while it is open.
+    pub outcome: Option<Outcome>,
+    /// What the guard did, in order.
+    pub actions: Vec<ActionReport>,
+}
+
+/// One thing that the guard did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionReport {
+    /// When.
+    pub at: Time,
+    /// What; stable names.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// `done`, `moot`, `retry` or `needs_person`, with the reason after a colon; null while it is not known.
+    pub result: Option<String>,
+}
+
+/// `incidents show ID --json`: an incident with its events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentDetail {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The incident.
+    pub incident: IncidentReport,
+    /// Everything that was recorded, in order.
+    pub events: Vec<EventReport>,
+}
+
+/// One event of an incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventReport {
+    /// When.
+    pub at: Time,
+    /// From onset, negative before it.
+    pub after_onset_ms: i64,
+    /// What.
+    #[serde(flatten, with = "what_json")]
+    pub what: What,
+}
+
+/// An event's own times are numbers in the store and [`Time`]s for scripts.
+mod what_json {
+    use super::{Time, Wall, What};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+    use serde_json::Value;
+
+    pub fn serialize<S: Serializer>(what: &What, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(what).map_err(S::Error::custom)?;
+        if let Some(onset) = value.get_mut("onset")
+            && let Some(ms) = onset.as_i64()
+        {
+            *onset = serde_json::to_value(Time(Wall(ms))).map_err(S::Error::custom)?;
+        }
+        value.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<What, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
+        if let Some(onset) = value.get_mut("onset") {
+            let time: Time = serde_json::from_value(onset.take()).map_err(D::Error::custom)?;
+            *onset = Value::from(time.0.0);
+        }
+        serde_json::from_value(value).map_err(D::Error::custom)
+    }
+}
+
+impl IncidentDetail {
+    /// Out of the store.
+    #[must_use]
+    pub fn new(record: &IncidentRecord, events: &[IncidentEvent]) -> Self {
+        let report = |event: &IncidentEvent| EventReport {
+            at: Time(event.wall),
+            after_onset_ms: i64::try_from(record.since_onset(event)).unwrap_or(i64::MAX),
+            what: event.what.clone(),
+        };
+        let incident = IncidentReport::new(record, events);
+        Self { schema: SCHEMA, incident, events: events.iter().map(report).collect() }
+    }
+}
+
+impl IncidentReport {
+    /// Out of the store; `events` holds at least the actions and their results.
+    #[must_use]
+    pub fn new(record: &IncidentRecord, events: &[IncidentEvent]) -> Self {
+        Self {
+            id: record.id,
+            gateway: record.gateway.clone(),
+            state: if record.closed_at.is_some() { IncidentState::Closed } else { IncidentState::Open },
+            opened_at: Time(record.opened_at),
+            closed_at: record.closed_at.map(Time),
+            cause: cause_of(record),
+            onset_at: Time(record.onset_at),
+            onset_uncertainty_ms: record.onset_uncertainty_ms,
+            detected_after_ms: record.detected_after_ms,
+            start_issued_after_ms: record.start_issued_after_ms,
+            serving_after_ms: record.serving_after_ms,
+            outcome: record.outcome,
+            actions: actions(events),
+        }
+    }
+}
+
+fn actions(events: &[IncidentEvent]) -> Vec<ActionReport> {
+    let mut actions: Vec<(DirectiveId, ActionReport)> = Vec::new();
+    for event in events {
+        if let What::Acted { directive, action, reason } = &event.what {
+            let (at, action) = (Time(event.wall), action.name().to_owned());
+            actions.push((*directive, ActionReport { at, action, reason: reason.clone(), result: None }));
+        } else if let What::Result { directive, result } = &event.what
+            && let Some((_, action)) = actions.iter_mut().rev().find(|(id, _)| id == directive)
+        {
+            action.result = Some(result_text(result));
+        }
+    }
+    actions.into_iter().map(|(_, action)| action).collect()
+}
+
+/// How an action ended, in one stable word and its reason.
+#[must_use]
+pub fn result_text(result: &ActionResult) -> String {
+    match result {
+        ActionResult::Done => "done".to_owned(),
+        ActionResult::Moot { reason } => format!("moot: {reason}"),
+        ActionResult::Retry { reason } => format!("retry: {reason}"),
+        ActionResult::NeedsPerson { reason } => format!("needs_person: {reason}"),
+    }
+}
+
+fn cause_of(record: &IncidentRecord) -> Option<CauseReport> {
+    record.cause.clone().map(|(code, detail)| CauseReport { code, detail })
+}
+
+/// What to tell of the records' health in [`GuardStatus::notes`]; `None` when all is well.
+#[must_use]
+pub fn store_note(health: &StoreHealth) -> Option<String> {
+    match health {
+        StoreHealth::Ok => None,
+        StoreHealth::Damaged { moved_to } => {
+            Some(format!("the database was damaged; it lies at {}, a fresh one is in use", moved_to.display()))
+        }
+        StoreHealth::Newer { found, left_at } => Some(format!(
+            "the database {} belongs to a newer clawmend (schema {found}); it was left alone, a fresh one is in use",
+            left_at.display()
+        )),
+        StoreHealth::DiskFull { held, dropped } => {
+            Some(format!("the disk is full; {held} events wait in memory, {dropped} were dropped"))
+        }
+        StoreHealth::Unwritable { reason, held, dropped } => Some(format!(
+            "the database cannot be written ({reason}); {held} events wait in memory, {dropped} were dropped"
+        )),
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line.
+
+use super::{check, completions, duration, help, incidents, keeper, logs, pause, run, stop, up};
+use clap::{Parser, Subcommand};
+use clawmend_core::gateway::GatewayId;
+use std::path::PathBuf;
+
+/// Keeps OpenClaw gateways working: sees a fault in a second, mends it, and tells you what it did.
+///
+/// The first time: `clawmend up` guards the gateway that is here, `clawmend up --sandbox` shows all of it on a
+/// throwaway gateway.
+#[derive(Debug, Parser)]
+#[command(
+    name = "clawmend",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Exit codes are explained by `clawmend help exit-codes`.",
+    max_term_width = 100
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Global {
+    /// Only this gateway: `default`, or the name of its OpenClaw profile
+    #[arg(long, global = true, value_name = "ID", value_parser = crate::settings::gateway_id)]
+    pub gateway: Option<GatewayId>,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Use these settings instead of the usual clawmend.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Guard what is here, and tell what happens
+    Up(up::Args),
+    /// Run the guard in the foreground, for a service or a container
+    Run(run::Args),
+    /// Show how the gateways are, and what the guard does next
+    Status,
+    /// Take one look; the exit code says what was found
+    Check(check::Args),
+    /// Restart the gateway in order, now
+    Restart,
+    /// Keep the guard's hands off, until `resume` or for a time
+    Pause(pause::Args),
+    /// End a pause; what you stopped stays stopped
+    Resume,
+    /// Stop the gateway and keep it stopped
+    Stop(stop::Args),
+    /// Let the gateway run again after a stop
+    Start,
+    /// List what went wrong and what was done
+    Incidents(incidents::Args),
+    /// Show the gateway's log
+    Logs(logs::Args),
+    /// Print a completion script for your shell
+    Completions(completions::Args),
+    /// Explain a command, or the exit codes
+    Help(help::Args),
+    /// Hold a supervised gateway (started by the guard itself)
+    #[command(hide = true)]
+    Keeper(keeper::Args),
+}
+
+pub(super) fn duration_value(text: &str) -> Result<u64, String> {
+    duration::parse(text)
+}

@@ -1,0 +1,91 @@
+//! What every command needs: where things are, and how to ask the guard.
+
+use super::args::Global;
+use super::error::{CliError, Kind};
+use crate::api::client::{self, AskError};
+use crate::api::{Answer, Question, Request};
+use crate::host::dirs;
+use crate::store::{self, Reader};
+use clawmend_core::gateway::GatewayId;
+use std::path::PathBuf;
+
+/// Where things are, and what was asked for.
+#[derive(Debug)]
+pub struct Context {
+    pub global: Global,
+}
+
+impl Context {
+    pub fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    pub fn state_dir(&self) -> Result<PathBuf, CliError> {
+        Ok(dirs::state_dir()?)
+    }
+
+    pub fn question(&self, request: Request) -> Question {
+        Question { gateway: self.global.gateway.clone(), request }
+    }
+
+    /// Asks the guard; `None` when none runs.
+    pub fn ask(&self, request: Request) -> Result<Option<Answer>, CliError> {
+        match client::ask(&dirs::runtime_dir()?, &self.question(request)) {
+            Ok(answer) => understood(answer).map(Some),
+            Err(AskError::NoGuard) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks for many answers.
+    pub fn stream(&self, request: Request) -> Result<client::Answers, CliError> {
+        Ok(client::stream(&dirs::runtime_dir()?, &self.question(request))?)
+    }
+
+    /// The gateway that a wish is meant for while no guard runs: the one that was named, the only one that is
+    /// known, or the one that OpenClaw's own variables name.
+    pub fn one_gateway(&self) -> Result<GatewayId, CliError> {
+        if let Some(gateway) = &self.global.gateway {
+            return Ok(gateway.clone());
+        }
+        let state = self.state_dir()?;
+        let mut known = store::known_gateways(&state, Reader::open(&state).ok().as_ref());
+        if known.len() > 1 {
+            let names = known.iter().map(|gateway| gateway.0.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(CliError::new(Kind::Usage, format!("there are several gateways here: {names}"))
+                .hint("say which one with --gateway ID"));
+        }
+        let profile = std::env::var("OPENCLAW_PROFILE").ok().and_then(|name| crate::settings::gateway_id(&name).ok());
+        Ok(known.pop().or(profile).unwrap_or_else(|| GatewayId("default".to_owned())))
+    }
+}
+
+/// Turns the guard's refusals into errors.
+pub fn understood(answer: Answer) -> Result<Answer, CliError> {
+    match answer {
+        Answer::Refused { why } => Err(CliError::new(Kind::Refused, format!("the guard refused: {why}"))),
+        Answer::Failed { why } => Err(CliError::new(Kind::Retry, why)),
+        Answer::NotFound { what, known } => {
+            let error = CliError::new(Kind::NotFound, what);
+            Err(if known.is_empty() { error } else { error.hint(format!("known here: {}", known.join(", "))) })
+        }
+        Answer::BadRequest { why } => Err(AskError::NotUnderstood(why).into()),
+        answer @ (Answer::Status(_)
+        | Answer::Check(_)
+        | Answer::Incidents(_)
+        | Answer::Incident(_)
+        | Answer::Done { .. }
+        | Answer::Log { .. }
+        | Answer::End) => Ok(answer),
+    }
+}
+
+/// The guard answered something else than what was asked.
+pub fn unexpected() -> CliError {
+    AskError::NotUnderstood("it does not fit the question".to_owned()).into()
+}
+
+/// No guard runs.
+pub fn no_guard() -> CliError {
+    AskError::NoGuard.into()
+}

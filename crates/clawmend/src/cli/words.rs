@@ -1,0 +1,105 @@
+//! What the parts of a report are called for people. All text from outside is cleaned here.
+
+use super::duration::human;
+use super::output::{Tone, clean};
+use crate::api::types::{CauseReport, Time, result_text};
+use clawmend_core::directive::Action;
+use clawmend_core::health::Verdict;
+use clawmend_core::incident::{Outcome, What};
+use clawmend_core::time::Wall;
+use jiff::tz::TimeZone;
+
+/// How a verdict looks.
+pub const fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Healthy => Tone::Good,
+        Verdict::Down => Tone::Bad,
+        Verdict::Stopped | Verdict::Paused => Tone::Quiet,
+        Verdict::Starting | Verdict::Draining | Verdict::Degraded | Verdict::Suspect | Verdict::Unknown => {
+            Tone::Warning
+        }
+    }
+}
+
+/// `crashed (signal 9)`.
+pub fn cause(cause: &CauseReport) -> String {
+    let code = clean(&cause.code, 64).replace('_', " ");
+    if cause.detail.is_empty() { code } else { format!("{code} ({})", clean(&cause.detail, 300)) }
+}
+
+/// Local time, to the second.
+pub fn time(time: Time, zone: &TimeZone) -> String {
+    time.timestamp().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `2 h 3 min ago`.
+pub fn ago(time: Time, now: Wall) -> String {
+    let ms = u64::try_from(now.0.saturating_sub(time.0.0)).unwrap_or(0);
+    if ms < 1000 { "just now".to_owned() } else { format!("{} ago", human(ms)) }
+}
+
+/// What an action is, for people.
+pub fn action(action: &Action) -> String {
+    match action {
+        Action::Spawn => "start the gateway".to_owned(),
+        Action::Hasten => "have the service manager start it now".to_owned(),
+        Action::StartUnit { .. } => "start the service".to_owned(),
+        Action::RestartUnit => "restart the service in order".to_owned(),
+        Action::StopUnit => "stop the service".to_owned(),
+        Action::EnableUnit { on: true } => "put the service back into the boot sequence".to_owned(),
+        Action::EnableUnit { on: false } => "take the service out of the boot sequence".to_owned(),
+        Action::Terminate { .. } => "ask the process to end".to_owned(),
+        Action::Kill => "end the process by force".to_owned(),
+        Action::Sweep => "end what the dead process left behind".to_owned(),
+        Action::StartChannel { channel, account } => {
+            format!("start channel {}/{}", clean(channel, 64), clean(account, 64))
+        }
+    }
+}
+
+/// How an incident ended, for people.
+pub const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Recovered => "recovered",
+        Outcome::SelfRecovered => "came back by itself",
+        Outcome::HumanFixed => "mended by a person",
+        Outcome::Planned => "was planned",
+        Outcome::Ineffective => "remedies did not help",
+        Outcome::WaitingForHuman => "waits for a person",
+        Outcome::Denied => "remedy was denied",
+    }
+}
+
+/// One event in one line.
+pub fn event(what: &What) -> String {
+    match what {
+        What::Opened { incarnation, .. } => match incarnation {
+            Some(life) => format!("something is wrong with pid {}", life.pid),
+            None => "something is wrong".to_owned(),
+        },
+        What::Evidence { text } => clean(text, 400),
+        What::Judged { verdict } => format!("judged {}", verdict.name()),
+        What::Diagnosed { cause: found } => format!("cause: {}", cause(&CauseReport::from(found))),
+        What::Withheld { action: held, reason } => format!("held back: {} ({})", action(held), clean(reason, 300)),
+        What::Acted { action: done, reason, .. } => format!("{} ({})", action(done), clean(reason, 300)),
+        What::Result { result, .. } => clean(&result_text(result), 300).replace('_', " "),
+        What::Started { incarnation } => format!("runs as pid {}", incarnation.pid),
+        What::Serving => "serves again".to_owned(),
+        What::Ineffective { action: tried, reason } => {
+            format!("did not help: {} ({})", action(tried), clean(reason, 300))
+        }
+        What::Escalated { reason } => format!("a person must know: {}", clean(reason, 400)),
+        What::Closed { outcome: how } => format!("over: {}", outcome(*how)),
+    }
+}
+
+/// How an event looks in a list.
+pub const fn event_tone(what: &What) -> Tone {
+    match what {
+        What::Opened { .. } | What::Ineffective { .. } | What::Escalated { .. } => Tone::Bad,
+        What::Withheld { .. } | What::Judged { .. } => Tone::Warning,
+        What::Serving | What::Closed { .. } => Tone::Good,
+        What::Evidence { .. } | What::Result { .. } => Tone::Quiet,
+        What::Diagnosed { .. } | What::Acted { .. } | What::Started { .. } => Tone::Strong,
+    }
+}

@@ -1,0 +1,15 @@
+//! Linux: `/proc`, cgroups, pidfds.
+
+pub mod clock;
+pub mod disk;
+pub mod pidfd;
+pub mod pressure;
+pub mod process;
+pub mod signal;
+pub mod socket;
+
+mod cgroup;
+mod inspector;
+mod procfs;
+mod sampler;
+mod tcp;

@@ -1,0 +1,28 @@
+//! Listening sockets through `/proc`.
+
+use super::tcp::{self, Descriptors};
+use crate::host::process::name;
+use crate::host::socket::{ListenSocket, PortOwner};
+
+/// See the facade.
+pub fn listening(pid: u32) -> Option<Vec<ListenSocket>> {
+    let descriptors = Descriptors::read(pid)?;
+    let rows = tcp::rows(&pid.to_string())?;
+    let own = rows.iter().filter(|row| row.state == tcp::LISTEN && descriptors.sockets.contains(&row.inode));
+    Some(own.map(|row| ListenSocket { addr: row.local, backlog: row.receive_queue }).collect())
+}
+
+/// See the facade.
+pub fn owner_of(port: u16) -> PortOwner {
+    let Some(rows) = tcp::rows("self") else { return PortOwner::Unknown };
+    let wanted: Vec<u64> =
+        rows.iter().filter(|row| row.state == tcp::LISTEN && row.local.port() == port).map(|row| row.inode).collect();
+    if wanted.is_empty() {
+        return PortOwner::Nobody;
+    }
+    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let owner = pids
+        .find(|pid| Descriptors::read(*pid).is_some_and(|its| wanted.iter().any(|inode| its.sockets.contains(inode))));
+    owner.map_or(PortOwner::Hidden, |pid| PortOwner::Process { pid, name: name(pid) })
+}

@@ -1,0 +1,9 @@
+//! macOS: what `sysinfo` and rustix tell.
+
+pub mod clock;
+pub mod disk;
+pub mod pidfd;
+pub mod pressure;
+pub mod process;
+pub mod signal;
+pub mod socket;

@@ -1,0 +1,10 @@
+//! Windows has no signals; ending a process by its handle needs `unsafe` and is not built yet.
+
+use crate::host::Unsupported;
+use crate::host::signal::{Sent, Signal, SignalError};
+use clawmend_core::gateway::Incarnation;
+
+/// Not supported; nobody is touched.
+pub fn send(_to: &Incarnation, _signal: Signal) -> Result<Sent, SignalError> {
+    Err(Unsupported { what: "signalling a process" }.into())
+}

@@ -1,0 +1,236 @@
+//! The gateway as a child: started once per directive, watched, its end kept until it is acknowledged.
+//!
+//! Invariant: at most one child lives; a directive starts at most one, also when it is repeated; an end is only
+//! forgotten when it was acknowledged. What is known is also written to `state.json` in the keeper's folder, for
+//! a successor.
+
+use super::output::Output;
+use super::protocol::{AdoptOrder, Ended, Event, Refusal, RefusalCode, SpawnOrder, Spawned};
+use crate::host::files::{Durability, write_atomic};
+use crate::host::{clock, process};
+use clawmend_core::gateway::Incarnation;
+use clawmend_core::observation::Exit;
+use rustix::process::WaitStatus;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Ends that may wait for an acknowledgement; no spawn beyond.
+const EXITS_MAX: usize = 64;
+/// Directives whose outcome is remembered.
+const DIRECTIVES_MAX: usize = 256;
+/// In the raw wait status, the bit for "dumped core" (wait(2)).
+const CORE_DUMPED: i32 = 0x80;
+
+/// The child that lives, the ends that wait, and what directives led to.
+#[derive(Debug)]
+pub struct Child {
+    record: PathBuf,
+    running: Option<Running>,
+    exits: Vec<Ended>,
+    outcomes: VecDeque<(u64, Result<Spawned, Refusal>)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    told: Spawned,
+    /// For an adopted one: readable at its end. Our own child is told of by SIGCHLD.
+    pidfd: Option<OwnedFd>,
+}
+
+/// `state.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record {
+    child: Option<Spawned>,
+    exits: Vec<Ended>,
+}
+
+impl Child {
+    /// Takes up what an earlier keeper left in `dir`: a child that still lives is adopted, one that ended is reported
+    /// with an unknown exit.
+    pub fn load(dir: &Path, output: &mut Output) -> Self {
+        let record = dir.join("state.json");
+        let known = std::fs::read(&record).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        let known = known.unwrap_or_default();
+        let mut child = Self { record, running: None, exits: known.exits, outcomes: VecDeque::new() };
+        child.exits.retain(|ended| ended.incarnation.boot == clock::boot_id());
+        child.exits.truncate(EXITS_MAX);
+        if let Some(before) = known.child.filter(|before| before.incarnation.boot == clock::boot_id()) {
+            child.remember(before.directive, Ok(before.clone()));
+            if child.watch(before.clone(), output).is_err() {
+                child.end(before, Exit::Unknown);
+            }
+        }
+        child
+    }
+
+    /// The child that lives.
+    pub fn running(&self) -> Option<&Spawned> {
+        self.running.as_ref().map(|running| &running.told)
+    }
+
+    /// Of an adopted child, for `poll`.
+    pub fn pidfd(&self) -> Option<&OwnedFd> {
+        self.running.as_ref()?.pidfd.as_ref()
+    }
+
+    /// Ends that wait, oldest first.
+    pub fn exits(&self) -> &[Ended] {
+        &self.exits
+    }
+
+    /// Starts the gateway, once per directive. The record for a successor is written by [`Child::save`], after the
+    /// reply.
+    pub fn spawn(&mut self, order: &SpawnOrder, output: &mut Output) -> Result<Spawned, Refusal> {
+        if let Some((_, outcome)) = self.outcomes.iter().find(|(directive, _)| *directive == order.directive) {
+            return outcome.clone();
+        }
+        self.check_room()?;
+        let outcome = start(order, output);
+        self.remember(order.directive, outcome.clone());
+        if let Ok(told) = &outcome {
+            self.running = Some(Running { told: told.clone(), pidfd: None });
+        }
+        outcome
+    }
+
+    /// Watches a gateway that another keeper started. Repeating it changes nothing.
+    pub fn adopt(&mut self, order: AdoptOrder, output: &mut Output) -> Result<Spawned, Refusal> {
+        if let Some(running) = self.running().filter(|running| running.incarnation == order.incarnation) {
+            return Ok(running.clone());
+        }
+        self.check_room()?;
+        output.set_log_dir(&order.log_dir);
+        let told = Spawned {
+            incarnation: order.incarnation,
+            nonce: order.nonce,
+            directive: order.directive,
+            spawned_at_ms: clock::now().mono.0,
+            adopted: true,
+        };
+        let told = self.watch(told, output)?;
+        self.remember(told.directive, Ok(told.clone()));
+        Ok(told)
+    }
+
+    /// A refusal changes nothing and is not remembered: the same directive may come again.
+    fn check_room(&self) -> Result<(), Refusal> {
+        if let Some(child) = self.running() {
+            let message = format!("process {} still runs", child.incarnation.pid);
+            return Err(Refusal { code: RefusalCode::Busy, message, child: Some(child.clone()) });
+        }
+        if self.exits.len() >= EXITS_MAX {
+            return Err(Refusal::new(RefusalCode::Unacknowledged, "too many ends wait for an acknowledgement"));
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, mut told: Spawned, output: &mut Output) -> Result<Spawned, Refusal> {
+        let pidfd = crate::host::pidfd::open(&told.incarnation)
+            .map_err(|error| Refusal::new(RefusalCode::Gone, error.to_string()))?;
+        output.take_over(told.incarnation.pid);
+        told.adopted = true;
+        self.running = Some(Running { told: told.clone(), pidfd: Some(pidfd) });
+        Ok(told)
+    }
+
+    fn remember(&mut self, directive: u64, outcome: Result<Spawned, Refusal>) {
+        self.outcomes.retain(|(known, _)| *known != directive);
+        if self.outcomes.len() >= DIRECTIVES_MAX {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back((directive, outcome));
+    }
+
+    /// A child of ours changed its state. Another pid than the gateway's is an orphan that we only reap.
+    pub fn changed(&mut self, pid: u32, status: WaitStatus) -> Option<Event> {
+        let told = self.running().filter(|told| told.incarnation.pid == pid)?.clone();
+        let (incarnation, at_ms) = (told.incarnation.clone(), clock::now().mono.0);
+        if status.stopped() {
+            Some(Event::Stopped { incarnation, at_ms })
+        } else if status.continued() {
+            Some(Event::Continued { incarnation, at_ms })
+        } else {
+            self.end(told, exit_of(status)).map(Event::Exited)
+        }
+    }
+
+    /// The adopted child's pidfd is readable.
+    pub fn adopted_ended(&mut self) -> Option<Event> {
+        let told = self.running()?.clone();
+        self.end(told, Exit::Unknown).map(Event::Exited)
+    }
+
+    fn end(&mut self, told: Spawned, exit: Exit) -> Option<Ended> {
+        self.running = None;
+        let ended = Ended { incarnation: told.incarnation, nonce: told.nonce, exit, at_ms: clock::now().mono.0 };
+        self.exits.push(ended.clone());
+        Some(ended)
+    }
+
+    /// Forgets an end.
+    pub fn acknowledge(&mut self, incarnation: &Incarnation) {
+        self.exits.retain(|ended| ended.incarnation != *incarnation);
+    }
+
+    /// Writes `state.json`. A failure costs a successor its knowledge, nothing else: the guard can tell it to adopt.
+    pub fn save(&self) {
+        let record = Record { child: self.running().cloned(), exits: self.exits.clone() };
+        if let Ok(bytes) = serde_json::to_vec(&record) {
+            drop(write_atomic(&self.record, &bytes, Durability::Fast));
+        }
+    }
+}
+
+fn start(order: &SpawnOrder, output: &mut Output) -> Result<Spawned, Refusal> {
+    let Some((program, arguments)) = order.argv.split_first() else {
+        return Err(Refusal::new(RefusalCode::BadRequest, "argv is empty"));
+    };
+    let failed = |error: std::io::Error| Refusal::new(failure_code(&error), format!("{program}: {error}"));
+    output.set_log_dir(&order.log_dir);
+    let mut command = Command::new(program);
+    command.args(arguments).envs(&order.env).current_dir(&order.cwd).process_group(0);
+    for name in &order.env_remove {
+        command.env_remove(name);
+    }
+    command.env("CLAWMEND_NONCE", &order.nonce).stdin(Stdio::null());
+    command.stdout(output.for_child().map_err(failed)?).stderr(output.for_child().map_err(failed)?);
+    // Reaped by the keeper's loop, never through this handle.
+    let pid = command.spawn().map_err(failed)?.id();
+    // It is not reaped yet, so the pid is its own, also if it has ended already.
+    let Some(incarnation) = process::incarnation_of(pid) else {
+        return Err(Refusal::new(RefusalCode::SpawnFailed, "the new process cannot be seen in /proc"));
+    };
+    let spawned_at_ms = clock::now().mono.0;
+    Ok(Spawned { incarnation, nonce: order.nonce.clone(), directive: order.directive, spawned_at_ms, adopted: false })
+}
+
+/// Not there, no right, or no program: only a person can change that.
+fn failure_code(error: &std::io::Error) -> RefusalCode {
+    let for_a_person = [
+        rustix::io::Errno::NOENT,
+        rustix::io::Errno::ACCESS,
+        rustix::io::Errno::PERM,
+        rustix::io::Errno::NOEXEC,
+        rustix::io::Errno::NOTDIR,
+    ];
+    let errno = rustix::io::Errno::from_io_error(error);
+    if errno.is_some_and(|errno| for_a_person.contains(&errno)) {
+        RefusalCode::CannotRun
+    } else {
+        RefusalCode::SpawnFailed
+    }
+}
+
+fn exit_of(status: WaitStatus) -> Exit {
+    if let Some(code) = status.exit_status() {
+        Exit::Code { code }
+    } else if let Some(signal) = status.terminating_signal() {
+        Exit::Signal { signal, core: status.as_raw() & CORE_DUMPED != 0 }
+    } else {
+        Exit::Unknown
+    }
+}

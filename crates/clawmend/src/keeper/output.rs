@@ -1,0 +1,256 @@
+//! The gateway's output: a FIFO that never breaks, a log that may.
+//!
+//! Invariant: the gateway never gets EPIPE or SIGPIPE, because it holds a reading end of its own FIFO itself; and it
+//! is never held up by the log: what cannot be written is dropped and counted.
+
+use crate::host::files::private_options;
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::protocol::TAIL_MAX;
+
+/// Kernel buffer: what the gateway can say while no keeper reads. The limit for users is 1 MiB by default.
+const PIPE_BYTES: usize = 1024 * 1024;
+/// Read per turn of the loop, so that a chatty gateway does not starve the guard.
+const TURN_BYTES: usize = 256 * 1024;
+const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// `gateway.log`, `gateway.log.1`, `gateway.log.2`.
+const LOG_FILES: u32 = 3;
+const LOG_RETRY: Duration = Duration::from_secs(1);
+
+/// Our reading end. Stdout and stderr share one FIFO, so that their order is kept.
+#[derive(Debug)]
+pub struct Output {
+    fifo: File,
+    path: PathBuf,
+    log: Log,
+    tail: VecDeque<u8>,
+}
+
+impl Output {
+    /// The FIFO in the keeper's folder, made if it is not there.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let path = dir.join("output.fifo");
+        let fifo = open_fifo(&path)?;
+        Ok(Self { fifo, path, log: Log::default(), tail: VecDeque::new() })
+    }
+
+    /// For `poll`.
+    pub fn fifo(&self) -> &File {
+        &self.fifo
+    }
+
+    /// Where the log goes from now on.
+    pub fn set_log_dir(&mut self, dir: &Path) {
+        self.log.set_dir(dir);
+    }
+
+    /// A descriptor for the child: its own open file, for reading too, so that a reader exists as long as it lives.
+    /// Replaces a FIFO that someone removed.
+    pub fn for_child(&mut self) -> io::Result<File> {
+        let (seen, ours) = (std::fs::symlink_metadata(&self.path), self.fifo.metadata()?);
+        if !seen.is_ok_and(|seen| seen.dev() == ours.dev() && seen.ino() == ours.ino()) {
+            drop(std::fs::remove_file(&self.path));
+            self.fifo = open_fifo(&self.path)?;
+        }
+        OpenOptions::new().read(true).write(true).open(&self.path)
+    }
+
+    /// Goes on reading what a gateway of an earlier keeper writes, also when the FIFO's name is gone.
+    pub fn take_over(&mut self, pid: u32) {
+        let path = PathBuf::from(format!("/proc/{pid}/fd/1"));
+        let is_fifo = std::fs::metadata(&path).is_ok_and(|seen| seen.file_type().is_fifo());
+        if is_fifo && let Ok(fifo) = open_reader(&path) {
+            self.fifo = fifo;
+        }
+    }
+
+    /// Moves what has been written into log and tail.
+    pub fn drain(&mut self) {
+        let mut chunk = [0; 16 * 1024];
+        let mut moved = 0;
+        while moved < TURN_BYTES {
+            match self.fifo.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => {
+                    moved += length;
+                    self.log.write(&chunk[..length]);
+                    self.remember(&chunk[..length]);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Empty; any other error cannot be cured by reading on.
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        let excess = (self.tail.len() + bytes.len()).saturating_sub(TAIL_MAX);
+        self.tail.drain(..excess.min(self.tail.len()));
+        self.tail.extend(bytes);
+    }
+
+    /// The newest bytes, at most `limit`.
+    pub fn tail(&self, limit: usize) -> Vec<u8> {
+        self.tail.iter().skip(self.tail.len().saturating_sub(limit)).copied().collect()
+    }
+
+    /// Lines that the log did not take.
+    pub fn dropped_lines(&self) -> u64 {
+        self.log.dropped_lines
+    }
+}
+
+fn open_fifo(path: &Path) -> io::Result<File> {
+    match rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if !std::fs::symlink_metadata(path)?.file_type().is_fifo() {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, format!("{} is not a FIFO", path.display())));
+    }
+    open_reader(path)
+}
+
+/// For reading and writing: opening never waits, and there is never an end of file.
+fn open_reader(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let fifo = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    // A smaller pipe works too; it only holds less while no keeper reads.
+    let _ = rustix::pipe::fcntl_setpipe_size(&fifo, PIPE_BYTES);
+    Ok(fifo)
+}
+
+/// `gateway.log` and its older parts.
+#[derive(Debug, Default)]
+struct Log {
+    dir: Option<PathBuf>,
+    file: Option<File>,
+    bytes: u64,
+    checked: Option<Instant>,
+    dropped_lines: u64,
+}
+
+impl Log {
+    fn set_dir(&mut self, dir: &Path) {
+        if self.dir.as_deref() != Some(dir) {
+            *self = Self { dir: Some(dir.to_owned()), dropped_lines: self.dropped_lines, ..Self::default() };
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.try_write(bytes).is_err() {
+            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.dropped_lines = self.dropped_lines.saturating_add(lines.max(1));
+        }
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.checked.is_none_or(|at| at.elapsed() >= LOG_RETRY) {
+            self.checked = Some(Instant::now());
+            self.mend();
+        }
+        if self.bytes.saturating_add(bytes.len() as u64) > LOG_BYTES_MAX {
+            self.rotate();
+        }
+        let file = self.file.as_mut().ok_or(ErrorKind::NotFound)?;
+        file.write_all(bytes)?;
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Opens the log if it is not open, or was removed or moved away under our feet.
+    fn mend(&mut self) {
+        let Some(path) = self.path(0) else { return };
+        let here = std::fs::symlink_metadata(&path).ok().map(|seen| (seen.dev(), seen.ino()));
+        let ours = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|seen| (seen.dev(), seen.ino()));
+        if ours.is_none() || here != ours {
+            self.open(&path);
+        }
+    }
+
+    fn open(&mut self, path: &Path) {
+        if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
+            // What cannot be made shows when the file is opened.
+            drop(crate::host::files::private_dir(dir));
+        }
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
+        let file = private_options().append(true).create(true).custom_flags(flags).open(path).ok();
+        let seen = file.as_ref().and_then(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
+        self.bytes = seen.as_ref().map_or(0, std::fs::Metadata::len);
+        self.file = seen.and(file);
+    }
+
+    fn rotate(&mut self) {
+        for number in (1..LOG_FILES).rev() {
+            if let (Some(from), Some(to)) = (self.path(number - 1), self.path(number)) {
+                // A part that is missing or cannot be moved costs old lines only.
+                drop(std::fs::rename(from, to));
+            }
+        }
+        self.file = None;
+        self.bytes = 0;
+        if let Some(path) = self.path(0) {
+            self.open(&path);
+            if self.bytes.saturating_mul(2) > LOG_BYTES_MAX
+                && let Some(file) = &self.file
+            {
+                // It could not be moved aside: better an empty log than one without bound.
+                self.bytes = if file.set_len(0).is_ok() { 0 } else { self.bytes };
+            }
+        }
+    }
+
+    fn path(&self, number: u32) -> Option<PathBuf> {
+        let name = if number == 0 { "gateway.log".to_owned() } else { format!("gateway.log.{number}") };
+        Some(self.dir.as_ref()?.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded_and_the_tail_is_the_newest() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut output = Output::open(dir.path()).unwrap();
+        output.set_log_dir(&dir.path().join("logs"));
+        let mut writer = output.for_child().unwrap();
+        let block = vec![b'x'; 64 * 1024];
+        for _ in 0..(5 * LOG_BYTES_MAX / block.len() as u64) {
+            writer.write_all(&block).unwrap();
+            output.drain();
+        }
+        writer.write_all(b"last\n").unwrap();
+        output.drain();
+        assert_eq!(output.tail(5), b"last\n");
+        assert_eq!(output.tail(usize::MAX).len(), TAIL_MAX);
+        let parts: Vec<u64> = std::fs::read_dir(dir.path().join("logs"))
+            .unwrap()
+            .map(|part| part.unwrap().metadata().unwrap().len())
+            .collect();
+        assert_eq!(parts.len(), 3);
+        assert!(parts.iter().all(|bytes| *bytes <= LOG_BYTES_MAX), "{parts:?}");
+        assert_eq!(output.dropped_lines(), 0);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_costs_lines_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut output = Output::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        output.set_log_dir(&dir.path().join("file"));
+        let mut writer = output.for_child().unwrap();
+        writer.write_all(b"one\ntwo\n").unwrap();
+        output.drain();
+        assert_eq!(output.dropped_lines(), 2);
+        assert_eq!(output.tail(100), b"one\ntwo\n");
+    }
+}

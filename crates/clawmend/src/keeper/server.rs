@@ -1,0 +1,348 @@
+//! The keeper's loop: one thread, one `poll`.
+//!
+//! Invariant: nothing here waits for a guard, a log or a gateway; every turn ends, whatever the others do.
+
+use super::child::Child;
+use super::connection::Connection;
+use super::init::Init;
+use super::output::Output;
+use super::protocol::{
+    Answer, Asked, AskedHead, Event, Refusal, RefusalCode, Request, State, TAIL_MAX, Tail, Told, ToldEvent, VERSION,
+};
+use super::signals::Signals;
+use crate::host::files::FileLock;
+use crate::host::{printable, process, signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{WaitOptions, wait};
+use serde::Serialize;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Guards, their event connections, and a few that are about to close.
+const CONNECTIONS_MAX: usize = 16;
+/// Without child and guard, a keeper ends by itself.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// A keeper.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    connections: Vec<Connection>,
+    signals: Signals,
+    child: Child,
+    output: Output,
+    /// Set by SIGTERM: no spawn any more, and we end with the child.
+    stopping: bool,
+    idle_since: Instant,
+    init: Option<Init>,
+    _lock: FileLock,
+}
+
+/// What became readable.
+#[derive(Default)]
+struct Ready {
+    listener: bool,
+    child_signal: bool,
+    end_signal: bool,
+    output: bool,
+    adopted_ended: bool,
+    connections: Vec<usize>,
+}
+
+impl Server {
+    /// Takes the folder's lock and opens the socket. With `init`, also starts the guard and never ends by idleness.
+    pub fn open(dir: &Path, lock: FileLock, init: Option<Init>) -> io::Result<Self> {
+        let signals = Signals::install()?;
+        let mut output = Output::open(dir)?;
+        let child = Child::load(dir, &mut output);
+        child.save();
+        let listener = super::socket::listen(dir)?;
+        listener.set_nonblocking(true)?;
+        let idle_since = Instant::now();
+        Ok(Self {
+            listener,
+            connections: Vec::new(),
+            signals,
+            child,
+            output,
+            stopping: false,
+            idle_since,
+            init,
+            _lock: lock,
+        })
+    }
+
+    /// Runs to the end. Returns what a PID 1 exits with: the gateway's own status.
+    pub fn run(mut self) -> io::Result<u8> {
+        loop {
+            if let Some(init) = &mut self.init {
+                init.tend(self.stopping && self.child.running().is_none());
+            }
+            if self.is_over() {
+                self.output.drain();
+                return Ok(self.init.as_ref().map_or(0, Init::exit_code));
+            }
+            let ready = self.wait()?;
+            self.turn(&ready);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        if self.child.running().is_some() {
+            return false;
+        }
+        match &self.init {
+            Some(init) => self.stopping && init.is_done(),
+            None => self.stopping || (self.connections.is_empty() && self.idle_since.elapsed() >= IDLE_MAX),
+        }
+    }
+
+    fn wait(&self) -> io::Result<Ready> {
+        let mut fds = vec![
+            PollFd::new(&self.listener, PollFlags::IN),
+            PollFd::new(&self.signals.child, PollFlags::IN),
+            PollFd::new(&self.signals.end, PollFlags::IN),
+            PollFd::new(self.output.fifo(), PollFlags::IN),
+        ];
+        fds.extend(self.connections.iter().map(|c| PollFd::from_borrowed_fd(c.stream().as_fd(), c.interest())));
+        let pidfd = self.child.pidfd();
+        fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        match poll(&mut fds, self.patience().as_ref()) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(Ready { child_signal: true, ..Ready::default() }),
+            Err(error) => return Err(error.into()),
+        }
+        let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+        Ok(Ready {
+            listener: is_ready(0),
+            child_signal: is_ready(1),
+            end_signal: is_ready(2),
+            output: is_ready(3),
+            connections: (0..self.connections.len()).filter(|at| is_ready(4 + at)).collect(),
+            adopted_ended: pidfd.is_some() && is_ready(4 + self.connections.len()),
+        })
+    }
+
+    /// How long nothing may happen; `None` is for ever.
+    fn patience(&self) -> Option<Timespec> {
+        let idle = self.init.is_none() && self.child.running().is_none() && self.connections.is_empty();
+        let idle = idle.then(|| IDLE_MAX.saturating_sub(self.idle_since.elapsed()));
+        let wanted = [idle, self.init.as_ref().and_then(Init::patience)].into_iter().flatten().min()?;
+        // A millisecond more, so that the deadline has passed when we wake.
+        Timespec::try_from(wanted + Duration::from_millis(1)).ok()
+    }
+
+    fn turn(&mut self, ready: &Ready) {
+        if ready.child_signal {
+            Signals::clear(&self.signals.child);
+            self.reap();
+        }
+        if ready.adopted_ended
+            && let Some(event) = self.child.adopted_ended()
+        {
+            self.tell(&event);
+        }
+        if ready.end_signal {
+            Signals::clear(&self.signals.end);
+            self.stop_in_order();
+        }
+        for at in &ready.connections {
+            self.serve(*at);
+        }
+        if ready.listener {
+            self.accept();
+        }
+        if ready.output {
+            self.output.drain();
+        }
+        self.connections.retain(|connection| !connection.closed);
+        if self.child.running().is_some() || !self.connections.is_empty() {
+            self.idle_since = Instant::now();
+        }
+    }
+
+    /// All children that changed: the gateway, the guard (as PID 1), orphans (as PID 1).
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+            let Ok(pid) = u32::try_from(pid.as_raw_nonzero().get()) else { continue };
+            let over = !status.stopped() && !status.continued();
+            if let Some(init) = self.init.as_mut().filter(|_| over) {
+                init.reaped(pid);
+            }
+            if let Some(event) = self.child.changed(pid, status) {
+                self.tell(&event);
+            }
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let line = encode(&ToldEvent { v: VERSION, event: event.clone() });
+        self.connections.iter_mut().filter(|connection| connection.subscribed).for_each(|c| c.send(&line));
+        // The guard first, the record after: this is the fast path of a restart.
+        if let Event::Exited(ended) = event {
+            self.child.save();
+            if let Some(init) = &mut self.init {
+                init.gateway_ended(ended.exit);
+            }
+        }
+    }
+
+    /// SIGTERM. A plain keeper goes on until its child has ended by itself. A PID 1 asks the gateway to end in order,
+    /// and ends it by force at the second request or at its limit.
+    fn stop_in_order(&mut self) {
+        let first = !std::mem::replace(&mut self.stopping, true);
+        let Some(init) = &mut self.init else { return };
+        let life = self.child.running().map(|child| child.incarnation.clone());
+        init.stop(life.as_ref(), first);
+        if first {
+            self.tell(&Event::Stopping);
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.connections.len() < CONNECTIONS_MAX && self.may_speak(&stream) {
+                self.connections.extend(Connection::new(stream).ok());
+            }
+        }
+    }
+
+    /// Our own user or root, and nobody from the gateway's own process tree.
+    fn may_speak(&self, stream: &UnixStream) -> bool {
+        let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) else { return false };
+        let user_fits = peer.uid == rustix::process::geteuid() || peer.uid.is_root();
+        let pid = u32::try_from(peer.pid.as_raw_nonzero().get()).ok();
+        let inside = |pid| self.child.running().is_some_and(|child| process::is_descendant(pid, &child.incarnation));
+        user_fits && !pid.is_some_and(inside)
+    }
+
+    fn serve(&mut self, at: usize) {
+        let Some(connection) = self.connections.get_mut(at) else { return };
+        connection.flush();
+        for line in connection.read_lines() {
+            let changed = self.answer(at, &line);
+            // After the reply: a successor's knowledge must not delay the guard.
+            if changed {
+                self.child.save();
+            }
+        }
+    }
+
+    /// Returns whether something changed that a successor must know.
+    fn answer(&mut self, at: usize, line: &[u8]) -> bool {
+        let Ok(head) = serde_json::from_slice::<AskedHead>(line) else {
+            self.connections[at].closed = true;
+            return false;
+        };
+        let asked = match serde_json::from_slice::<Asked>(line) {
+            Ok(asked) => asked,
+            Err(error) => {
+                let unknown = error.to_string().contains("unknown variant");
+                let code = if unknown { RefusalCode::UnknownRequest } else { RefusalCode::BadRequest };
+                self.reply::<()>(at, head.id, Err(Refusal::new(code, printable(error.to_string().as_bytes(), 300))));
+                return false;
+            }
+        };
+        self.carry_out(at, asked)
+    }
+
+    fn carry_out(&mut self, at: usize, Asked { id, request, .. }: Asked) -> bool {
+        match request {
+            Request::Hello => self.reply(at, id, Ok(self.state())),
+            Request::Subscribe => {
+                self.connections[at].subscribed = true;
+                self.reply(at, id, Ok(self.state()));
+            }
+            Request::Spawn(_) | Request::Adopt(_) if self.stopping => {
+                self.reply::<()>(at, id, Err(Refusal::new(RefusalCode::Stopping, "this keeper is ending")));
+            }
+            Request::Spawn(order) => {
+                let outcome = self.child.spawn(&order, &mut self.output);
+                self.reply(at, id, outcome);
+                return true;
+            }
+            Request::Adopt(order) => {
+                let outcome = self.child.adopt(order, &mut self.output);
+                self.reply(at, id, outcome);
+                return true;
+            }
+            Request::Ack { incarnation } => {
+                self.child.acknowledge(&incarnation);
+                self.reply(at, id, Ok(Empty {}));
+                return true;
+            }
+            Request::Tail { bytes } => {
+                self.output.drain();
+                let limit = usize::try_from(bytes).unwrap_or(TAIL_MAX);
+                let tail = fitting_tail(&self.output.tail(limit));
+                self.reply(at, id, Ok(tail));
+            }
+            Request::Quit => self.quit(at, id),
+        }
+        false
+    }
+
+    fn quit(&mut self, at: usize, id: u64) {
+        match self.child.running().cloned() {
+            Some(child) => {
+                let message = "the gateway still runs".to_owned();
+                self.reply::<()>(at, id, Err(Refusal { code: RefusalCode::Busy, message, child: Some(child) }));
+            }
+            None => {
+                self.stopping = true;
+                self.reply(at, id, Ok(Empty {}));
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        State {
+            pid: std::process::id(),
+            child: self.child.running().cloned(),
+            exits: self.child.exits().to_vec(),
+            capabilities: if self.init.is_some() { vec!["init".to_owned()] } else { Vec::new() },
+            stopping: self.stopping,
+            dropped_lines: self.output.dropped_lines(),
+        }
+    }
+
+    fn reply<T: Serialize>(&mut self, at: usize, id: u64, outcome: Result<T, Refusal>) {
+        let answer = match outcome {
+            Ok(value) => Answer::Ok(value),
+            Err(refusal) => Answer::Error(refusal),
+        };
+        let line = encode(&Told { v: VERSION, id, answer });
+        if let Some(connection) = self.connections.get_mut(at) {
+            connection.send(&line);
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+/// Our own types always encode; should one not, an empty line tells the guard that something is wrong.
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// The newest part of `bytes` whose escaped form fits into a line.
+fn fitting_tail(bytes: &[u8]) -> Tail {
+    const BUDGET: usize = super::protocol::LINE_MAX - 256;
+    let mut from = bytes.len().saturating_sub(BUDGET);
+    loop {
+        let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
+        if encode(&text).len() <= BUDGET {
+            return Tail { text };
+        }
+        from += (bytes.len() - from).div_ceil(2);
+    }
+}
+
+/// A signal to a life; whoever is gone needs none, and PID 1 has nobody to tell of a failure.
+pub(super) fn signal_life(life: &clawmend_core::gateway::Incarnation, which: signal::Signal) {
+    drop(signal::send(life, which));
+}

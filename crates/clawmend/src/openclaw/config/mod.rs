@@ -1,0 +1,106 @@
+//! Reads a gateway's config: would the gateway understand it, and what does the guard need from it?
+//!
+//! Invariant: reading changes nothing and runs nothing; at most [`MAX_CONFIG_BYTES`] are read; no value of the config
+//! appears in a message. The answer is about the file on disk: a running gateway may still use an older one, also
+//! another port. Start at [`read`].
+
+mod fingerprint;
+mod include;
+mod parse;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use parse::Problem;
+pub use view::{ConfigView, NoToken, Token};
+
+use super::discovery::Home;
+use super::files;
+use clawmend_core::observation::{ConfigSeen, ConfigValidity};
+use fingerprint::Fingerprint;
+use include::Includes;
+use serde_json::Value;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Larger configs are not read (real ones: 1–50 KiB).
+pub const MAX_CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+
+/// One look at a config.
+#[derive(Debug)]
+pub struct ConfigRead {
+    /// For the core.
+    pub seen: ConfigSeen,
+    /// The settings, when it is valid.
+    pub view: Option<ConfigView>,
+    /// Every file that it consists of, to be watched: the config first, then what it includes.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the config of `home`. `env` answers like the environment of the gateway.
+#[must_use]
+pub fn read(home: &Home, env: impl Fn(&str) -> Option<String>) -> ConfigRead {
+    let mut files = vec![home.config_path.clone()];
+    let bytes = match files::read_bounded(&home.config_path, MAX_CONFIG_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) => return ConfigRead { seen: unread(&error), view: None, files },
+    };
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.add(&bytes);
+    let outcome = resolve(&bytes, home, &env, &mut fingerprint, &mut files).and_then(|(value, duplicates)| {
+        view::start_rule(&value).map_err(Problem::without_place)?;
+        Ok(view::view(&value, duplicates, &env))
+    });
+    let (validity, view) = match outcome {
+        Ok(view) => (ConfigValidity::Valid, Some(view)),
+        Err(Problem { line, column, message }) => (ConfigValidity::Invalid { line, column, message }, None),
+    };
+    ConfigRead { seen: ConfigSeen { fingerprint: fingerprint.value(), validity }, view, files }
+}
+
+fn resolve(
+    bytes: &[u8],
+    home: &Home,
+    env: &dyn Fn(&str) -> Option<String>,
+    fingerprint: &mut Fingerprint,
+    files: &mut Vec<PathBuf>,
+) -> Result<(Value, Vec<String>), Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::without_place("the config is not UTF-8"))?;
+    if text.trim().is_empty() {
+        return Err(Problem::without_place("the config is empty"));
+    }
+    let parsed = parse::parse(text)?;
+    let mut duplicates = parsed.duplicates;
+    let folder = home.config_path.parent().unwrap_or_else(|| Path::new("."));
+    let mut includes =
+        Includes { roots: roots(folder, home, env), fingerprint, files: Vec::new(), duplicates: &mut duplicates };
+    let value = includes.resolve(parsed.value, folder, 0);
+    files.append(&mut includes.files);
+    Ok((value?, duplicates))
+}
+
+/// Where included files may lie: beside the config, and in `OPENCLAW_INCLUDE_ROOTS`.
+fn roots(folder: &Path, home: &Home, env: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let more = env("OPENCLAW_INCLUDE_ROOTS").unwrap_or_default();
+    let more = std::env::split_paths(&more).map(|path| match path.strip_prefix("~") {
+        Ok(rest) => home.user_home.join(rest),
+        Err(_) => path,
+    });
+    std::iter::once(folder.to_owned())
+        .chain(more.filter(|path| path.is_absolute()))
+        .filter_map(|path| path.canonicalize().ok())
+        .collect()
+}
+
+fn unread(error: &io::Error) -> ConfigSeen {
+    let kind = error.kind();
+    // A folder's place may be taken by a file: then there is no config either.
+    let validity = if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+        ConfigValidity::Missing
+    } else if kind == io::ErrorKind::FileTooLarge {
+        ConfigValidity::Unreadable { message: format!("larger than {MAX_CONFIG_BYTES} bytes") }
+    } else {
+        ConfigValidity::Unreadable { message: kind.to_string() }
+    };
+    ConfigSeen { fingerprint: 0, validity }
+}

@@ -1,0 +1,372 @@
+//! Births and deaths, and what the service manager says of them.
+
+use super::Guardian;
+use crate::diagnosis::{Cause, RefusalReason};
+use crate::directive::Output;
+use crate::gateway::Form;
+use crate::health::Boot;
+use crate::health::life::{Absent, Alive, Life};
+use crate::incident::What;
+use crate::observation::{
+    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Exit, Gone, JobKind, LogSign, ServiceSeen,
+    Surroundings,
+};
+use crate::plan::Refusal;
+use crate::time::{Moment, Now};
+use crate::wish::{Desired, Pause};
+
+/// The cause that an end by itself gets.
+pub(super) fn cause_of(exit: Exit) -> Cause {
+    match exit {
+        Exit::Code { code: 0 } => Cause::Exited,
+        Exit::Code { code } => Cause::Crashed { how: format!("exit {code}") },
+        Exit::Signal { signal, .. } => Cause::Crashed { how: format!("signal {signal}") },
+        Exit::Unknown => Cause::Crashed { how: "ended; nobody saw how".to_owned() },
+    }
+}
+
+/// Signals that a process gets by its own fault: ILL 4, ABRT 6, BUS 7 or 10, FPE 8, SEGV 11.
+fn own_fault(exit: Exit) -> bool {
+    match exit {
+        Exit::Code { code } => !matches!(code, 0 | 130 | 137 | 143),
+        Exit::Signal { signal, .. } => matches!(signal, 4 | 6 | 7 | 8 | 10 | 11),
+        Exit::Unknown => false,
+    }
+}
+
+impl Guardian {
+    pub(super) fn appeared(&mut self, now: Now, appeared: &Appeared, out: &mut Vec<Output>) {
+        if matches!(&self.life, Life::Alive(life) if life.incarnation == appeared.incarnation) {
+            return;
+        }
+        let follows_our_end = matches!(&self.life, Life::Absent(absent) if absent.by_us || absent.planned);
+        let ours = appeared.by.is_some() || self.starting_it() || (follows_our_end && !self.rested);
+        // What the manager starts again by itself was not asked for by a person.
+        let asked_for = self.rested || matches!(self.life, Life::Unknown) || self.profile.form == Form::Foreign;
+        self.rested = false;
+        let born = now.mono.minus(appeared.age_ms);
+        if !ours && asked_for {
+            self.started_by_others(now, born, appeared.at_boot, out);
+        } else if ours && self.memory.unit_stopped && !self.start_wished {
+            self.revived_by_us = true;
+        }
+        self.memory.pace.starts.push(born);
+        self.memory.restart_wished = false;
+        self.memory.standing.ended_in_pause = false;
+        self.start_wished = false;
+        self.memory.refusal = None;
+        self.swept = false;
+        self.planned_end = false;
+        self.channels.clear();
+        self.setback.clear();
+        self.config_at_start = self.around.config.as_ref().map_or(0, |config| config.fingerprint);
+        self.life = Life::Alive(Box::new(Alive::new(appeared, now.mono)));
+        self.start_is_done();
+        self.quiet = false;
+        self.well_since = None;
+        if let Some(incident) = &mut self.memory.incident {
+            if incident.start_issued_after_ms.is_none() && born >= incident.onset {
+                incident.start_issued_after_ms = Some(born.since(incident.onset));
+            }
+            self.record(now, What::Started { incarnation: appeared.incarnation.clone() }, out);
+        }
+        out.push(Output::Persist);
+    }
+
+    /// Somebody else started it, so somebody wants it to run. Not so at boot, and not a process that was there
+    /// before the stop was asked for.
+    fn started_by_others(&mut self, now: Now, born: Moment, at_boot: bool, out: &mut Vec<Output>) {
+        if at_boot || self.profile.form == Form::Child {
+            return;
+        }
+        let before = self.memory.standing.clone();
+        let standing = &mut self.memory.standing;
+        let later = standing.stopped_at.is_none_or(|stop| now.wall_of(born) > stop);
+        if later {
+            standing.desired = Desired::Running;
+            standing.stopped_at = None;
+            self.memory.unit_stopped = false;
+            self.revived_by_us = false;
+            if standing.emergency {
+                // The person who started it said so; the guard still keeps its hands off.
+                standing.emergency = false;
+                let reason = Some("started by hand during an emergency stop".to_owned());
+                standing.pause = Some(Pause { since: now.wall, until: None, reason });
+            }
+        }
+        if before != self.memory.standing {
+            out.push(Output::Remember(self.memory.standing.clone()));
+        }
+    }
+
+    pub(super) fn gone(&mut self, now: Now, gone: &Gone, out: &mut Vec<Output>) {
+        let ended = now.mono.minus(gone.uncertainty_ms.min(1));
+        let life = match &self.life {
+            Life::Alive(life) if life.incarnation == gone.incarnation => Some(life.as_ref().clone()),
+            // A late word on how the last life ended.
+            Life::Absent(absent) if absent.incarnation.as_ref() == Some(&gone.incarnation) => {
+                if absent.exit == Exit::Unknown {
+                    self.exit_known(now, gone.exit, out);
+                }
+                return;
+            }
+            Life::Unknown => None,
+            Life::Alive(_) | Life::Absent(_) => return,
+        };
+        let planned = self.was_planned(life.as_ref(), gone.exit);
+        let asked = life.as_ref().is_some_and(|life| life.asked_to_end.is_some() || life.killed.is_some());
+        let verify = self.policy.verify_ms;
+        // A life that ended while no guard looked says nothing of how long lives last.
+        if let Some(life) = &life {
+            let lasted = life.served.is_some_and(|at| now.mono.since(at) >= verify);
+            self.pace_after(lasted, planned, asked);
+        }
+        let absent = Absent {
+            since: now,
+            incarnation: Some(gone.incarnation.clone()),
+            exit: gone.exit,
+            served: life.as_ref().is_some_and(|life| life.served.is_some()),
+            planned,
+            by_us: asked,
+        };
+        self.life = Life::Absent(absent);
+        self.outstanding_end_is_done();
+        self.setback.clear();
+        self.quiet = false;
+        self.well_since = None;
+        self.down_since = ended;
+        self.note_end_in_pause(gone.exit, out);
+        self.open_for_end(now, gone, out);
+        if gone.exit != Exit::Unknown || self.profile.form == Form::Child {
+            self.exit_counted(now, gone.exit, out);
+        }
+        out.push(Output::Persist);
+    }
+
+    fn was_planned(&self, life: Option<&Alive>, exit: Exit) -> bool {
+        if self.memory.restart_wished || self.planned_end {
+            return true;
+        }
+        let announced = life.is_some_and(|life| life.ending == Some(true));
+        announced && (exit.is_clean() || exit == Exit::Unknown)
+    }
+
+    fn pace_after(&mut self, lasted: bool, planned: bool, asked: bool) {
+        let pace = &mut self.memory.pace;
+        if lasted || planned {
+            pace.unproductive = 0;
+        } else {
+            pace.unproductive = pace.unproductive.saturating_add(1);
+        }
+        if asked && !planned {
+            self.memory.futile_restarts = self.memory.futile_restarts.saturating_add(1);
+        }
+    }
+
+    fn note_end_in_pause(&mut self, exit: Exit, out: &mut Vec<Output>) {
+        let standing = &mut self.memory.standing;
+        let child = self.profile.form == Form::Child;
+        if child && standing.hands_off() && exit.may_be_a_persons() && !standing.ended_in_pause {
+            standing.ended_in_pause = true;
+            out.push(Output::Remember(standing.clone()));
+        }
+    }
+
+    /// The manager or the keeper told how the last life ended.
+    fn exit_known(&mut self, now: Now, exit: Exit, out: &mut Vec<Output>) {
+        let planned_end = self.planned_end || self.memory.restart_wished;
+        if let Life::Absent(absent) = &mut self.life {
+            absent.exit = exit;
+            absent.planned = absent.planned || planned_end;
+            if !exit.is_clean() && !planned_end {
+                absent.planned = false;
+            }
+        }
+        self.quiet = false;
+        self.exit_counted(now, exit, out);
+    }
+
+    /// Books an end whose manner is known.
+    fn exit_counted(&mut self, now: Now, exit: Exit, out: &mut Vec<Output>) {
+        let refused = self.refusal_of(exit);
+        if !exit.is_clean() && refused.is_none() {
+            self.memory.unclean.push(now.mono);
+        }
+        self.memory.own_fault = own_fault(exit);
+        if let Some((reason, detail)) = refused {
+            let (reason, detail) = self.own_look(reason, detail);
+            self.refuse(now, reason, detail);
+        }
+        self.last_refused = None;
+        out.push(Output::Persist);
+    }
+
+    fn refuse(&mut self, now: Now, reason: RefusalReason, detail: String) {
+        let present = self.around.config.as_ref();
+        let fingerprint = present.map_or(0, |config| config.fingerprint);
+        let changed = self.config_at_start != 0 && self.config_at_start != fingerprint;
+        let readable = present.is_some_and(|config| config.validity == ConfigValidity::Valid);
+        let config = if changed { self.config_at_start } else { fingerprint };
+        let invited = changed && readable;
+        self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });
+    }
+
+    /// It refused to start: by its exit code, or by its words.
+    fn refusal_of(&self, exit: Exit) -> Option<(RefusalReason, String)> {
+        let words = self.last_refused.clone();
+        if exit.is_refusal() {
+            return Some(words.unwrap_or((RefusalReason::Unexplained, String::new())));
+        }
+        // On a taken port it gives up with 1 after 10–27 s, on a wrong Node with 1 at once (2026.9.6).
+        match (exit, words) {
+            (Exit::Code { code: 1 }, Some((reason @ (RefusalReason::Port | RefusalReason::Runtime), detail))) => {
+                Some((reason, detail))
+            }
+            _ => None,
+        }
+    }
+
+    /// The gateway's words mislead (a truncated config is called a missing `gateway.mode`, a full disk a state
+    /// migration, 2026.9.6): what we see ourselves comes first.
+    fn own_look(&self, reason: RefusalReason, detail: String) -> (RefusalReason, String) {
+        if let Some(ConfigSeen { validity, .. }) = &self.around.config {
+            match validity {
+                ConfigValidity::Invalid { line, column, message } if *line > 0 => {
+                    return (RefusalReason::Config, format!("openclaw.json line {line}, column {column}: {message}"));
+                }
+                ConfigValidity::Invalid { message, .. } => return (RefusalReason::Config, message.clone()),
+                ConfigValidity::Missing => return (RefusalReason::Config, "openclaw.json is missing".to_owned()),
+                ConfigValidity::Valid | ConfigValidity::Unreadable { .. } => {}
+            }
+        }
+        if self.around.disk.is_some_and(|disk| !disk.writable || disk.free_bytes < 1 << 20) {
+            return (RefusalReason::Disk, "the disk is full or cannot be written".to_owned());
+        }
+        if let Some(holder) = self.lock_holder.as_ref().filter(|holder| holder.same_home) {
+            let text = format!("another gateway of this home runs as pid {}", holder.pid);
+            return (RefusalReason::Duplicate, text);
+        }
+        (reason, detail)
+    }
+
+    pub(super) fn log_sign(&mut self, sign: &LogSign) {
+        let LogSign::Refused { text, reason } = sign else { return };
+        match &mut self.memory.refusal {
+            // The line may reach us after the exit.
+            Some(refusal) if refusal.reason == RefusalReason::Unexplained => {
+                refusal.reason = *reason;
+                refusal.detail.clone_from(text);
+                self.quiet = false;
+            }
+            _ => self.last_refused = Some((*reason, text.clone())),
+        }
+    }
+
+    pub(super) fn not_there(&mut self, now: Now) {
+        if matches!(self.life, Life::Unknown) {
+            self.life = Life::Absent(Absent {
+                since: now,
+                incarnation: None,
+                exit: Exit::Unknown,
+                served: false,
+                planned: false,
+                by_us: false,
+            });
+        }
+    }
+
+    pub(super) fn service_seen(&mut self, now: Now, seen: &ServiceSeen, out: &mut Vec<Output>) {
+        self.service = Some(seen.clone());
+        self.quiet = false;
+        if seen.main_pid.is_none() && seen.settled {
+            self.not_there(now);
+            if matches!(seen.state, ActiveState::Inactive | ActiveState::Failed) {
+                self.rested = true;
+                self.started = None;
+            }
+        }
+        let unknown =
+            matches!(&self.life, Life::Absent(absent) if absent.exit == Exit::Unknown && absent.incarnation.is_some());
+        if unknown
+            && seen.main_pid.is_none()
+            && let Some(exit) = seen.last_exit
+        {
+            self.exit_known(now, exit, out);
+        }
+        // Found refused, by a guard that came later.
+        let refused = seen.state == ActiveState::Failed && seen.settled && seen.last_exit.is_some_and(Exit::is_refusal);
+        if refused && self.memory.refusal.is_none() && matches!(self.life, Life::Absent(_)) {
+            let (reason, detail) = self.own_look(RefusalReason::Unexplained, String::new());
+            self.refuse(now, reason, detail);
+        }
+    }
+
+    pub(super) fn foreign_job(&mut self, now: Now, kind: JobKind, out: &mut Vec<Output>) {
+        match kind {
+            JobKind::Stop => {
+                self.memory.unit_stopped = true;
+                self.revived_by_us = self.starting_it();
+            }
+            JobKind::Start if self.rested => self.started_by_others(now, now.mono, false, out),
+            JobKind::Restart if matches!(self.life, Life::Alive(_)) => {
+                self.planned_end = true;
+                self.memory.unit_stopped = false;
+            }
+            // The manager's own restart after a crash is such a job too.
+            JobKind::Start | JobKind::Restart => {}
+        }
+        self.quiet = false;
+        out.push(Output::Persist);
+    }
+
+    /// A unit that rests in peace: never started, or stopped by a job. Under `Restart=always` nothing else ends there.
+    pub(super) fn rests(seen: &ServiceSeen) -> bool {
+        seen.settled && matches!(seen.state, ActiveState::Inactive | ActiveState::NotFound)
+    }
+
+    pub(super) fn config_seen(&mut self, seen: &ConfigSeen) {
+        if let Some(refusal) = &mut self.memory.refusal
+            && seen.fingerprint != refusal.config
+            && matches!(seen.validity, ConfigValidity::Valid | ConfigValidity::Unreadable { .. })
+        {
+            refusal.invited = true;
+        }
+        self.around.config = Some(seen.clone());
+        self.quiet = false;
+    }
+
+    pub(super) fn disk_seen(&mut self, seen: DiskSeen) {
+        let roomy = seen.writable && seen.free_bytes >= self.policy.disk_low_bytes;
+        if roomy
+            && let Some(refusal) = &mut self.memory.refusal
+            && refusal.reason == RefusalReason::Disk
+        {
+            refusal.invited = true;
+        }
+        self.around.disk = Some(seen);
+        self.quiet = false;
+    }
+
+    pub(super) fn surroundings(&mut self, change: Surroundings) {
+        if change == Surroundings::LockFreed {
+            self.lock_holder = None;
+        }
+        if let Some(refusal) = &mut self.memory.refusal {
+            refusal.invited = true;
+            self.setback.clear();
+        }
+        self.quiet = false;
+    }
+
+    /// A start that we saw from its beginning teaches how long the next may take.
+    pub(super) fn learn_boot(&mut self, now: Now) {
+        let Life::Alive(life) = &self.life else { return };
+        let wall_ms = now.mono.since(life.born);
+        let watched = life.misses > 0 || wall_ms < 60_000;
+        if watched && wall_ms <= 3_600_000 {
+            let cpu_ms = life.look.map_or(0, |look| look.cpu_ms);
+            self.memory.boots.learn(Boot { wall_ms, cpu_ms });
+        }
+        self.quiet = false;
+    }
+}

@@ -1,0 +1,87 @@
+//! What survives a restart of the guard.
+
+use crate::budget::{Pace, Window};
+use crate::diagnosis::Cause;
+use crate::directive::IncidentId;
+use crate::health::Boots;
+use crate::incident::{Incident, Outcome};
+use crate::plan::Refusal;
+use crate::time::{Now, Wall};
+use crate::wish::Standing;
+use serde::{Deserialize, Serialize};
+
+/// Budgets, lessons, wishes and the open incident. Small: a few KiB as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Standing wishes.
+    pub standing: Standing,
+    /// Starts.
+    pub pace: Pace,
+    /// Unclean ends, by whatever hand.
+    pub unclean: Window,
+    /// Earlier starts.
+    pub boots: Boots,
+    /// The incident that is open.
+    pub incident: Option<Incident>,
+    /// Why it refused to start, while it does.
+    pub refusal: Option<Refusal>,
+    /// A person stopped the unit through the service manager since it was last started.
+    pub unit_stopped: bool,
+    /// Restarts of a silent gateway in a row that did not help.
+    pub futile_restarts: u32,
+    /// The last end was by the gateway's own fault.
+    pub own_fault: bool,
+    /// A person asked for a restart that has not happened yet.
+    pub restart_wished: bool,
+    /// The last incident that ended in a recovery.
+    pub last_recovery: Option<Recovery>,
+    /// Last directive id used.
+    pub last_directive: u64,
+    /// Last incident id used.
+    pub last_incident: u64,
+    /// When this was written down; with the boot clock of that boot.
+    pub saved: Option<Now>,
+}
+
+impl Memory {
+    /// Carries budgets over a reboot, whose boot clock began anew.
+    #[must_use]
+    pub fn after_reboot(mut self, now: Now) -> Self {
+        if let Some(saved) = self.saved {
+            self.pace.rebase(saved, now);
+            self.unclean.rebase(saved, now);
+            if let Some(refusal) = &mut self.refusal {
+                refusal.at = now.mono;
+            }
+        }
+        if let Some(incident) = &mut self.incident {
+            incident.opened = now.mono;
+            incident.onset = now.mono;
+            incident.incarnation = None;
+        }
+        self.saved = Some(now);
+        self
+    }
+}
+
+/// A recovery, for `status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Its incident.
+    pub incident: IncidentId,
+    /// Its cause.
+    pub cause: Option<Cause>,
+    /// When the fault began.
+    pub onset_at: Wall,
+    /// How far back that may lie.
+    pub onset_uncertainty_ms: u64,
+    /// From onset to the first suspicion.
+    pub detected_after_ms: Option<u64>,
+    /// From onset to the start.
+    pub start_issued_after_ms: Option<u64>,
+    /// From onset to the first good answer.
+    pub serving_after_ms: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+}

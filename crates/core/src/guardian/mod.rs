@@ -1,0 +1,379 @@
+//! The one state machine that composes the decisions of a single gateway.
+//!
+//! [`Guardian::observe`] takes evidence, [`Guardian::poll`] takes time; both put [`Output`]s into the caller's
+//! buffer. [`Guardian::next_wake`] says when to poll at the latest, [`Guardian::cadence`] how closely to look.
+//!
+//! Invariant: it has no clock, and the same evidence at the same times gives the same outputs. In the steady state
+//! of a healthy gateway a piece of evidence costs no allocation ([`Guardian::observe`] returns before judging).
+
+mod incidents;
+mod issue;
+mod lives;
+mod memory;
+mod report;
+mod wishes;
+
+pub use memory::{Memory, Recovery};
+pub use report::Report;
+
+use crate::diagnosis::{Cause, RefusalReason};
+use crate::directive::{Action, Cadence, Output};
+use crate::gateway::{Control, Form, GatewayId};
+use crate::health::Verdict;
+use crate::health::judge::{Judgement, judge};
+use crate::health::life::Life;
+use crate::health::reasons::{Circumstances, Reason, reasons};
+use crate::observation::{Evidence, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
+use crate::plan::ChannelTries;
+use crate::policy::Policy;
+use crate::time::{Moment, Now};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a gateway before any evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Name.
+    pub id: GatewayId,
+    /// Who owns its process.
+    pub form: Form,
+    /// What we may do.
+    pub control: Control,
+}
+
+/// Decides for one gateway.
+#[derive(Debug)]
+pub struct Guardian {
+    profile: Profile,
+    policy: Policy,
+    memory: Memory,
+    life: Life,
+    around: Circumstances,
+    service: Option<ServiceSeen>,
+    lock_holder: Option<LockHolder>,
+    belief: Judgement,
+    reasons: Vec<Reason>,
+    shown: Verdict,
+    shown_since: Now,
+    /// All well and nothing under way: evidence of more of the same needs no judging.
+    quiet: bool,
+    outstanding: Option<issue::Outstanding>,
+    setback: issue::Setback,
+    start_wished: bool,
+    revived_by_us: bool,
+    swept: bool,
+    config_at_start: u64,
+    down_since: Moment,
+    well_since: Option<Moment>,
+    channels: ChannelTries,
+    doubt_until: Moment,
+    next_step: Moment,
+    told: Option<String>,
+    withheld: Option<&'static str>,
+    planned_end: bool,
+    /// What it said when it refused to start; used when its end is booked.
+    last_refused: Option<(RefusalReason, String)>,
+    /// A start of ours was taken up by the manager; its process has yet to come to light.
+    started: Option<Moment>,
+    /// The unit was seen at rest since its last process: the next one was asked for.
+    rested: bool,
+    suspect_since: Option<Moment>,
+    last_action: Option<Action>,
+}
+
+impl Guardian {
+    /// How long after a sleep or a starved spell the guard distrusts what it sees.
+    const DOUBT_MS: u64 = 2_000;
+    /// Lateness below this is the ordinary noise of a scheduler.
+    const LATE_MS: u64 = 200;
+
+    /// Begins, or goes on from what an earlier guard remembered.
+    #[must_use]
+    pub fn new(profile: Profile, policy: Policy, mut memory: Memory, now: Now) -> Self {
+        // Unused by any guard before, even if the last one died before it could write down its last number.
+        let floor = u64::try_from(now.wall.0).unwrap_or(0).saturating_mul(1_000);
+        memory.last_directive = memory.last_directive.max(floor);
+        Self {
+            profile,
+            policy,
+            memory,
+            life: Life::Unknown,
+            around: Circumstances::default(),
+            service: None,
+            lock_holder: None,
+            belief: Judgement { verdict: Verdict::Unknown, cause: None, again: None },
+            reasons: Vec::new(),
+            shown: Verdict::Unknown,
+            shown_since: now,
+            quiet: false,
+            outstanding: None,
+            setback: issue::Setback::default(),
+            start_wished: false,
+            revived_by_us: false,
+            swept: false,
+            config_at_start: 0,
+            down_since: now.mono,
+            well_since: None,
+            channels: ChannelTries::default(),
+            doubt_until: Moment(0),
+            next_step: now.mono,
+            told: None,
+            withheld: None,
+            planned_end: false,
+            last_refused: None,
+            started: None,
+            rested: false,
+            suspect_since: None,
+            last_action: None,
+        }
+    }
+
+    /// Takes one piece of evidence.
+    pub fn observe(&mut self, now: Now, evidence: &Evidence, out: &mut Vec<Output>) {
+        match evidence {
+            Evidence::Appeared(appeared) => self.appeared(now, appeared, out),
+            Evidence::Gone(gone) => self.gone(now, gone, out),
+            Evidence::NotThere => self.not_there(now),
+            Evidence::Service(seen) => self.service_seen(now, seen, out),
+            Evidence::ForeignJob(kind) => self.foreign_job(now, *kind, out),
+            Evidence::Person(wish) => self.wish(now, wish, out),
+            Evidence::FlagFile(there) => self.flag_file(*there, out),
+            Evidence::Guard(guard) => self.look_at_self(now, *guard),
+            Evidence::Config(seen) => self.config_seen(seen),
+            Evidence::Disk(seen) => self.disk_seen(*seen),
+            Evidence::LockHolder(holder) => self.lock_holder = Some(holder.clone()),
+            Evidence::Surroundings(change) => self.surroundings(*change),
+            Evidence::Result { directive, result } => self.result(now, *directive, result, out),
+            Evidence::Log(sign) => {
+                self.log_sign(sign);
+                self.live_evidence(now, evidence);
+            }
+            Evidence::Rpc(seen) => {
+                self.rpc_seen(seen);
+                self.live_evidence(now, evidence);
+            }
+            Evidence::Process(_) | Evidence::Listener(_) | Evidence::Http(_) => self.live_evidence(now, evidence),
+        }
+        if !(self.quiet && self.still_quiet(now)) {
+            self.settle(now, out);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn poll(&mut self, now: Now, out: &mut Vec<Output>) {
+        if !(self.quiet && self.still_quiet(now)) {
+            self.settle(now, out);
+        }
+    }
+
+    /// When to poll at the latest; `None` while only evidence can change anything.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Moment> {
+        (self.next_step != Moment(u64::MAX)).then_some(self.next_step)
+    }
+
+    /// How closely to look.
+    #[must_use]
+    pub fn cadence(&self) -> Cadence {
+        let policy = &self.policy;
+        let idle = Cadence { http_ms: policy.probe_ms, process_ms: policy.look_ms, closely: false, readiness: false };
+        let Life::Alive(_) = &self.life else { return idle };
+        match self.belief.verdict {
+            Verdict::Healthy if self.quiet => idle,
+            Verdict::Healthy | Verdict::Degraded => Cadence { readiness: true, ..idle },
+            Verdict::Starting | Verdict::Draining => Cadence {
+                http_ms: policy.confirm_probe_ms.max(500),
+                process_ms: policy.look_ms,
+                closely: true,
+                readiness: true,
+            },
+            Verdict::Suspect | Verdict::Down | Verdict::Unknown | Verdict::Stopped | Verdict::Paused => Cadence {
+                http_ms: policy.confirm_probe_ms,
+                process_ms: policy.confirm_look_ms,
+                closely: true,
+                readiness: true,
+            },
+        }
+    }
+
+    /// What the guard believes, wishes included.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.shown
+    }
+
+    /// For whom it decides.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// By which figures.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// New figures from a changed setting.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.quiet = false;
+    }
+
+    /// Our rights changed (a polkit rule came or went).
+    pub fn set_control(&mut self, control: Control) {
+        self.profile.control = control;
+        self.quiet = false;
+    }
+
+    /// What must survive a restart of the guard.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn live_evidence(&mut self, now: Now, evidence: &Evidence) {
+        if let Life::Alive(life) = &mut self.life {
+            let served = life.served.is_some();
+            life.take(now.mono, evidence, &self.policy);
+            if !served && life.served.is_some() {
+                self.learn_boot(now);
+            }
+        }
+    }
+
+    /// Nothing that was just seen can change a belief.
+    fn still_quiet(&self, now: Now) -> bool {
+        let Life::Alive(life) = &self.life else { return false };
+        now.mono < self.next_step
+            && life.answering()
+            && life.progress.stopped.is_none()
+            && life.drain_by.is_none()
+            && !life.starting
+            && life.readiness.ready
+            && life.readiness.failing.is_empty()
+            && life.readiness.suppressed.is_empty()
+            && !life.readiness.event_loop.is_some_and(|event_loop| event_loop.degraded)
+            && !matches!(life.listener, Listener::Foreign { .. })
+    }
+
+    fn look_at_self(&mut self, now: Now, guard: GuardSelf) {
+        let unseen = guard.slept_ms.saturating_add(guard.late_ms);
+        if unseen < Self::LATE_MS {
+            return;
+        }
+        if let Life::Alive(life) = &mut self.life {
+            life.forgive(now.mono, unseen);
+        }
+        if guard.slept_ms > 0 || guard.late_ms >= Self::DOUBT_MS {
+            self.doubt_until = now.mono.plus(Self::DOUBT_MS);
+        }
+        self.quiet = false;
+    }
+
+    fn rpc_seen(&mut self, seen: &RpcSeen) {
+        let rpc = match seen {
+            RpcSeen::Connected { .. } => None,
+            RpcSeen::Unauthorized => Some(Reason::RpcUnauthorized),
+            RpcSeen::NoToken => Some(Reason::RpcNoToken),
+            RpcSeen::ProtocolMismatch => Some(Reason::RpcProtocol),
+            RpcSeen::Lost | RpcSeen::Shutdown { .. } | RpcSeen::Channels { .. } => return self.quiet = false,
+        };
+        self.around.rpc = rpc;
+        self.quiet = false;
+    }
+
+    /// Judges, keeps the record, and takes the next step.
+    fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.next_step = Moment(u64::MAX);
+        self.end_pause(now, out);
+        self.judge(now);
+        self.keep_record(now, out);
+        self.step(now, out);
+        self.show(now, out);
+        self.quiet = self.shown == Verdict::Healthy
+            && self.memory.incident.is_none()
+            && self.outstanding.is_none()
+            && !self.memory.restart_wished
+            && self.memory.pace.unproductive == 0
+            && self.memory.futile_restarts == 0;
+    }
+
+    /// Makes sure that [`Guardian::poll`] is called at that time.
+    fn wake_at(&mut self, at: Moment) {
+        self.next_step = self.next_step.min(at);
+    }
+
+    fn judge(&mut self, now: Now) {
+        let belief = match &self.life {
+            Life::Unknown => Judgement { verdict: Verdict::Unknown, cause: None, again: None },
+            Life::Alive(life) => {
+                let mut belief = judge(life, &self.memory.boots, &self.policy, now.mono);
+                self.reasons = reasons(life, &self.around, &self.policy);
+                if belief.verdict == Verdict::Healthy && self.reasons.iter().any(Reason::degrades) {
+                    belief.verdict = Verdict::Degraded;
+                    belief.cause = self.reasons.iter().find_map(Reason::cause);
+                }
+                belief
+            }
+            Life::Absent(_) => {
+                self.reasons.clear();
+                self.judge_absent()
+            }
+        };
+        let doubtful = matches!(belief.verdict, Verdict::Suspect | Verdict::Down)
+            && matches!(self.life, Life::Alive(_))
+            && now.mono < self.doubt_until;
+        self.belief = if doubtful {
+            Judgement { verdict: Verdict::Unknown, cause: None, again: Some(self.doubt_until) }
+        } else {
+            belief
+        };
+        if let Some(again) = self.belief.again {
+            self.wake_at(again);
+        }
+    }
+
+    fn judge_absent(&self) -> Judgement {
+        let down = |cause| Judgement { verdict: Verdict::Down, cause: Some(cause), again: None };
+        let stopped = self.memory.standing.forbids_start()
+            || self.memory.unit_stopped
+            || self.service.as_ref().is_some_and(Self::rests);
+        if stopped && !self.start_wished {
+            return Judgement { verdict: Verdict::Stopped, cause: None, again: None };
+        }
+        if let Some(refusal) = &self.memory.refusal {
+            return down(Cause::RefusedToStart { reason: refusal.reason, detail: refusal.detail.clone() });
+        }
+        match &self.life {
+            Life::Absent(absent) if absent.planned || absent.incarnation.is_none() => {
+                Judgement { verdict: Verdict::Starting, cause: None, again: None }
+            }
+            Life::Absent(absent) if absent.by_us => {
+                let known = self.memory.incident.as_ref().and_then(|incident| incident.cause.clone());
+                down(known.unwrap_or(Cause::Exited))
+            }
+            Life::Absent(absent) => down(lives::cause_of(absent.exit)),
+            Life::Unknown | Life::Alive(_) => Judgement { verdict: Verdict::Unknown, cause: None, again: None },
+        }
+    }
+
+    /// The verdict for people: their own wish comes first.
+    fn show(&mut self, now: Now, out: &mut Vec<Output>) {
+        let standing = &self.memory.standing;
+        let alive = matches!(self.life, Life::Alive(_));
+        let verdict = if standing.emergency {
+            Verdict::Stopped
+        } else if standing.hands_off() {
+            Verdict::Paused
+        } else if standing.desired == crate::wish::Desired::Stopped && alive {
+            Verdict::Draining
+        } else {
+            self.belief.verdict
+        };
+        if verdict != self.shown {
+            self.shown = verdict;
+            self.shown_since = now;
+            out.push(Output::Changed);
+        }
+    }
+}

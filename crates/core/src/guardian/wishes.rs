@@ -1,0 +1,73 @@
+//! What people say, and how long it holds.
+
+use super::Guardian;
+use crate::directive::Output;
+use crate::health::life::Life;
+use crate::time::Now;
+use crate::wish::{Desired, Pause, Wish};
+
+impl Guardian {
+    pub(super) fn wish(&mut self, now: Now, wish: &Wish, out: &mut Vec<Output>) {
+        let standing = &mut self.memory.standing;
+        match wish {
+            Wish::Pause { until, reason } => {
+                standing.pause = Some(Pause { since: now.wall, until: *until, reason: reason.clone() });
+            }
+            Wish::Resume => standing.pause = None,
+            Wish::Stop => {
+                standing.desired = Desired::Stopped;
+                standing.stopped_at = Some(now.wall);
+                self.forget_requests();
+            }
+            Wish::EmergencyStop => {
+                standing.emergency = true;
+                standing.desired = Desired::Stopped;
+                standing.stopped_at = Some(now.wall);
+                self.forget_requests();
+            }
+            Wish::Start => {
+                standing.emergency = false;
+                standing.desired = Desired::Running;
+                standing.stopped_at = None;
+                standing.ended_in_pause = false;
+                standing.pause = None;
+                self.memory.unit_stopped = false;
+                self.revived_by_us = false;
+                self.start_wished = !matches!(self.life, Life::Alive(_));
+            }
+            Wish::Restart => match self.life {
+                Life::Alive(_) => self.memory.restart_wished = true,
+                Life::Absent(_) | Life::Unknown => self.start_wished = !self.memory.standing.forbids_start(),
+            },
+        }
+        self.setback.clear();
+        self.quiet = false;
+        out.push(Output::Remember(self.memory.standing.clone()));
+        out.push(Output::Persist);
+    }
+
+    fn forget_requests(&mut self) {
+        self.start_wished = false;
+        self.memory.restart_wished = false;
+    }
+
+    pub(super) fn flag_file(&mut self, there: bool, out: &mut Vec<Output>) {
+        if self.memory.standing.flag_file != there {
+            self.memory.standing.flag_file = there;
+            self.quiet = false;
+            out.push(Output::Remember(self.memory.standing.clone()));
+        }
+    }
+
+    /// A pause with an end ends by itself.
+    pub(super) fn end_pause(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(ends) = self.memory.standing.pause_ends(now) else { return };
+        if now.mono < ends {
+            // The wall clock may be set meanwhile: look again at least once a minute.
+            self.wake_at(ends.min(now.mono.plus(60_000)));
+            return;
+        }
+        self.memory.standing.pause = None;
+        out.push(Output::Remember(self.memory.standing.clone()));
+    }
+}

@@ -1,0 +1,120 @@
+//! Named reasons why a serving gateway is not wholly well.
+
+use super::life::Alive;
+use crate::diagnosis::Cause;
+use crate::observation::{ConfigSeen, ConfigValidity, DiskSeen, Listener};
+use crate::policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// One reason. Its text form is stable: see [`Reason::name`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// OpenClaw's breaker did not start this channel.
+    ChannelSuppressed(String),
+    /// This channel is deaf.
+    ChannelDeaf(String),
+    /// `/readyz` names it.
+    NotReady(String),
+    /// The config on disk would not start.
+    ConfigInvalid(String),
+    /// Little space is left.
+    DiskNearlyFull,
+    /// The event loop has been slow for a while.
+    EventLoopSlow,
+    /// The gateway is well, but its RPC refuses our token: probes go over HTTP alone.
+    RpcUnauthorized,
+    /// The gateway is well, but no token was found: probes go over HTTP alone.
+    RpcNoToken,
+    /// The gateway speaks another RPC protocol: probes go over HTTP alone.
+    RpcProtocol,
+    /// Someone else listens on the port that the config names.
+    PortStolen(String),
+}
+
+impl Reason {
+    /// Stable text for JSON and scripts: `code` or `code:detail`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::ChannelSuppressed(channel) => format!("channel_suppressed:{channel}"),
+            Self::ChannelDeaf(channel) => format!("channel_deaf:{channel}"),
+            Self::NotReady(what) => format!("not_ready:{what}"),
+            Self::ConfigInvalid(detail) => format!("config_invalid:{detail}"),
+            Self::DiskNearlyFull => "disk_nearly_full".to_owned(),
+            Self::EventLoopSlow => "event_loop_slow".to_owned(),
+            Self::RpcUnauthorized => "rpc_unauthorized".to_owned(),
+            Self::RpcNoToken => "rpc_no_token".to_owned(),
+            Self::RpcProtocol => "rpc_protocol_mismatch".to_owned(),
+            Self::PortStolen(owner) => format!("port_stolen:{owner}"),
+        }
+    }
+
+    /// It makes the gateway degraded; the others only limit what we see.
+    #[must_use]
+    pub const fn degrades(&self) -> bool {
+        !matches!(self, Self::RpcUnauthorized | Self::RpcNoToken | Self::RpcProtocol)
+    }
+
+    /// The cause that an incident gets from it.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::ChannelSuppressed(_) => Some(Cause::ChannelsSuppressed),
+            Self::ChannelDeaf(channel) => Some(Cause::ChannelDeaf { channel: channel.clone() }),
+            Self::NotReady(detail) => Some(Cause::NotReady { detail: detail.clone() }),
+            Self::ConfigInvalid(detail) => Some(Cause::ConfigInvalid { detail: detail.clone() }),
+            Self::DiskNearlyFull => Some(Cause::DiskNearlyFull),
+            Self::PortStolen(owner) => Some(Cause::PortStolen { owner: owner.clone() }),
+            Self::EventLoopSlow | Self::RpcUnauthorized | Self::RpcNoToken | Self::RpcProtocol => None,
+        }
+    }
+}
+
+/// What is known besides the process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Circumstances {
+    /// The config on disk.
+    pub config: Option<ConfigSeen>,
+    /// Space.
+    pub disk: Option<DiskSeen>,
+    /// Why the RPC subscription is not there.
+    pub rpc: Option<Reason>,
+}
+
+/// All reasons at present, most telling first.
+#[must_use]
+pub fn reasons(life: &Alive, around: &Circumstances, policy: &Policy) -> Vec<Reason> {
+    let mut found = Vec::new();
+    if let Some(ConfigSeen { validity, .. }) = &around.config {
+        match validity {
+            ConfigValidity::Invalid { line, column, message } if *line > 0 => {
+                found.push(Reason::ConfigInvalid(format!("line {line}, column {column}: {message}")));
+            }
+            ConfigValidity::Invalid { message, .. } => found.push(Reason::ConfigInvalid(message.clone())),
+            ConfigValidity::Missing => found.push(Reason::ConfigInvalid("the file is missing".to_owned())),
+            ConfigValidity::Valid | ConfigValidity::Unreadable { .. } => {}
+        }
+    }
+    if around.disk.is_some_and(|disk| !disk.writable || disk.free_bytes < policy.disk_low_bytes) {
+        found.push(Reason::DiskNearlyFull);
+    }
+    if let Listener::Foreign { name, .. } = &life.listener {
+        found.push(Reason::PortStolen(name.clone()));
+    }
+    for channel in &life.readiness.suppressed {
+        found.push(Reason::ChannelSuppressed(channel.clone()));
+    }
+    for what in &life.readiness.failing {
+        if matches!(what.as_str(), "gateway-draining" | "startup-sidecars") {
+            continue;
+        }
+        let channel = life.channels.iter().any(|account| account.channel == *what);
+        found.push(if channel { Reason::ChannelDeaf(what.clone()) } else { Reason::NotReady(what.clone()) });
+    }
+    if life.readiness.event_loop.is_some_and(|event_loop| event_loop.degraded && event_loop.degraded_for_ms > 60_000) {
+        found.push(Reason::EventLoopSlow);
+    }
+    found.extend(around.rpc.clone());
+    found
+}

@@ -1,0 +1,540 @@
+//! Scenarios through the whole state machine, in virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, missing_docs)]
+
+use clawmend_core::diagnosis::{Cause, RefusalReason};
+use clawmend_core::directive::{Action, ActionResult, Directive, Output};
+use clawmend_core::gateway::{Control, Form, GatewayId, Incarnation};
+use clawmend_core::guardian::{Guardian, Memory, Profile};
+use clawmend_core::health::Verdict;
+use clawmend_core::incident::{Outcome, What};
+use clawmend_core::observation::{
+    ActiveState, Appeared, ConfigSeen, ConfigValidity, Endpoint, Evidence, Exit, Gone, GuardSelf, Held, HttpOutcome,
+    HttpSeen, JobKind, Limits, Listener, LogSign, ProcessSample, Readiness, RunState, ServiceSeen,
+};
+use clawmend_core::policy::Policy;
+use clawmend_core::time::{Moment, Now, Wall};
+use clawmend_core::wish::{Desired, Wish};
+
+/// How the process behaves while time passes.
+#[derive(Clone)]
+struct Ways {
+    answer: HttpOutcome,
+    state: RunState,
+    held: Option<Held>,
+    listener: Listener,
+    /// CPU per half second.
+    burn_ms: u64,
+    yields: bool,
+}
+
+impl Ways {
+    fn well() -> Self {
+        Self {
+            answer: HttpOutcome::Ok,
+            state: RunState::Sleeping,
+            held: None,
+            listener: Listener::Own { port: 18789, backlog: 0 },
+            burn_ms: 5,
+            yields: true,
+        }
+    }
+
+    fn spinning() -> Self {
+        Self { answer: HttpOutcome::TimedOut, state: RunState::Running, burn_ms: 480, yields: false, ..Self::well() }
+    }
+
+    fn stopped() -> Self {
+        Self { answer: HttpOutcome::TimedOut, state: RunState::Stopped, burn_ms: 0, yields: false, ..Self::well() }
+    }
+
+    fn unlistened(burn_ms: u64) -> Self {
+        Self { answer: HttpOutcome::Refused, listener: Listener::Absent, burn_ms, ..Self::well() }
+    }
+}
+
+/// A gateway, its guard, and a clock that only moves when told.
+struct Scene {
+    guardian: Guardian,
+    now: Now,
+    pid: u32,
+    cpu_ms: u64,
+    voluntary: u64,
+    out: Vec<Output>,
+    ways: Ways,
+}
+
+impl Scene {
+    fn new(form: Form) -> Self {
+        let now = Now { mono: Moment(1_000_000), wall: Wall(1_800_000_000_000) };
+        let profile = Profile { id: GatewayId("default".into()), form, control: Control::Full };
+        let guardian = Guardian::new(profile, Policy::adaptive(), Memory::default(), now);
+        Self { guardian, now, pid: 100, cpu_ms: 0, voluntary: 0, out: Vec::new(), ways: Ways::well() }
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        Incarnation { pid: self.pid, start: u64::from(self.pid) * 7, boot: "boot".into() }
+    }
+
+    fn see(&mut self, evidence: &Evidence) {
+        self.guardian.observe(self.now, evidence, &mut self.out);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now.mono = self.now.mono.plus(ms);
+        self.now.wall.0 += i64::try_from(ms).unwrap();
+    }
+
+    fn idle(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.pass(1_000);
+            self.guardian.poll(self.now, &mut self.out);
+        }
+    }
+
+    /// Takes what was asked for since the last call.
+    fn asked(&mut self) -> Vec<Directive> {
+        let outputs = std::mem::take(&mut self.out).into_iter();
+        outputs.filter_map(|output| if let Output::Do(directive) = output { Some(directive) } else { None }).collect()
+    }
+
+    fn actions(&mut self) -> Vec<Action> {
+        self.asked().into_iter().map(|directive| directive.action).collect()
+    }
+
+    fn one(&mut self) -> Directive {
+        let mut asked = self.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        asked.remove(0)
+    }
+
+    fn appear(&mut self, by: Option<&Directive>) {
+        self.pid += 1;
+        self.cpu_ms = 0;
+        self.see(&Evidence::Appeared(Appeared {
+            incarnation: self.incarnation(),
+            age_ms: 0,
+            by: by.map(|directive| directive.id),
+            at_boot: false,
+            restarts_by_exit: true,
+        }));
+    }
+
+    fn end(&mut self, exit: Exit) {
+        self.see(&Evidence::Gone(Gone { incarnation: self.incarnation(), exit, uncertainty_ms: 0 }));
+    }
+
+    fn done(&mut self, directive: &Directive) {
+        self.see(&Evidence::Result { directive: directive.id, result: ActionResult::Done });
+    }
+
+    fn http(&mut self, endpoint: Endpoint, outcome: HttpOutcome) {
+        self.see(&Evidence::Http(HttpSeen { endpoint, latency_ms: 2, outcome }));
+    }
+
+    /// Half a second of ordinary observation.
+    fn tick(&mut self) {
+        self.pass(500);
+        let ways = self.ways.clone();
+        self.cpu_ms += ways.burn_ms;
+        self.voluntary += u64::from(ways.yields);
+        self.see(&Evidence::Process(ProcessSample {
+            incarnation: self.incarnation(),
+            state: ways.state,
+            cpu_ms: self.cpu_ms,
+            voluntary: self.voluntary,
+            involuntary: 0,
+            rss_kib: 800_000,
+            threads: 15,
+            descriptors: None,
+            throttled: None,
+            held: ways.held,
+        }));
+        self.see(&Evidence::Listener(ways.listener));
+        self.http(Endpoint::Healthz, ways.answer.clone());
+        if ways.answer == HttpOutcome::Ok {
+            let readiness = Readiness { ready: true, ..Readiness::default() };
+            self.http(Endpoint::Readyz, HttpOutcome::Readiness(readiness));
+        }
+    }
+
+    fn run(&mut self, seconds: u64) {
+        for _ in 0..seconds * 2 {
+            self.tick();
+        }
+    }
+
+    /// Ticks until something is asked for; how long that took.
+    fn until_asked(&mut self, at_most_s: u64) -> (u64, Directive) {
+        let began = self.now.mono;
+        for _ in 0..at_most_s * 2 {
+            if let Some(directive) = self.asked().into_iter().next() {
+                return (self.now.mono.since(began), directive);
+            }
+            self.tick();
+        }
+        panic!("nothing was asked for within {at_most_s} s; verdict {:?}", self.guardian.verdict());
+    }
+
+    fn healthy_child() -> Self {
+        let mut scene = Self::new(Form::Child);
+        scene.see(&Evidence::NotThere);
+        let first = scene.one();
+        assert_eq!(first.action, Action::Spawn);
+        scene.done(&first);
+        scene.appear(Some(&first));
+        scene.run(30);
+        assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+        assert!(scene.actions().is_empty());
+        scene
+    }
+
+    fn unit(&mut self, state: ActiveState, last_exit: Option<Exit>) {
+        let limits = Limits {
+            start_burst: 10,
+            start_interval_ms: 300_000,
+            stop_timeout_ms: 330_000,
+            restart_delay_ms: 5_000,
+            restarts: true,
+        };
+        self.see(&Evidence::Service(ServiceSeen {
+            state,
+            settled: true,
+            job: None,
+            main_pid: (state == ActiveState::Active).then_some(self.pid),
+            last_exit,
+            invocation: u64::from(self.pid),
+            enabled: true,
+            limits,
+        }));
+    }
+
+    fn healthy_unit() -> Self {
+        let mut scene = Self::new(Form::Systemd);
+        scene.appear(None);
+        scene.unit(ActiveState::Active, None);
+        scene.run(30);
+        assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+        assert!(scene.actions().is_empty());
+        scene
+    }
+
+    fn last_outcome(&self) -> (Option<Cause>, Outcome) {
+        let recovery = self.guardian.memory().last_recovery.clone().expect("a recovery");
+        (recovery.cause, recovery.outcome)
+    }
+}
+
+const KILLED: Exit = Exit::Signal { signal: 9, core: false };
+
+#[test]
+fn a_crash_is_answered_in_the_same_instant() {
+    let mut scene = Scene::healthy_child();
+    scene.end(KILLED);
+    let spawn = scene.one();
+    assert_eq!(spawn.action, Action::Spawn);
+    assert!(spawn.incident.is_some(), "whatever is done is done within an incident");
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.run(20);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    let recovery = scene.guardian.memory().last_recovery.clone().unwrap();
+    assert_eq!(recovery.outcome, Outcome::Recovered);
+    assert_eq!(recovery.cause.unwrap().code(), "crashed");
+    assert_eq!(recovery.start_issued_after_ms, Some(0));
+}
+
+#[test]
+fn a_life_that_does_not_last_is_followed_by_longer_waits() {
+    let mut scene = Scene::healthy_child();
+    scene.end(KILLED);
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let began = scene.now.mono;
+        let directive = loop {
+            if let Some(directive) = scene.asked().into_iter().next() {
+                break directive;
+            }
+            scene.idle(1);
+        };
+        waits.push(scene.now.mono.since(began));
+        scene.done(&directive);
+        scene.appear(Some(&directive));
+        scene.pass(100);
+        scene.end(Exit::Code { code: 1 });
+    }
+    assert_eq!(waits, [0, 1_000, 2_000, 5_000, 10_000, 20_000]);
+}
+
+#[test]
+fn a_stopped_process_is_woken_and_ended_in_order_then_by_force() {
+    let mut scene = Scene::healthy_child();
+    scene.ways = Ways::stopped();
+    let (waited, directive) = scene.until_asked(5);
+    assert!(waited <= 1_000, "asked after {waited} ms");
+    assert_eq!(directive.action, Action::Terminate { wake: true });
+    scene.done(&directive);
+    let (_, directive) = scene.until_asked(5);
+    assert_eq!(directive.action, Action::Kill, "it did not react");
+    scene.done(&directive);
+    scene.end(KILLED);
+    scene.ways = Ways::well();
+    let spawn = scene.one();
+    assert_eq!(spawn.action, Action::Spawn);
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.run(20);
+    assert_eq!(scene.last_outcome(), (Some(Cause::Frozen), Outcome::Recovered));
+}
+
+#[test]
+fn what_someone_holds_on_purpose_is_left_alone_and_said() {
+    for held in [Held::Frozen, Held::Traced { tracer: 7 }, Held::Inspected] {
+        let mut scene = Scene::healthy_child();
+        scene.ways = Ways { held: Some(held), ..Ways::stopped() };
+        scene.run(300);
+        let said = scene
+            .out
+            .iter()
+            .any(|output| matches!(output, Output::Record(event) if matches!(event.what, What::Escalated { .. })));
+        assert!(said, "{held:?} is said");
+        assert!(scene.actions().is_empty(), "{held:?} is left alone");
+        scene.ways = Ways::well();
+        scene.run(20);
+        assert_eq!(scene.last_outcome().1, Outcome::HumanFixed);
+    }
+}
+
+#[test]
+fn a_stall_within_the_budget_is_left_alone_and_one_beyond_is_killed() {
+    let mut scene = Scene::healthy_child();
+    scene.ways = Ways::spinning();
+    scene.run(24);
+    scene.ways = Ways::well();
+    scene.run(20);
+    assert!(scene.actions().is_empty());
+    assert_eq!(scene.last_outcome(), (Some(Cause::Stalled), Outcome::SelfRecovered));
+    scene.ways = Ways::spinning();
+    let (waited, directive) = scene.until_asked(60);
+    assert_eq!(directive.action, Action::Kill);
+    assert!((29_500..=31_000).contains(&waited), "{waited} ms");
+    scene.done(&directive);
+    scene.end(KILLED);
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn our_kill_is_never_the_third_unclean_end_in_five_minutes() {
+    let mut scene = Scene::healthy_child();
+    for _ in 0..2 {
+        scene.end(KILLED);
+        let (_, directive) = scene.until_asked(60);
+        scene.done(&directive);
+        scene.appear(Some(&directive));
+        scene.run(15);
+    }
+    scene.asked();
+    scene.ways = Ways::spinning();
+    let (waited, directive) = scene.until_asked(400);
+    assert_eq!(directive.action, Action::Kill);
+    assert!(waited > 200_000, "held back for {waited} ms");
+}
+
+#[test]
+fn an_idle_process_without_a_listener_is_restarted_and_a_busy_one_is_not() {
+    let mut scene = Scene::healthy_child();
+    scene.ways = Ways::unlistened(400);
+    scene.run(27);
+    assert!(scene.actions().is_empty(), "a restart inside the process takes up to 27 s");
+    scene.ways = Ways::unlistened(2);
+    let (_, directive) = scene.until_asked(60);
+    assert_eq!(directive.action, Action::Terminate { wake: false });
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Log(LogSign::StartupFailedAlive));
+    scene.ways = Ways::unlistened(2);
+    let (waited, _) = scene.until_asked(5);
+    assert!(waited <= 500, "its own word is proof");
+}
+
+#[test]
+fn a_slow_boot_that_progresses_is_not_interrupted() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    scene.ways = Ways::unlistened(30);
+    scene.run(600);
+    assert!(scene.actions().is_empty());
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    scene.ways = Ways::unlistened(0);
+    let (_, directive) = scene.until_asked(400);
+    assert_eq!(directive.action, Action::Kill, "a start that neither progresses nor ends");
+}
+
+#[test]
+fn a_drain_is_waited_for() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Person(Wish::Restart));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::Terminate { wake: false });
+    scene.done(&asked);
+    let draining = Readiness { failing: vec!["gateway-draining".into()], ..Readiness::default() };
+    for _ in 0..600 {
+        scene.pass(500);
+        scene.http(Endpoint::Healthz, HttpOutcome::Ok);
+        scene.http(Endpoint::Readyz, HttpOutcome::Readiness(draining.clone()));
+        assert_eq!(scene.guardian.verdict(), Verdict::Draining);
+    }
+    assert!(scene.actions().is_empty());
+    scene.end(Exit::Code { code: 0 });
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_refusal_waits_for_its_cause_to_change_and_no_longer() {
+    let mut scene = Scene::healthy_child();
+    let broken = ConfigValidity::Invalid { line: 3, column: 1, message: "unexpected end".into() };
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 1, validity: ConfigValidity::Valid }));
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 2, validity: broken }));
+    assert_eq!(scene.guardian.verdict(), Verdict::Degraded, "the latent bomb is said at once");
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.pass(2_000);
+    scene.end(Exit::Code { code: 78 });
+    scene.idle(240);
+    assert!(scene.actions().is_empty(), "no restart storm");
+    let report = scene.guardian.report();
+    assert!(matches!(report.cause, Some(Cause::RefusedToStart { reason: RefusalReason::Config, .. })), "{report:?}");
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 3, validity: ConfigValidity::Valid }));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_person_wins_in_every_state() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Person(Wish::Stop));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::Terminate { wake: false });
+    scene.done(&asked);
+    scene.end(Exit::Code { code: 0 });
+    assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+    scene.idle(7_200);
+    assert!(scene.actions().is_empty());
+    scene.see(&Evidence::Person(Wish::Resume));
+    assert!(scene.actions().is_empty(), "resume starts nothing");
+    scene.see(&Evidence::Person(Wish::Start));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn what_ends_during_a_pause_stays_ended_unless_it_crashed_by_itself() {
+    for (exit, comes_back) in [
+        (Exit::Code { code: 0 }, false),
+        (KILLED, false),
+        (Exit::Signal { signal: 6, core: true }, true),
+        (Exit::Code { code: 134 }, true),
+    ] {
+        let mut scene = Scene::healthy_child();
+        scene.see(&Evidence::Person(Wish::Pause { until: None, reason: None }));
+        assert_eq!(scene.guardian.verdict(), Verdict::Paused);
+        scene.end(exit);
+        assert!(scene.actions().is_empty());
+        scene.see(&Evidence::Person(Wish::Resume));
+        assert_eq!(!scene.actions().is_empty(), comes_back, "{exit:?}");
+    }
+}
+
+#[test]
+fn a_pause_with_an_end_ends() {
+    let mut scene = Scene::healthy_child();
+    let until = Some(Wall(scene.now.wall.0 + 60_000));
+    scene.see(&Evidence::Person(Wish::Pause { until, reason: None }));
+    scene.run(59);
+    assert_eq!(scene.guardian.verdict(), Verdict::Paused);
+    scene.run(2);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+}
+
+#[test]
+fn a_crashed_unit_is_hastened_but_its_own_restart_is_left_alone() {
+    let mut scene = Scene::healthy_unit();
+    scene.end(Exit::Unknown);
+    assert!(scene.actions().is_empty(), "the manager has not spoken");
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::Hasten);
+    scene.done(&asked);
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(20);
+    assert_eq!(scene.last_outcome().1, Outcome::Recovered);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(Exit::Code { code: 0 }));
+    scene.idle(4);
+    assert!(scene.actions().is_empty());
+}
+
+#[test]
+fn a_unit_stopped_by_another_hand_stays_stopped() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::ForeignJob(JobKind::Stop));
+    scene.unit(ActiveState::Deactivating, None);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Failed, Some(KILLED));
+    assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+    scene.idle(3_600);
+    assert!(scene.actions().is_empty());
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(20);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy, "a person started it again");
+}
+
+#[test]
+fn an_emergency_stop_takes_the_unit_out_of_the_boot_and_start_puts_it_back() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::Person(Wish::EmergencyStop));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::EnableUnit { on: false });
+    scene.done(&asked);
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::StopUnit);
+    scene.done(&asked);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+    assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+    assert!(scene.actions().is_empty());
+    scene.see(&Evidence::Person(Wish::Start));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::EnableUnit { on: true });
+    scene.done(&asked);
+    assert_eq!(scene.actions(), [Action::StartUnit { reset_limit: false }]);
+    assert_eq!(scene.guardian.memory().standing.desired, Desired::Running);
+}
+
+#[test]
+fn a_late_or_sleeping_guard_doubts_itself_first() {
+    let mut scene = Scene::healthy_child();
+    scene.ways = Ways::spinning();
+    scene.run(20);
+    scene.pass(3_600_000);
+    scene.see(&Evidence::Guard(GuardSelf { slept_ms: 3_600_000, ..GuardSelf::default() }));
+    assert_eq!(scene.guardian.verdict(), Verdict::Unknown);
+    scene.run(5);
+    assert!(scene.actions().is_empty(), "the sleep does not count as silence");
+}
+
+#[test]
+fn a_guard_that_comes_back_answers_the_exit_that_was_kept_for_it() {
+    let mut scene = Scene::healthy_child();
+    let memory = serde_json::to_string(scene.guardian.memory()).unwrap();
+    let memory: Memory = serde_json::from_str(&memory).unwrap();
+    let profile = scene.guardian.profile().clone();
+    scene.pass(3_000);
+    scene.guardian = Guardian::new(profile, Policy::adaptive(), memory, scene.now);
+    scene.out.clear();
+    scene.end(Exit::Code { code: 0 });
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
