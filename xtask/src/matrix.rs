@@ -1,6 +1,7 @@
-//! Every fault in every form, several times, each on a fresh gateway.
+//! Every fault in every form, several times.
 //!
-//! The faults are the ignored tests of the lab targets: those that the ordinary run leaves to its shared scenarios.
+//! Each lab is one row of faults over one form; labs that vary an instant take more tries when `CLAWMEND_LAB_MATRIX`
+//! is set.
 
 use crate::set_up;
 use crate::test;

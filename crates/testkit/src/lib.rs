@@ -1,11 +1,10 @@
-//! What the tests of this repository stand on: labs with real gateways, real service managers and real kernels.
+//! What the tests of this repository stand on: a simulator in virtual time, and labs with real gateways, real service
+//! managers and real kernels.
 //!
-//! Start in [`lab`].
+//! Start in [`sim`] or [`lab`].
 
 #[cfg(target_os = "linux")]
 pub mod lab;
+pub mod sim;
 #[cfg(target_os = "linux")]
 pub mod systemd_lab;
-//! Testkit: a simulator in virtual time, and labs with real parts.
-
-pub mod sim;

@@ -12,25 +12,12 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 /// Of a failed lab's output so many lines are shown.
 const LINES_SHOWN: usize = 120;
 
-/// The labs of a binary, without those that only the matrix runs.
+/// The labs of a binary.
 ///
 /// # Errors
 /// When the binary cannot be run.
 pub fn names(binary: &TestBinary) -> Result<Vec<String>> {
-    let ignored = list(binary, &["--ignored"])?;
-    Ok(list(binary, &[])?.into_iter().filter(|name| !ignored.contains(name)).collect())
-}
-
-/// All labs of a binary, those of the matrix included.
-///
-/// # Errors
-/// When the binary cannot be run.
-pub fn all_names(binary: &TestBinary) -> Result<Vec<String>> {
-    list(binary, &[])
-}
-
-fn list(binary: &TestBinary, more: &[&str]) -> Result<Vec<String>> {
-    let output = binary.command().args(["--list", "--format", "terse"]).args(more).output()?;
+    let output = binary.command().args(["--list", "--format", "terse"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }

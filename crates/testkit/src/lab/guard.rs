@@ -97,9 +97,6 @@ impl Guard {
             // Here the unit's name is the user's own gateway's.
             return Ok(Err(Unavailable("needs root, for a user manager of the lab's own".into())));
         }
-        if let Err(error) = account_lives_in(&systemd, folder.path()) {
-            return Ok(Err(Unavailable(format!("no account for the lab's home: {error:#}"))));
-        }
         let home = Home::at(systemd.home(), options)?;
         let mut guard = Self::with_arguments(permit, program, home, &["run"])?;
         let unit_file = systemd.home().join(".config/systemd/user").join(UNIT);
@@ -323,28 +320,6 @@ impl Guard {
         let lines: Vec<&str> = text.lines().collect();
         format!("the guard's last lines:\n{}", lines[lines.len().saturating_sub(30)..].join("\n"))
     }
-}
-
-/// OpenClaw manages its unit only when `HOME` is the account's home (2026.9.6), so inside the lab's own mount namespace
-/// the account database says so.
-fn account_lives_in(systemd: &SystemdLab, folder: &Path) -> Result<()> {
-    let own = rustix::process::getuid().as_raw().to_string();
-    let lines = std::fs::read_to_string("/etc/passwd")?
-        .lines()
-        .map(|line| {
-            let mut fields: Vec<&str> = line.split(':').collect();
-            let home = systemd.home().to_str();
-            if let (true, Some(home)) = (fields.len() == 7 && fields[2] == own, home) {
-                fields[5] = home;
-            }
-            fields.join(":")
-        })
-        .collect::<Vec<_>>();
-    let database = folder.join("passwd");
-    std::fs::write(&database, lines.join("\n") + "\n")?;
-    let output = systemd.command("mount").arg("--bind").arg(&database).arg("/etc/passwd").output()?;
-    ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(())
 }
 
 impl Drop for Guard {
