@@ -327,6 +327,11 @@ impl Context {
     fn body(&self, holding: Holding, dir: &Path, news: &news::Sender) -> Result<Rc<Body>, DaemonError> {
         let body = match holding {
             Holding::Child(command) => {
+                if let Some(folder) = command.log_dir.parent()
+                    && let Err(error) = private_dir(folder)
+                {
+                    tracing::warn!(%error, "the folder of the gateway's output cannot be used as it should be");
+                }
                 if let Err(error) = setup::keep_command(dir, &command) {
                     tracing::warn!(%error, "the command could not be noted for a later guard");
                 }
