@@ -129,7 +129,12 @@ impl Guardian {
         self.down_since = onset;
         self.last_action = None;
         self.told = None;
-        let opened = What::Opened { onset: now.wall_of(onset), onset_uncertainty_ms: uncertainty_ms, incarnation };
+        let opened = What::Opened {
+            onset: now.wall_of(onset),
+            onset_uncertainty_ms: uncertainty_ms,
+            detected_after_ms: suspected.since(onset),
+            incarnation,
+        };
         self.record(now, opened, out);
         out.push(Output::Persist);
     }
