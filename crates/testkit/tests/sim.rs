@@ -26,7 +26,10 @@ fn print(report: &CampaignReport) {
         for line in &violation.trace {
             println!("    {line}");
         }
-        println!("    CLAWMEND_SEED={} cargo test -p clawmend-testkit --test sim replay -- --nocapture", violation.seed);
+        println!(
+            "    CLAWMEND_SEED={} cargo test -p clawmend-testkit --test sim replay -- --nocapture",
+            violation.seed
+        );
     }
 }
 
