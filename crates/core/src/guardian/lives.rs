@@ -59,9 +59,10 @@ impl Guardian {
         self.planned_end = false;
         self.channels.clear();
         self.setback.clear();
+        self.changed_since_start = false;
         self.config_at_start = self.around.config.as_ref().map_or(0, |config| config.fingerprint);
         self.life = Life::Alive(Box::new(Alive::new(appeared, now.mono)));
-        self.start_is_done();
+        self.start_is_done(now, out);
         self.quiet = false;
         self.well_since = None;
         if let Some(incident) = &mut self.memory.incident {
@@ -137,8 +138,12 @@ impl Guardian {
         self.down_since = ended;
         self.note_end_in_pause(gone.exit, out);
         self.open_for_end(now, gone, out);
-        if gone.exit != Exit::Unknown || self.profile.form == Form::Child {
+        let known = life.is_none() && gone.exit.is_refusal() && self.memory.refusal.is_some();
+        if !known && (gone.exit != Exit::Unknown || self.profile.form == Form::Child) {
             self.exit_counted(now, gone.exit, out);
+            if life.is_none() {
+                self.invite_if_readable();
+            }
         }
         out.push(Output::Persist);
     }
@@ -189,7 +194,8 @@ impl Guardian {
     /// Books an end whose manner is known.
     fn exit_counted(&mut self, now: Now, exit: Exit, out: &mut Vec<Output>) {
         let refused = self.refusal_of(exit);
-        if !exit.is_clean() && refused.is_none() {
+        // Exit 78 leaves no mark in OpenClaw's boot ledger; a start that failed on a taken port does (`startup_failed`).
+        if !exit.is_clean() && !exit.is_refusal() {
             self.memory.unclean.push(now.mono);
         }
         self.memory.own_fault = own_fault(exit);
@@ -207,7 +213,8 @@ impl Guardian {
         let changed = self.config_at_start != 0 && self.config_at_start != fingerprint;
         let readable = present.is_some_and(|config| config.validity == ConfigValidity::Valid);
         let config = if changed { self.config_at_start } else { fingerprint };
-        let invited = changed && readable;
+        // What it refused over may have changed while it was still refusing.
+        let invited = (changed && readable) || std::mem::take(&mut self.changed_since_start);
         self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });
     }
 
@@ -298,6 +305,15 @@ impl Guardian {
         if refused && self.memory.refusal.is_none() && matches!(self.life, Life::Absent(_)) {
             let (reason, detail) = self.own_look(RefusalReason::Unexplained, String::new());
             self.refuse(now, reason, detail);
+            self.invite_if_readable();
+        }
+    }
+
+    /// A guard that came later cannot know whether the config was mended meanwhile: one try tells.
+    fn invite_if_readable(&mut self) {
+        let readable = self.around.config.as_ref().is_some_and(|config| config.validity == ConfigValidity::Valid);
+        if let Some(refusal) = &mut self.memory.refusal {
+            refusal.invited = refusal.invited || readable;
         }
     }
 
@@ -336,7 +352,12 @@ impl Guardian {
     }
 
     pub(super) fn disk_seen(&mut self, seen: DiskSeen) {
-        let roomy = seen.writable && seen.free_bytes >= self.policy.disk_low_bytes;
+        let low = self.policy.disk_low_bytes;
+        let has_room = |disk: DiskSeen| disk.writable && disk.free_bytes >= low;
+        let roomy = has_room(seen);
+        if roomy && self.around.disk.is_some_and(|before| !has_room(before)) {
+            self.changed_since_start = true;
+        }
         if roomy
             && let Some(refusal) = &mut self.memory.refusal
             && refusal.reason == RefusalReason::Disk
@@ -351,6 +372,7 @@ impl Guardian {
         if change == Surroundings::LockFreed {
             self.lock_holder = None;
         }
+        self.changed_since_start = true;
         if let Some(refusal) = &mut self.memory.refusal {
             refusal.invited = true;
             self.setback.clear();

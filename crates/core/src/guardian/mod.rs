@@ -62,6 +62,8 @@ pub struct Guardian {
     revived_by_us: bool,
     swept: bool,
     config_at_start: u64,
+    /// Something that it may have refused over has changed since it was last started.
+    changed_since_start: bool,
     down_since: Moment,
     well_since: Option<Moment>,
     channels: ChannelTries,
@@ -111,6 +113,7 @@ impl Guardian {
             revived_by_us: false,
             swept: false,
             config_at_start: 0,
+            changed_since_start: false,
             down_since: now.mono,
             well_since: None,
             channels: ChannelTries::default(),

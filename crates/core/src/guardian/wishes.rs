@@ -33,7 +33,11 @@ impl Guardian {
                 standing.pause = None;
                 self.memory.unit_stopped = false;
                 self.revived_by_us = false;
-                self.start_wished = !matches!(self.life, Life::Alive(_));
+                // One that is on its way out is started again once it is gone.
+                self.start_wished = match &self.life {
+                    Life::Alive(life) => life.asked_to_end.is_some() || life.drain_by.is_some(),
+                    Life::Absent(_) | Life::Unknown => true,
+                };
             }
             Wish::Restart => match self.life {
                 Life::Alive(_) => self.memory.restart_wished = true,

@@ -134,7 +134,9 @@ fn judge_silence(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> J
     // What the loop did before the silence does not count; what it did not do since then does.
     let silent_since = life.first_miss.unwrap_or(now);
     let frozen_loop = life.progress.yielded.unwrap_or(life.born);
-    let burning = look.state == RunState::Running || life.progress.used_cpu.is_some_and(|at| at > silent_since);
+    // A window of CPU use may reach back into the time before the silence; one without it since then tells.
+    let used = life.progress.idle.is_none() && life.progress.used_cpu.is_some_and(|at| at > silent_since);
+    let burning = look.state == RunState::Running || used;
     if burning && frozen_loop <= silent_since.plus(1_500) {
         // Not one voluntary switch since it fell silent: the event loop does not turn.
         let since = frozen_loop.max(life.last_ok.unwrap_or(life.born));

@@ -129,8 +129,9 @@ pub(super) fn escalate(view: &View<'_>, life: &Alive, asked: Moment) -> Next {
     }
     let policy = view.policy;
     let patience = if silent(life) {
-        // It was silent before we asked and has said nothing since: a short grace, then force.
-        asked.plus(if life.woken { policy.wake_grace_ms } else { policy.term_grace_ms })
+        // Woken, and its event loop has not turned since: a short grace, then force. One that turns is ending.
+        let dead = life.woken && !turned_since(life, asked);
+        asked.plus(if dead { policy.wake_grace_ms } else { policy.term_grace_ms })
     } else {
         life.drain_by.unwrap_or(asked.plus(policy.drain_ms)).plus(policy.term_grace_ms)
     };
@@ -163,9 +164,9 @@ fn stopped(life: &Alive) -> bool {
     life.look.is_some_and(|look| look.state == RunState::Stopped)
 }
 
-/// Its main thread made a voluntary switch, answered or wrote a line since then.
+/// It answered or wrote a line since then.
 fn turned_since(life: &Alive, then: Moment) -> bool {
-    [life.progress.yielded, life.last_ok, life.progress.logged].into_iter().flatten().any(|at| at > then)
+    [life.last_ok, life.progress.logged].into_iter().flatten().any(|at| at > then)
 }
 
 fn silent(life: &Alive) -> bool {

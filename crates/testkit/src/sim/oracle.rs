@@ -39,6 +39,7 @@ impl Fault {
             Self::PortStolen => &["port_stolen", "refused_to_start"],
             Self::Frozen => &["frozen"],
             Self::Spin => &["spinning"],
+            // A process that was busy until the moment it stopped is told from a spin by its CPU only later.
             Self::Stuck => &["stuck"],
             Self::ListenerLost => &["not_listening"],
             Self::BootStuck => &["boot_stuck"],
@@ -241,6 +242,12 @@ impl Oracle {
     pub fn started(&mut self, at: u64, which: impl Fn(Fault) -> bool) {
         for expect in &mut self.open {
             if expect.started.is_none() && which(expect.fault) {
+                // More of the same within one incident is not named again.
+                let again = self.named.is_some_and(|code| expect.fault.causes().contains(&code));
+                if again && expect.found.is_none() {
+                    expect.found = Some(at);
+                    *self.tally.found.entry(expect.fault).or_default() += 1;
+                }
                 expect.started = Some(at);
                 expect.start_by = NEVER;
                 Tally::note(&mut self.tally.start_ms, expect.fault, at - expect.onset);
@@ -271,11 +278,7 @@ impl Oracle {
                 continue;
             }
             self.open.remove(index);
-            // More of the same within one incident is not named again.
-            let again = self.named.is_some_and(|code| expect.fault.causes().contains(&code));
-            if again && expect.found.is_none() {
-                *self.tally.found.entry(expect.fault).or_default() += 1;
-            } else if expect.found.is_none() && !expect.cancelled {
+            if expect.found.is_none() && !expect.cancelled {
                 self.broke(at, "not_found", format!("{:?} since {} was never named", expect.fault, expect.onset));
             }
             *self.tally.recovered.entry(expect.fault).or_default() += 1;
