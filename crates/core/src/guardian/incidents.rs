@@ -179,7 +179,8 @@ impl Guardian {
             Life::Alive(life) => life.answering() && life.drain_by.is_none() && life.asked_to_end.is_none(),
             Life::Absent(_) | Life::Unknown => false,
         };
-        let serving = answering && matches!(self.belief.verdict, Verdict::Healthy | Verdict::Degraded | Verdict::Starting);
+        let serving =
+            answering && matches!(self.belief.verdict, Verdict::Healthy | Verdict::Degraded | Verdict::Starting);
         let Some(incident) = &mut self.memory.incident else { return };
         if serving && incident.serving_after_ms.is_none() {
             incident.serving_after_ms = Some(now.mono.since(incident.onset));
