@@ -26,12 +26,13 @@ where
 
 #[test]
 fn unit_under_every_wish_and_fault() {
-    explore("unit", unit::Unit { people: 1, faults: 1, deaths: 1, reboots: 1 });
+    explore("unit, two wishes", unit::Unit { people: 2, faults: 1, deaths: 1, reboots: 0 });
+    explore("unit, a reboot", unit::Unit { people: 1, faults: 2, deaths: 1, reboots: 1 });
 }
 
 #[test]
 fn child_under_every_wish_and_fault() {
-    explore("child", child::Child { people: 2, faults: 1, deaths: 1 });
+    explore("child", child::Child { people: 3, faults: 2, deaths: 2 });
 }
 
 /// The check is what keeps the model safe: without it the same exploration finds a gateway that runs although a

@@ -339,6 +339,8 @@ impl State {
                 *wishes = Wishes { disabled_by_us: wishes.disabled_by_us, start: true, ..Wishes::default() };
                 self.unit_stopped = false;
                 self.foreign = Foreign::None;
+                // The bus tells of a stop sooner than anyone can type the next word.
+                self.news.retain(|news| *news != News::ForeignStop);
             }
             Say::Pause => wishes.paused = true,
             Say::Resume => wishes.paused = false,
@@ -351,7 +353,8 @@ impl State {
                 if look.main.is_some() && look.main != self.seen.main {
                     self.wishes.start = false;
                     self.silent = false;
-                    self.started = false;
+                    // Not while a call of ours may still start another.
+                    self.started = !self.calls.is_empty();
                     if self.foreign == Foreign::Since {
                         // Started by a hand that we did not see: a person's, after the stop.
                         self.foreign = if self.unit_stopped { Foreign::Overtaken } else { Foreign::None };
@@ -360,7 +363,8 @@ impl State {
                 self.seen = look;
             }
             News::ForeignStop => {
-                self.foreign = if self.started { Foreign::Overtaken } else { Foreign::Since };
+                let waiting = self.calls.iter().any(|call| matches!(call, Call::Start | Call::TryRestart));
+                self.foreign = if self.started || waiting { Foreign::Overtaken } else { Foreign::Since };
                 // A stop that comes after a person's start ends that wish.
                 self.wishes.start = false;
             }
@@ -519,7 +523,9 @@ impl State {
 
     /// It runs although a person stopped it, and nothing that is on its way or allowed will change that.
     fn revived(&self) -> bool {
-        let wished_down = (self.unit_stopped && !self.unheard) || self.wishes.stopped || self.wishes.emergency;
+        // Hands off is hands off: a pause also keeps the guard from taking back a start of its own.
+        let undo = self.unit_stopped && !self.unheard && !self.wishes.paused;
+        let wished_down = undo || self.wishes.stopped || self.wishes.emergency;
         self.quiet() && wished_down && self.unit.main.is_some() && !self.choices().contains(&Call::Stop)
     }
 
