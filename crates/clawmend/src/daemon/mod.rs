@@ -5,7 +5,10 @@
 
 mod around;
 mod body;
+mod claims;
 mod desk;
+mod front;
+mod log;
 mod logs;
 mod news;
 mod options;
@@ -18,23 +21,20 @@ mod ward;
 
 pub use options::{DaemonError, Options};
 
-use crate::api::request::{Answer, Request};
-use crate::api::server::{BindError, Call, Reply, Server};
-use crate::api::types::{CheckReport, GuardStatus, IncidentDetail, IncidentsReport, SCHEMA, StatusReport, store_note};
+use crate::api::server::{BindError, Call, Server};
 use crate::cli::Account;
 use crate::host::files::{FileLock, LockError, private_dir};
 use crate::host::{clock, dirs};
 use crate::settings::{self, Settings, SettingsError};
-use crate::store::{Cursor, Filter, Store};
+use crate::store::{Filter, Store};
 use body::{Body, Child};
 use clawmend_core::gateway::{Control, GatewayId};
 use clawmend_core::guardian::{Guardian, Profile};
 use clawmend_core::observation::Evidence;
 use clawmend_core::wish::Wish;
-use news::News;
 use pulse::{Saying, ServiceWatchdog, say};
 use setup::{Charge, Holding, Kept};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -55,6 +55,7 @@ pub fn run(options: Options) -> Result<ExitCode, DaemonError> {
     if std::process::id() == 1 && options.command.is_some() {
         return init(&options);
     }
+    log::set_up(options.account);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -121,14 +122,19 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         notes: Rc::default(),
         died,
         policy,
-        start: options.start,
+        start: Cell::new(options.start || options.sandbox),
     };
     let mut wards = Wards::new();
     let mut locks = vec![lock];
     for charge in &charges {
         locks.push(hold(&home_lock(charge)?)?);
+        if options.command.is_some() {
+            claims::refuse_if_owned(charge).await?;
+        }
         wards.push((charge.home.id.clone(), context.begin(charge.clone()).await?));
     }
+    // Wards that are begun anew later go by what people have said meanwhile.
+    context.start.set(false);
     settings_watch(&context, settings_path);
     say(&Saying::Ready);
     if let Some(sandbox) = &throwaway {
@@ -247,7 +253,8 @@ struct Context {
     died: mpsc::Sender<GatewayId>,
     /// Figures from settings that were read again.
     policy: tokio::sync::watch::Sender<clawmend_core::policy::Policy>,
-    start: bool,
+    /// A person wants it started; asked for once.
+    start: Cell<bool>,
 }
 
 /// Whom to tell what, by gateway.
@@ -315,7 +322,7 @@ impl Context {
                 tracing::warn!(%error, "a wish may be heard twice");
             }
         }
-        if self.start {
+        if self.start.get() {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
         ward.settle_in(now);
@@ -360,131 +367,6 @@ impl Context {
 
     fn store_introduction(&self, ward: &Ward) {
         drop(self.store.introduce(ward.introduction()));
-    }
-
-    /// Answers until a signal says to end.
-    async fn serve(
-        &self,
-        mut asked: mpsc::Receiver<Call>,
-        mut deaths: mpsc::Receiver<GatewayId>,
-        charges: &[Charge],
-        wards: &mut Wards,
-    ) -> ExitCode {
-        let mut end = std::pin::pin!(told_to_end());
-        loop {
-            tokio::select! {
-                call = asked.recv() => match call {
-                    Some(call) => self.answer(call, wards).await,
-                    None => return ExitCode::FAILURE,
-                },
-                Some(id) = deaths.recv() => self.begin_anew(&id, charges, wards).await,
-                () = &mut end => return ExitCode::SUCCESS,
-            }
-        }
-    }
-
-    /// A ward ended by a fault of ours. Its gateway goes on; a new ward takes it up after a breath.
-    async fn begin_anew(&self, id: &GatewayId, charges: &[Charge], wards: &mut Wards) {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let Some(charge) = charges.iter().find(|charge| charge.home.id == *id) else { return };
-        match self.begin(charge.clone()).await {
-            Ok(sender) => {
-                if let Some((_, ward)) = wards.iter_mut().find(|(known, _)| known == id) {
-                    *ward = sender;
-                }
-            }
-            Err(error) => tracing::error!(gateway = %id.0, %error, "the ward could not be begun anew"),
-        }
-    }
-
-    async fn answer(&self, call: Call, wards: &[(GatewayId, news::Sender)]) {
-        let wanted = call.question.gateway.clone();
-        if let Some(id) = &wanted
-            && !wards.iter().any(|(known, _)| known == id)
-        {
-            let known = wards.iter().map(|(id, _)| id.0.clone()).collect();
-            let _ = call.reply.send(Answer::NotFound { what: format!("gateway {}", id.0), known }.into());
-            return;
-        }
-        let chosen: Vec<_> =
-            wards.iter().filter(|(id, _)| wanted.as_ref().is_none_or(|wanted| wanted == id)).cloned().collect();
-        let store = self.store.clone();
-        match call.question.request.clone() {
-            Request::Status => {
-                let status = self.status(&chosen).await;
-                let _ = call.reply.send(Answer::Status(status).into());
-            }
-            Request::Check => {
-                let status = self.status(&chosen).await;
-                let _ = call.reply.send(Answer::Check(CheckReport::from(&status)).into());
-            }
-            Request::Incidents { limit, cursor } => {
-                tokio::task::spawn_local(async move {
-                    let _ = call.reply.send(incidents(&store, wanted, limit, cursor).await.into());
-                });
-            }
-            Request::Incident { id } => {
-                tokio::task::spawn_local(async move {
-                    let found = store.incident(wanted, id).await;
-                    let answer = match found {
-                        Ok(found) => Answer::Incident(
-                            found.iter().map(|(record, events)| IncidentDetail::new(record, events)).collect(),
-                        ),
-                        Err(error) => Answer::Failed { why: error.to_string() },
-                    };
-                    let _ = call.reply.send(answer.into());
-                });
-            }
-            Request::Logs { lines, follow } => {
-                let folders = chosen.iter().map(|(id, _)| setup::log_dir(&self.place.state, id)).collect();
-                let _ = call.reply.send(Reply::Stream(logs::stream(folders, lines, follow)));
-            }
-            Request::Pause { .. }
-            | Request::Resume
-            | Request::Stop
-            | Request::EmergencyStop
-            | Request::Start
-            | Request::Restart => match chosen.as_slice() {
-                [(_, ward)] => {
-                    let _ = ward.send(News::Call(call)).await;
-                }
-                [] => {
-                    let _ = call.reply.send(Answer::Failed { why: "nothing is guarded".to_owned() }.into());
-                }
-                several => {
-                    let known = several.iter().map(|(id, _)| id.0.clone()).collect();
-                    let what = "a single gateway to do this to; say which one with --gateway ID".to_owned();
-                    let _ = call.reply.send(Answer::NotFound { what, known }.into());
-                }
-            },
-        }
-    }
-
-    async fn status(&self, wards: &[(GatewayId, news::Sender)]) -> StatusReport {
-        let mut notes: Vec<String> = store_note(&self.store.health().borrow()).into_iter().collect();
-        notes.extend(self.notes.borrow().iter().cloned());
-        StatusReport {
-            schema: SCHEMA,
-            guard: GuardStatus {
-                running: true,
-                pid: Some(std::process::id()),
-                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-                uptime_ms: u64::try_from(self.began.elapsed().as_millis()).ok(),
-                notes,
-            },
-            gateways: desk::ask_all(wards).await,
-        }
-    }
-}
-
-async fn incidents(store: &Store, gateway: Option<GatewayId>, limit: u32, cursor: Option<String>) -> Answer {
-    let after = match cursor.map(|text| text.parse::<Cursor>()).transpose() {
-        Ok(after) => after,
-        Err(error) => return Answer::BadRequest { why: error.to_string() },
-    };
-    match store.incidents(Filter { gateway, ..Filter::default() }, limit, after).await {
-        Ok(page) => Answer::Incidents(IncidentsReport::from(page)),
-        Err(error) => Answer::Failed { why: error.to_string() },
     }
 }
 

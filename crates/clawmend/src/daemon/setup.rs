@@ -154,7 +154,8 @@ fn holding(home: &Home, options: &Options, settings: &Settings, runtime: &Path, 
 }
 
 /// The unit that runs this home: named by a person, else installed under OpenClaw's own name.
-fn unit_of(home: &Home, entry: Option<&GatewaySettings>) -> Option<(Manager, UnitName)> {
+#[must_use]
+pub fn unit_of(home: &Home, entry: Option<&GatewaySettings>) -> Option<(Manager, UnitName)> {
     if !cfg!(target_os = "linux") {
         return None;
     }

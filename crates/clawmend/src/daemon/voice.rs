@@ -75,7 +75,9 @@ impl Voice {
         if verdicts.insert(report.id.clone(), report.verdict) == Some(report.verdict) {
             return;
         }
-        self.account.borrow().say(&format!("{}: {}", report.id.0, in_words(report)));
+        let words = in_words(report);
+        tracing::info!(gateway = %report.id.0, "{words}");
+        self.account.borrow().say(&format!("{}: {words}", report.id.0));
         let all: Vec<String> = verdicts.iter().map(|(id, verdict)| format!("{} {}", id.0, verdict.name())).collect();
         say(&Saying::Status(&all.join(", ")));
     }
@@ -93,7 +95,7 @@ fn in_words(report: &Report) -> String {
         Verdict::Degraded => format!("serving, but degraded: {}", report.reasons.join(", ")),
         Verdict::Suspect => "it does not answer; looking closely".to_owned(),
         Verdict::Down => "down".to_owned(),
-        Verdict::Stopped => "stopped by a person".to_owned(),
+        Verdict::Stopped => "stopped by a person; `clawmend start` starts it".to_owned(),
         Verdict::Paused => "paused: the guard keeps its hands off".to_owned(),
         Verdict::Unknown => "not known yet".to_owned(),
     };

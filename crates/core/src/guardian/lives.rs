@@ -355,17 +355,18 @@ impl Guardian {
     }
 
     pub(super) fn disk_seen(&mut self, seen: DiskSeen) {
-        let low = self.policy.disk_low_bytes;
-        let has_room = |disk: DiskSeen| disk.writable && disk.free_bytes >= low;
-        let roomy = has_room(seen);
-        if roomy && self.around.disk.is_some_and(|before| !has_room(before)) {
-            self.changed_since_start = true;
-        }
-        if roomy
-            && let Some(refusal) = &mut self.memory.refusal
-            && refusal.reason == RefusalReason::Disk
-        {
-            refusal.invited = true;
+        let full = |disk: &DiskSeen| !disk.writable || disk.free_bytes < 1 << 20;
+        let was_full = self.around.disk.as_ref().is_some_and(full);
+        let roomy = seen.writable && seen.free_bytes >= self.policy.disk_low_bytes;
+        if let Some(refusal) = &mut self.memory.refusal {
+            if refusal.reason == RefusalReason::Unexplained && full(&seen) {
+                // A guard that came later learns why.
+                refusal.reason = RefusalReason::Disk;
+                "the disk is full or cannot be written".clone_into(&mut refusal.detail);
+            }
+            if roomy && (was_full || refusal.reason == RefusalReason::Disk) {
+                refusal.invited = true;
+            }
         }
         self.around.disk = Some(seen);
         self.quiet = false;
