@@ -1,2 +1,103 @@
-//! Tasks.
-fn main() {}
+//! Tasks of this repository: `cargo xtask --help`.
+//!
+//! Start at [`Task`]. Everything that a task installs goes into a cache outside the repository, with pinned versions.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its standard streams")]
+
+#[cfg(target_os = "linux")]
+mod bench;
+#[cfg(not(target_os = "linux"))]
+#[path = "bench_elsewhere.rs"]
+mod bench;
+mod campaign;
+mod ci;
+mod matrix;
+mod run;
+mod set_up;
+mod targets;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up, tests, labs, benchmarks and campaigns of this repository")]
+struct Tasks {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Bring what the tests need: Node and OpenClaw, packages of Debian, Rust targets. Does nothing twice.
+    SetUp,
+    /// Set up, then run all tests, labs with real gateways included.
+    Test {
+        /// Only labs whose name contains this.
+        #[arg(long)]
+        lab: Option<String>,
+        /// Leave the labs out.
+        #[arg(long, conflicts_with = "lab")]
+        no_labs: bool,
+    },
+    /// Run every fault in every form several times.
+    Matrix {
+        /// How often.
+        #[arg(long, default_value_t = 3)]
+        repeat: u32,
+        /// Only faults whose name contains this.
+        #[arg(long)]
+        fault: Option<String>,
+    },
+    /// Measure a release build and write docs/benchmarks.md.
+    Bench {
+        /// Exits, freezes and probes to measure for each figure.
+        #[arg(long, default_value_t = 20)]
+        samples: u32,
+        /// Seconds of rest to measure.
+        #[arg(long, default_value_t = 120)]
+        rest: u64,
+    },
+    /// Let simulated gateways live for many hours and write the result with its seeds.
+    Campaign {
+        /// Gateway hours in all.
+        #[arg(long, default_value_t = 1_000_000)]
+        hours: u64,
+        /// First seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Check that the code compiles for Windows and macOS.
+    CheckTargets,
+    /// What .ci/run does.
+    Ci,
+    /// Note the time in a file and become another command (the outside clock of `bench`).
+    #[command(hide = true)]
+    Stamp {
+        /// Where to note it.
+        file: std::path::PathBuf,
+        /// What to become.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Tasks::parse().task {
+        Task::SetUp => set_up::set_up().map(|()| true),
+        Task::Test { lab, no_labs } => test::test(lab.as_deref(), no_labs),
+        Task::Matrix { repeat, fault } => matrix::matrix(repeat, fault.as_deref()),
+        Task::Bench { samples, rest } => bench::bench(samples, rest).map(|()| true),
+        Task::Campaign { hours, seed } => campaign::campaign(hours, seed),
+        Task::CheckTargets => targets::check().map(|()| true),
+        Task::Ci => ci::ci().map(|()| true),
+        Task::Stamp { file, command } => bench::stamp(&file, &command).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -228,6 +228,8 @@ async fn a_certificate_of_its_own_is_accepted_for_a_probe() {
     for _ in 0..3 {
         assert_eq!(once(&mut probe, Endpoint::Healthz).await.outcome, HttpOutcome::Ok);
     }
+    // The server serves one connection after the other.
+    drop(probe);
     assert_eq!(once(&mut plain(address), Endpoint::Healthz).await.outcome, HttpOutcome::NotHealth { status: 0 });
 }
 
@@ -262,4 +264,27 @@ fn cost_of_a_probe() {
             println!("{endpoint:?}: {:.1} us of CPU per probe", (cpu() - before) / 2000.0);
         }
     });
+}
+
+/// Not a check: prints what a look at a log without news costs. Run with `--ignored --nocapture`.
+#[cfg(unix)]
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_look_at_the_log() {
+    use clawmend::openclaw::logs::{Follower, Gateways};
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let uid = std::fs::metadata(dir.path()).unwrap().uid();
+    let home = clawmend::openclaw::discovery::discover(|_| None, dir.path()).remove(0);
+    let log = dir.path().join("gateway.log");
+    std::fs::write(&log, "x\n").unwrap();
+    let today = || jiff::Zoned::now().date();
+    for fixed in [Some(log), None] {
+        let mut follower = Follower::new(&home, uid, dir.path(), fixed, today(), None);
+        let begun = std::time::Instant::now();
+        for _ in 0..10_000 {
+            follower.read_new(today(), Gateways::Alone);
+        }
+        println!("a look at the log: {:?}", begun.elapsed() / 10_000);
+    }
 }

@@ -335,7 +335,8 @@ async fn a_reboot_of_the_manager_is_survived_and_told_apart() {
     assert!(!restarted.started_at_boot);
 
     bench.lab.reboot_user_manager().unwrap();
-    bench.guard.until("the loss", is_loss).await;
+    let shutdown = bench.guard.until("the loss", is_loss).await;
+    assert_eq!(foreign(&shutdown), [], "a shutdown is no person's stop");
     let (booted, jobs) = bench.guard.settled(ActiveState::Active).await;
     assert!(booted.started_at_boot, "{booted:?}");
     assert_eq!(jobs, []);

@@ -1,5 +1,10 @@
-//! Testkit: a simulator in virtual time, and labs with real parts.
+//! What the tests of this repository stand on: a simulator in virtual time, and labs with real gateways, real service
+//! managers and real kernels.
+//!
+//! Start in [`sim`] or [`lab`].
 
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod sim;
 #[cfg(target_os = "linux")]
 pub mod systemd_lab;

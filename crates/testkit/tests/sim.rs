@@ -9,7 +9,7 @@ fn number(name: &str, default: u64) -> u64 {
 
 fn print(report: &CampaignReport) {
     println!(
-        "{} gateway-hours in {:.1} s: {:.2e} x real time; {} false kills, {} violations",
+        "measured: {} gateway-hours in {:.1} s: {:.2e} x real time; {} false kills, {} violations",
         report.gateway_hours, report.wall_s, report.speed, report.false_kills, report.violations_total
     );
     for (fault, figures) in &report.faults {

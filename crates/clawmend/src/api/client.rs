@@ -103,8 +103,10 @@ impl Iterator for Answers {
     }
 }
 
+type Halves = (Box<dyn Read>, Box<dyn Write>);
+
 #[cfg(unix)]
-fn connect(path: &Path, patience: Option<Duration>) -> Result<(Box<dyn Read>, Box<dyn Write>), AskError> {
+fn connect(path: &Path, patience: Option<Duration>) -> Result<Halves, AskError> {
     let stream = std::os::unix::net::UnixStream::connect(path).map_err(|error| {
         let kind = error.kind();
         if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
@@ -121,6 +123,6 @@ fn connect(path: &Path, patience: Option<Duration>) -> Result<(Box<dyn Read>, Bo
 }
 
 #[cfg(not(unix))]
-fn connect(_path: &Path, _patience: Option<Duration>) -> Result<(Box<dyn Read>, Box<dyn Write>), AskError> {
+fn connect(_path: &Path, _patience: Option<Duration>) -> Result<Halves, AskError> {
     Err(crate::host::Unsupported { what: "the control socket" }.into())
 }

@@ -71,7 +71,10 @@ pub enum Command {
     Help(help::Args),
     /// Hold a supervised gateway (started by the guard itself)
     #[command(hide = true)]
-    Keeper(keeper::Args),
+    Keeper(keeper::KeeperArgs),
+    /// Be PID 1 of a container: hold the gateway, keep the guard running
+    #[command(hide = true)]
+    Init(keeper::InitArgs),
 }
 
 pub(super) fn duration_value(text: &str) -> Result<u64, String> {

@@ -72,6 +72,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Logs(args) => logs::logs(&context, &args),
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),
-        Command::Keeper(args) => keeper::keeper(args),
+        Command::Keeper(args) => Ok(keeper::keeper(args)),
+        Command::Init(args) => Ok(keeper::init(args)),
     }
 }

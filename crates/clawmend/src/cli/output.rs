@@ -64,19 +64,61 @@ fn wanted() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Text from outside, fit for a terminal: one line, bounded, without control characters or marks that turn the
-/// direction of writing.
+/// Text from outside, fit for a terminal: one line, bounded, without escape sequences, control characters or marks
+/// that turn the direction of writing.
 #[must_use]
 pub fn clean(text: &str, limit: usize) -> String {
-    let harmless = |c: &char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let spaced = text.chars().map(|c| if matches!(c, '\t' | '\n') { ' ' } else { c });
-    let mut kept: String = spaced.filter(harmless).take(limit + 1).collect();
-    if kept.chars().count() > limit {
-        kept = kept.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
+    let mut kept = String::new();
+    let mut left = limit;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_sequence(&mut chars),
+            '\t' | '\n' => kept.push(' '),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => continue,
+            c if c.is_control() => continue,
+            c => kept.push(c),
+        }
+        if c != '\u{1b}' {
+            if left == 0 {
+                return kept.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
+            }
+            left -= 1;
+        }
     }
     kept
+}
+
+/// What follows an escape character: a control sequence up to its final byte, an operating-system command up to
+/// its end (with a bound, so that an open one does not swallow everything), or a single character.
+fn skip_sequence(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.peek() {
+        Some('[') => {
+            chars.next();
+            while chars.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+            chars.next_if(|c| matches!(c, '@'..='~'));
+        }
+        Some(']') => {
+            for _ in 0..256 {
+                match chars.next() {
+                    None | Some('\u{7}') => return,
+                    Some('\u{1b}') => {
+                        chars.next_if_eq(&'\\');
+                        return;
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Some(_) => {
+            // `ESC ( B` and its like choose a character set; all others are two characters long.
+            if chars.next_if(|c| matches!(c, ' '..='/')).is_some() {
+                while chars.next_if(|c| matches!(c, ' '..='/')).is_some() {}
+            }
+            chars.next_if(char::is_ascii_graphic);
+        }
+        None => {}
+    }
 }
 
 /// Writes a result. A reader that has seen enough (`| head`) is no error.
@@ -113,5 +155,20 @@ pub fn tell_error(error: &CliError) {
     tell(&format!("{} {}", style.paint(Tone::Bad, "clawmend:"), clean(&error.message)));
     for hint in &error.hints {
         tell(&format!("  {} {}", style.paint(Tone::Quiet, "→"), clean(hint)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn hostile_text_becomes_a_harmless_line() {
+        assert_eq!(clean("\x1b[31mred\x1b[0m\ttab\nline\r\x07", 100), "red tab line");
+        assert_eq!(clean("a\x1b]0;title\x07b\x1b]8;;x\x1b\\c\x1b(Bd\x1b", 100), "abcd");
+        assert_eq!(clean("\u{202e}abc\u{9b}31m", 100), "abc31m");
+        assert_eq!(clean("abcdef", 6), "abcdef");
+        assert_eq!(clean("abcdefg", 6), "abcde…");
+        assert_eq!(clean("äöüäöü…", 3), "äö…");
     }
 }

@@ -1,15 +1,512 @@
 //! The loop that wires core to adapters, and nothing else.
+//!
+//! One thread, one ward per gateway. Start at [`run`]: [`setup`] says what is guarded, [`ward`] is the loop of one
+//! gateway, [`body`] does, [`senses`] and [`around`] look, [`desk`] answers people.
 
+mod around;
+mod body;
+mod desk;
+mod logs;
+mod news;
 mod options;
+mod pulse;
+mod sandbox;
+mod senses;
+mod setup;
+mod voice;
+mod ward;
 
 pub use options::{DaemonError, Options};
 
+use crate::api::request::{Answer, Request};
+use crate::api::server::{BindError, Call, Reply, Server};
+use crate::api::types::{CheckReport, GuardStatus, IncidentDetail, IncidentsReport, SCHEMA, StatusReport, store_note};
+use crate::cli::Account;
+use crate::host::files::{FileLock, LockError, private_dir};
+use crate::host::{clock, dirs};
+use crate::settings::{self, Settings, SettingsError};
+use crate::store::{Cursor, Filter, Store};
+use body::{Body, Child};
+use clawmend_core::gateway::{Control, GatewayId};
+use clawmend_core::guardian::{Guardian, Profile};
+use clawmend_core::observation::Evidence;
+use clawmend_core::wish::Wish;
+use news::News;
+use pulse::{Saying, ServiceWatchdog, say};
+use setup::{Charge, Holding, Kept};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use voice::Voice;
+use ward::Ward;
+
+/// Questions that wait at most.
+const CALLS: usize = 32;
 
 /// Guards until it is told to end.
 ///
 /// # Errors
 /// Why it could not begin or go on.
-pub fn run(_options: Options) -> Result<ExitCode, DaemonError> {
-    Err(DaemonError::Bug { message: "this build has no guard in it".to_owned() })
+pub fn run(options: Options) -> Result<ExitCode, DaemonError> {
+    #[cfg(target_os = "linux")]
+    if std::process::id() == 1 && options.command.is_some() {
+        return init(&options);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .build()
+        .map_err(|error| DaemonError::Retry { message: format!("the runtime could not be started: {error}") })?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, guard(options))
+}
+
+/// As PID 1 of a container: the keeper is this very process, the guard its child.
+#[cfg(target_os = "linux")]
+fn init(options: &Options) -> Result<ExitCode, DaemonError> {
+    let place = places(options)?;
+    let charge = setup::plan(options, &Settings::default(), &place.runtime, &place.state)?.remove(0);
+    let dir = setup::keeper_dir(&place.runtime, &charge.home.id);
+    let guard_argv = std::iter::once("/proc/self/exe".into()).chain(std::env::args_os().skip(1)).collect();
+    Ok(crate::keeper::run_as_init(&dir, crate::keeper::InitOptions { guard_argv, stop_limit: None }))
+}
+
+struct Places {
+    runtime: PathBuf,
+    state: PathBuf,
+}
+
+fn places(_options: &Options) -> Result<Places, DaemonError> {
+    let needs = |error: dirs::DirsError| DaemonError::NeedsPerson {
+        message: error.to_string(),
+        hints: vec!["CLAWMEND_STATE_DIR and CLAWMEND_RUNTIME_DIR choose other folders".to_owned()],
+    };
+    let runtime = dirs::runtime_dir().map_err(needs)?;
+    let state = dirs::state_dir().map_err(needs)?;
+    if let Err(error) = private_dir(&state) {
+        // A full or read-only disk must not stop the guard; the store says what it could not do.
+        tracing::warn!(%error, "the state folder cannot be used as it should be");
+    }
+    Ok(Places { runtime, state })
+}
+
+async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
+    let place = places(&options)?;
+    let (settings, settings_path) = read_settings(&options)?;
+    let lock = hold(&place.runtime.join("guard.lock"))?;
+    let account = if options.account { Account::new(options.json) } else { Account::silent() };
+    let voice = Rc::new(Voice::new(account, place.state.clone()));
+    let throwaway = if options.sandbox { Some(sandbox::prepare(&voice, &place).await?) } else { None };
+    let charges = match &throwaway {
+        Some(sandbox) => vec![sandbox.charge.clone()],
+        None => setup::plan(&options, &settings, &place.runtime, &place.state)?,
+    };
+    let store = Store::open_daemon(&place.state)
+        .map_err(|error| DaemonError::Retry { message: format!("the store's thread could not be started: {error}") })?;
+    let server = Server::bind(&place.runtime).map_err(|error| cannot_listen(&error))?;
+    let (calls, asked) = mpsc::channel::<Call>(CALLS);
+    let (died, deaths) = mpsc::channel::<GatewayId>(CALLS);
+    tokio::task::spawn_local(server.serve(calls));
+    let (policy, _) = tokio::sync::watch::channel(setup::policy_of(&settings));
+    let context = Context {
+        place,
+        store,
+        voice,
+        watchdog: Rc::new(ServiceWatchdog::from_environment()),
+        settings: Rc::new(RefCell::new(settings)),
+        began: Instant::now(),
+        notes: Rc::default(),
+        died,
+        policy,
+        start: options.start,
+    };
+    let mut wards = Wards::new();
+    let mut locks = vec![lock];
+    for charge in &charges {
+        locks.push(hold(&home_lock(charge)?)?);
+        wards.push((charge.home.id.clone(), context.begin(charge.clone()).await?));
+    }
+    settings_watch(&context, settings_path);
+    say(&Saying::Ready);
+    if let Some(sandbox) = &throwaway {
+        sandbox.introduce(&context.voice);
+    }
+    let code = context.serve(asked, deaths, &charges, &mut wards).await;
+    say(&Saying::Stopping);
+    if let Some(sandbox) = throwaway {
+        sandbox.end(&context, &wards).await;
+    } else if options.account || options.command.is_some() {
+        context.voice.account().borrow().say(
+            "the guard ends; the gateway goes on as it is. Guard it again with the same command, or stop it with its own.",
+        );
+    }
+    context.store.close().await;
+    drop(locks);
+    Ok(code)
+}
+
+fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> {
+    let wrong = |error: &SettingsError| DaemonError::NeedsPerson {
+        message: error.to_string(),
+        hints: vec!["correct the file, or move it away: no setting is needed for the common case".to_owned()],
+    };
+    match &options.settings {
+        Some(path) => settings::load(path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error)),
+        None => {
+            let path = dirs::config_file()
+                .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+            settings::load_or_default(&path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error))
+        }
+    }
+}
+
+fn hold(path: &Path) -> Result<FileLock, DaemonError> {
+    if let Some(folder) = path.parent() {
+        private_dir(folder)
+            .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+    }
+    let note = format!("clawmend {}, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    FileLock::try_lock(path, &note).map_err(|error| match error {
+        LockError::Busy { note, .. } => DaemonError::NeedsPerson {
+            message: format!("another guard is already here: {note}"),
+            hints: vec![
+                "`clawmend status` asks it how things are".to_owned(),
+                "set CLAWMEND_RUNTIME_DIR and CLAWMEND_STATE_DIR to guard a different home beside it".to_owned(),
+            ],
+        },
+        LockError::Io { .. } => DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() },
+    })
+}
+
+/// One guard per OpenClaw home, whatever folders it was told to use for itself.
+fn home_lock(charge: &Charge) -> Result<PathBuf, DaemonError> {
+    let folder = dirs::shared_runtime_dir()
+        .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+    let real = std::fs::canonicalize(&charge.home.state_dir).unwrap_or_else(|_| charge.home.state_dir.clone());
+    let name = real
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    Ok(folder.join(format!("home-{name:016x}.lock")))
+}
+
+fn cannot_listen(error: &BindError) -> DaemonError {
+    DaemonError::NeedsPerson {
+        message: error.to_string(),
+        hints: vec!["`clawmend status` asks the guard that is already there".to_owned()],
+    }
+}
+
+/// A bad file never replaces settings that are in use.
+fn settings_watch(context: &Context, path: PathBuf) {
+    let (settings, notes, voice) = (Rc::clone(&context.settings), Rc::clone(&context.notes), Rc::clone(&context.voice));
+    let fresh_policy = context.policy.clone();
+    tokio::task::spawn_local(async move {
+        let stamp = |path: &Path| std::fs::metadata(path).and_then(|seen| seen.modified()).ok();
+        let mut before = stamp(&path);
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let present = stamp(&path);
+            if present == before {
+                continue;
+            }
+            before = present;
+            match settings::load_or_default(&path) {
+                Ok(fresh) => {
+                    notes.borrow_mut().clear();
+                    let policy = setup::policy_of(&fresh);
+                    *settings.borrow_mut() = fresh;
+                    let _ = fresh_policy.send(policy);
+                    voice.account().borrow().say("clawmend.toml was read again");
+                }
+                Err(error) => {
+                    let note = format!("{error}; the settings from before stay in use");
+                    tracing::error!("{note}");
+                    voice.account().borrow().say(&note);
+                    *notes.borrow_mut() = vec![note];
+                }
+            }
+        }
+    });
+}
+
+/// What everybody here needs.
+struct Context {
+    place: Places,
+    store: Store,
+    voice: Rc<Voice>,
+    watchdog: Rc<ServiceWatchdog>,
+    settings: Rc<RefCell<Settings>>,
+    began: Instant,
+    notes: Rc<RefCell<Vec<String>>>,
+    /// Wards that ended by a fault of ours.
+    died: mpsc::Sender<GatewayId>,
+    /// Figures from settings that were read again.
+    policy: tokio::sync::watch::Sender<clawmend_core::policy::Policy>,
+    start: bool,
+}
+
+/// Whom to tell what, by gateway.
+type Wards = Vec<(GatewayId, news::Sender)>;
+
+impl Context {
+    /// Brings up the ward of one gateway.
+    async fn begin(&self, charge: Charge) -> Result<news::Sender, DaemonError> {
+        let Charge { home, holding } = charge;
+        let id = home.id.clone();
+        let (news, inbox) = mpsc::channel(news::QUEUE);
+        let dir = setup::keeper_dir(&self.place.runtime, &id);
+        private_dir(&dir)
+            .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+        let loaded = self.store.load(&id).await.unwrap_or_default();
+        for note in &loaded.notes {
+            tracing::warn!(gateway = %id.0, "{note}");
+        }
+        let now = clock::now();
+        let kept: Kept = loaded.memory.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let mut memory = if kept.boot == clock::boot_id() { kept.memory } else { kept.memory.after_reboot(now) };
+        if let Some(standing) = loaded.standing {
+            memory.standing = standing;
+        }
+        memory.standing.flag_file = false;
+        let highest = self.highest_incident(&id).await;
+        memory.last_incident = memory.last_incident.max(highest);
+        let body = self.body(holding, &dir, &news)?;
+        let control = match &*body {
+            Body::Service(unit) => unit.control(),
+            Body::Child(_) | Body::Foreign => Control::Full,
+        };
+        let policy = setup::policy_of(&self.settings.borrow());
+        let profile = Profile { id: id.clone(), form: body.form(), control };
+        let guardian = Guardian::new(profile, policy, memory, now);
+        let flag_file = self.settings.borrow().guard.flag_file.clone();
+        let (rpc, subscription) = crate::probe::rpc::subscribe(ward::rpc_into(&news));
+        tokio::task::spawn_local(subscription);
+        let mut ward = Ward::new(
+            ward::Parts {
+                around: around::Around::new(
+                    home.clone(),
+                    ward::own_uid(),
+                    flag_file,
+                    body.child().and_then(|child| ward::program_of(&child.command)),
+                ),
+                home,
+                guardian,
+                body: Rc::clone(&body),
+                rpc,
+                store: self.store.clone(),
+                runtime: dir.clone(),
+                voice: Rc::clone(&self.voice),
+                watchdog: Rc::clone(&self.watchdog),
+                news: news.clone(),
+            },
+            now,
+        );
+        if !loaded.waiting.is_empty() {
+            for waiting in &loaded.waiting {
+                ward.observe(now, &Evidence::Person(waiting.wish.clone()));
+            }
+            ward.remember_now().await;
+            if let Err(error) = self.store.wishes_taken(&id) {
+                tracing::warn!(%error, "a wish may be heard twice");
+            }
+        }
+        if self.start {
+            ward.observe(now, &Evidence::Person(Wish::Start));
+        }
+        ward.settle_in(now);
+        if body.child().is_some() {
+            ward::listen_to_keeper(Rc::clone(&body), news.clone());
+        }
+        self.store_introduction(&ward);
+        ward::contained(ward, inbox, self.died.clone());
+        ward::follow_policy(self.policy.subscribe(), news.clone());
+        Ok(news)
+    }
+
+    fn body(&self, holding: Holding, dir: &Path, news: &news::Sender) -> Result<Rc<Body>, DaemonError> {
+        let body = match holding {
+            Holding::Child(command) => {
+                if let Some(folder) = command.log_dir.parent()
+                    && let Err(error) = private_dir(folder)
+                {
+                    tracing::warn!(%error, "the folder of the gateway's output cannot be used as it should be");
+                }
+                if let Err(error) = setup::keep_command(dir, &command) {
+                    tracing::warn!(%error, "the command could not be noted for a later guard");
+                }
+                Body::Child(Box::new(Child::new(command, dir.to_owned())))
+            }
+            Holding::Unit(manager, name) => {
+                let (unit, events) = crate::service::watch(manager, name)
+                    .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+                ward::listen_to_service(events, news.clone());
+                Body::Service(unit)
+            }
+            Holding::Foreign => Body::Foreign,
+        };
+        Ok(Rc::new(body))
+    }
+
+    async fn highest_incident(&self, id: &GatewayId) -> u64 {
+        let filter = Filter { gateway: Some(id.clone()), ..Filter::default() };
+        let page = self.store.incidents(filter, 1, None).await;
+        page.ok().and_then(|page| page.incidents.first().map(|(record, _)| record.id.0)).unwrap_or(0)
+    }
+
+    fn store_introduction(&self, ward: &Ward) {
+        drop(self.store.introduce(ward.introduction()));
+    }
+
+    /// Answers until a signal says to end.
+    async fn serve(
+        &self,
+        mut asked: mpsc::Receiver<Call>,
+        mut deaths: mpsc::Receiver<GatewayId>,
+        charges: &[Charge],
+        wards: &mut Wards,
+    ) -> ExitCode {
+        let mut end = std::pin::pin!(told_to_end());
+        loop {
+            tokio::select! {
+                call = asked.recv() => match call {
+                    Some(call) => self.answer(call, wards).await,
+                    None => return ExitCode::FAILURE,
+                },
+                Some(id) = deaths.recv() => self.begin_anew(&id, charges, wards).await,
+                () = &mut end => return ExitCode::SUCCESS,
+            }
+        }
+    }
+
+    /// A ward ended by a fault of ours. Its gateway goes on; a new ward takes it up after a breath.
+    async fn begin_anew(&self, id: &GatewayId, charges: &[Charge], wards: &mut Wards) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(charge) = charges.iter().find(|charge| charge.home.id == *id) else { return };
+        match self.begin(charge.clone()).await {
+            Ok(sender) => {
+                if let Some((_, ward)) = wards.iter_mut().find(|(known, _)| known == id) {
+                    *ward = sender;
+                }
+            }
+            Err(error) => tracing::error!(gateway = %id.0, %error, "the ward could not be begun anew"),
+        }
+    }
+
+    async fn answer(&self, call: Call, wards: &[(GatewayId, news::Sender)]) {
+        let wanted = call.question.gateway.clone();
+        if let Some(id) = &wanted
+            && !wards.iter().any(|(known, _)| known == id)
+        {
+            let known = wards.iter().map(|(id, _)| id.0.clone()).collect();
+            let _ = call.reply.send(Answer::NotFound { what: format!("gateway {}", id.0), known }.into());
+            return;
+        }
+        let chosen: Vec<_> =
+            wards.iter().filter(|(id, _)| wanted.as_ref().is_none_or(|wanted| wanted == id)).cloned().collect();
+        let store = self.store.clone();
+        match call.question.request.clone() {
+            Request::Status => {
+                let status = self.status(&chosen).await;
+                let _ = call.reply.send(Answer::Status(status).into());
+            }
+            Request::Check => {
+                let status = self.status(&chosen).await;
+                let _ = call.reply.send(Answer::Check(CheckReport::from(&status)).into());
+            }
+            Request::Incidents { limit, cursor } => {
+                tokio::task::spawn_local(async move {
+                    let _ = call.reply.send(incidents(&store, wanted, limit, cursor).await.into());
+                });
+            }
+            Request::Incident { id } => {
+                tokio::task::spawn_local(async move {
+                    let found = store.incident(wanted, id).await;
+                    let answer = match found {
+                        Ok(found) => Answer::Incident(
+                            found.iter().map(|(record, events)| IncidentDetail::new(record, events)).collect(),
+                        ),
+                        Err(error) => Answer::Failed { why: error.to_string() },
+                    };
+                    let _ = call.reply.send(answer.into());
+                });
+            }
+            Request::Logs { lines, follow } => {
+                let folders = chosen.iter().map(|(id, _)| setup::log_dir(&self.place.state, id)).collect();
+                let _ = call.reply.send(Reply::Stream(logs::stream(folders, lines, follow)));
+            }
+            Request::Pause { .. }
+            | Request::Resume
+            | Request::Stop
+            | Request::EmergencyStop
+            | Request::Start
+            | Request::Restart => match chosen.as_slice() {
+                [(_, ward)] => {
+                    let _ = ward.send(News::Call(call)).await;
+                }
+                [] => {
+                    let _ = call.reply.send(Answer::Failed { why: "nothing is guarded".to_owned() }.into());
+                }
+                several => {
+                    let known = several.iter().map(|(id, _)| id.0.clone()).collect();
+                    let what = "a single gateway to do this to; say which one with --gateway ID".to_owned();
+                    let _ = call.reply.send(Answer::NotFound { what, known }.into());
+                }
+            },
+        }
+    }
+
+    async fn status(&self, wards: &[(GatewayId, news::Sender)]) -> StatusReport {
+        let mut notes: Vec<String> = store_note(&self.store.health().borrow()).into_iter().collect();
+        notes.extend(self.notes.borrow().iter().cloned());
+        StatusReport {
+            schema: SCHEMA,
+            guard: GuardStatus {
+                running: true,
+                pid: Some(std::process::id()),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                uptime_ms: u64::try_from(self.began.elapsed().as_millis()).ok(),
+                notes,
+            },
+            gateways: desk::ask_all(wards).await,
+        }
+    }
+}
+
+async fn incidents(store: &Store, gateway: Option<GatewayId>, limit: u32, cursor: Option<String>) -> Answer {
+    let after = match cursor.map(|text| text.parse::<Cursor>()).transpose() {
+        Ok(after) => after,
+        Err(error) => return Answer::BadRequest { why: error.to_string() },
+    };
+    match store.incidents(Filter { gateway, ..Filter::default() }, limit, after).await {
+        Ok(page) => Answer::Incidents(IncidentsReport::from(page)),
+        Err(error) => Answer::Failed { why: error.to_string() },
+    }
+}
+
+/// A signal that asks the guard to end in order.
+#[cfg(unix)]
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match (term, int) {
+        (Ok(mut term), Ok(mut int)) => {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_end() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

@@ -68,6 +68,17 @@ pub fn runtime_dir() -> Result<PathBuf, DirsError> {
     Ok(dir)
 }
 
+/// Like [`runtime_dir`], and never overridden: for what all guards of this user must agree on. Made when it is not
+/// there.
+///
+/// # Errors
+/// It belongs to someone else, is a symbolic link, or cannot be made.
+pub fn shared_runtime_dir() -> Result<PathBuf, DirsError> {
+    let dir = place(Kind::Runtime, "CLAWMEND_RUNTIME_DIR", "the locks")?;
+    private_dir(&dir)?;
+    Ok(dir)
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Config,

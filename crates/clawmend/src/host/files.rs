@@ -222,7 +222,7 @@ fn read_note(file: &mut File) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stdout)]
     use super::*;
 
     #[test]

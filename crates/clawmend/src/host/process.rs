@@ -19,6 +19,12 @@ pub fn is_alive(life: &Incarnation) -> bool {
     incarnation_of(life.pid).as_ref() == Some(life)
 }
 
+/// How long this life has lasted, in milliseconds. `None` where the system's start time cannot be told in time.
+#[must_use]
+pub fn age_ms(life: &Incarnation, now: clawmend_core::time::Now) -> Option<u64> {
+    os::process::age_ms(life, now)
+}
+
 /// One look at a process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Look {

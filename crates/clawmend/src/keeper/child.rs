@@ -29,6 +29,7 @@ const CORE_DUMPED: i32 = 0x80;
 #[derive(Debug)]
 pub struct Child {
     record: PathBuf,
+    log_dir: Option<PathBuf>,
     running: Option<Running>,
     exits: Vec<Ended>,
     outcomes: VecDeque<(u64, Result<Spawned, Refusal>)>,
@@ -46,6 +47,7 @@ struct Running {
 struct Record {
     child: Option<Spawned>,
     exits: Vec<Ended>,
+    log_dir: Option<PathBuf>,
 }
 
 impl Child {
@@ -55,7 +57,9 @@ impl Child {
         let record = dir.join("state.json");
         let known = std::fs::read(&record).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
         let known = known.unwrap_or_default();
-        let mut child = Self { record, running: None, exits: known.exits, outcomes: VecDeque::new() };
+        let log_dir = known.log_dir;
+        log_dir.iter().for_each(|dir| output.set_log_dir(dir));
+        let mut child = Self { record, log_dir, running: None, exits: known.exits, outcomes: VecDeque::new() };
         child.exits.retain(|ended| ended.incarnation.boot == clock::boot_id());
         child.exits.truncate(EXITS_MAX);
         if let Some(before) = known.child.filter(|before| before.incarnation.boot == clock::boot_id()) {
@@ -89,6 +93,7 @@ impl Child {
             return outcome.clone();
         }
         self.check_room()?;
+        self.log_into(order.log_dir.clone(), output);
         let outcome = start(order, output);
         self.remember(order.directive, outcome.clone());
         if let Ok(told) = &outcome {
@@ -99,11 +104,12 @@ impl Child {
 
     /// Watches a gateway that another keeper started. Repeating it changes nothing.
     pub fn adopt(&mut self, order: AdoptOrder, output: &mut Output) -> Result<Spawned, Refusal> {
-        if let Some(running) = self.running().filter(|running| running.incarnation == order.incarnation) {
-            return Ok(running.clone());
+        if let Some(running) = self.running().filter(|running| running.incarnation == order.incarnation).cloned() {
+            self.log_into(order.log_dir, output);
+            return Ok(running);
         }
         self.check_room()?;
-        output.set_log_dir(&order.log_dir);
+        self.log_into(order.log_dir, output);
         let told = Spawned {
             incarnation: order.incarnation,
             nonce: order.nonce,
@@ -114,6 +120,11 @@ impl Child {
         let told = self.watch(told, output)?;
         self.remember(told.directive, Ok(told.clone()));
         Ok(told)
+    }
+
+    fn log_into(&mut self, dir: PathBuf, output: &mut Output) {
+        output.set_log_dir(&dir);
+        self.log_dir = Some(dir);
     }
 
     /// A refusal changes nothing and is not remembered: the same directive may come again.
@@ -178,7 +189,8 @@ impl Child {
 
     /// Writes `state.json`. A failure costs a successor its knowledge, nothing else: the guard can tell it to adopt.
     pub fn save(&self) {
-        let record = Record { child: self.running().cloned(), exits: self.exits.clone() };
+        let record =
+            Record { child: self.running().cloned(), exits: self.exits.clone(), log_dir: self.log_dir.clone() };
         if let Ok(bytes) = serde_json::to_vec(&record) {
             drop(write_atomic(&self.record, &bytes, Durability::Fast));
         }
@@ -190,7 +202,6 @@ fn start(order: &SpawnOrder, output: &mut Output) -> Result<Spawned, Refusal> {
         return Err(Refusal::new(RefusalCode::BadRequest, "argv is empty"));
     };
     let failed = |error: std::io::Error| Refusal::new(failure_code(&error), format!("{program}: {error}"));
-    output.set_log_dir(&order.log_dir);
     let mut command = Command::new(program);
     command.args(arguments).envs(&order.env).current_dir(&order.cwd).process_group(0);
     for name in &order.env_remove {

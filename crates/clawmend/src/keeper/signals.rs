@@ -55,5 +55,5 @@ fn ignored() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    (1..32).filter(|signal| mask & (1 << (signal - 1)) != 0).collect()
+    (1..=64).filter(|signal| mask & (1 << (signal - 1)) != 0).collect()
 }

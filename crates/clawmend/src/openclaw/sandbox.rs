@@ -45,6 +45,7 @@ pub fn create(folder: &Path) -> io::Result<Sandbox> {
 }
 
 fn private_dir(path: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

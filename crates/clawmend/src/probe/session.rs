@@ -297,7 +297,7 @@ fn refused(error: Option<&ErrorBody>) -> End {
     {
         End::Unauthorized
     } else {
-        End::Retry(Duration::from_millis(error.retry_after_ms.unwrap_or(1000).min(30_000)))
+        End::Retry(Duration::from_millis(error.retry_after_ms.unwrap_or(1000).clamp(200, 30_000)))
     }
 }
 

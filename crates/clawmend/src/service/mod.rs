@@ -140,6 +140,7 @@ pub fn watch(manager: Manager, name: UnitName) -> Result<(Unit, mpsc::Receiver<S
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     TryRestart,
+    Restart,
     Start,
     ResetFailed,
     Stop,
@@ -155,6 +156,12 @@ impl Unit {
     /// stopped or being stopped (`TryRestartUnit`, mode `fail`). `Moot` when nothing came of it.
     pub async fn try_restart(&self) -> ActionResult {
         self.call(Call::TryRestart).await
+    }
+
+    /// Restarts a running unit in order (`TryRestartUnit`, mode `fail`). Ends when the manager has taken the job: its
+    /// work may take minutes to finish.
+    pub async fn restart(&self) -> ActionResult {
+        self.call(Call::Restart).await
     }
 
     /// Starts the unit (`StartUnit`, mode `fail`). Revives a stopped unit: only for a settled `failed` without a

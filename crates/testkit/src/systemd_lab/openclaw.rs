@@ -4,7 +4,7 @@
 
 use super::{LabUnit, SystemdLab, Unavailable, unavailable};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 /// Token of a lab's gateway. It guards nothing.
@@ -74,9 +74,5 @@ const fn node_package() -> &'static str {
 }
 
 fn cache_folder() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
-    Some(base.join("clawmend/lab"))
+    crate::lab::default_root().ok()
 }

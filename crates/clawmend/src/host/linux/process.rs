@@ -13,6 +13,12 @@ const ANCESTORS_MAX: usize = 256;
 /// The kernel's own limit lies at a quarter of the stack, usually 2 MiB.
 const ENVIRON_MAX: u64 = 2 * 1024 * 1024;
 
+/// Start times are clock ticks on the boot clock.
+pub fn age_ms(life: &Incarnation, now: clawmend_core::time::Now) -> Option<u64> {
+    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(now.mono.0.saturating_sub(life.start.saturating_mul(1_000) / ticks_per_second))
+}
+
 /// See the facade.
 pub fn incarnation_of(pid: u32) -> Option<Incarnation> {
     procfs::stat_of(pid).map(|stat| life(pid, stat.start))

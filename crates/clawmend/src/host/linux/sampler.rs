@@ -171,7 +171,7 @@ fn run_state(letter: u8) -> RunState {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stdout)]
     use super::*;
     use crate::host::process::incarnation_of;
     use crate::host::signal::{Signal, send};

@@ -13,3 +13,9 @@ pub fn cgroup_of(_life: &Incarnation) -> Option<String> {
 pub fn in_same_group_or_cgroup(_leader: &Incarnation, _cgroup: Option<&str>) -> Vec<Incarnation> {
     Vec::new()
 }
+
+/// The table's start times are whole seconds of the wall clock.
+pub fn age_ms(life: &clawmend_core::gateway::Incarnation, now: clawmend_core::time::Now) -> Option<u64> {
+    let start = i64::try_from(life.start.checked_mul(1_000)?).ok()?;
+    u64::try_from(now.wall.0.saturating_sub(start)).ok()
+}

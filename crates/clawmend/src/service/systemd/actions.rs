@@ -20,7 +20,7 @@ pub fn moot(reason: impl Into<String>) -> ActionResult {
 
 /// Whether systemd answers with a job.
 pub const fn makes_job(what: Call) -> bool {
-    matches!(what, Call::TryRestart | Call::Start | Call::Stop)
+    matches!(what, Call::TryRestart | Call::Restart | Call::Start | Call::Stop)
 }
 
 /// Whether the result waits for the end of the job. A stop may drain for minutes.
@@ -32,7 +32,7 @@ pub const fn awaits_job(what: Call) -> bool {
 pub fn message(what: Call, unit: &str) -> zbus::Result<Message> {
     let to_manager = |member: &str, mode: &str| call(SYSTEMD, SYSTEMD_PATH, MANAGER, member, &(unit, mode));
     match what {
-        Call::TryRestart => to_manager("TryRestartUnit", "fail"),
+        Call::TryRestart | Call::Restart => to_manager("TryRestartUnit", "fail"),
         Call::Start => to_manager("StartUnit", "fail"),
         Call::Stop => to_manager("StopUnit", "replace"),
         Call::ResetFailed => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "ResetFailedUnit", &(unit,)),

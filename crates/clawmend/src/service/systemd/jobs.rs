@@ -26,6 +26,17 @@ impl Before {
     }
 }
 
+/// What the manager itself is doing; then the jobs that go with it are nobody's wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Boot or login: enabled units are started.
+    StartingUp,
+    #[default]
+    Running,
+    /// Shutdown or logout: every unit is stopped.
+    Stopping,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     Undecided,
@@ -38,8 +49,10 @@ struct Tracked {
     owner: Owner,
     /// `None`: not known yet. `Some(None)`: a job that changes nothing.
     kind: Option<Option<JobKind>>,
-    /// systemd's own automatic restart, or its start-up.
+    /// systemd's own automatic restart, or its start-up or shutdown.
     by_itself: bool,
+    /// It took the place of a start or restart, as only a stop does.
+    displaced: bool,
     before: Before,
     /// Its result, and the unit when it ended: systemd tells the unit's changes first. What the unit did later,
     /// such as to exit at once, was not the job's doing.
@@ -63,6 +76,8 @@ pub struct Jobs {
     order: VecDeque<String>,
     /// `NRestarts` up to which systemd's own restarts have been told apart.
     credited: u32,
+    /// A start or restart has just been canceled; if a job follows at once, it took its place.
+    displacing: bool,
 }
 
 impl Jobs {
@@ -81,7 +96,8 @@ impl Jobs {
             (false, true) => Owner::Undecided,
             (false, false) => Owner::Foreign,
         };
-        let tracked = Tracked { owner, kind: None, by_itself: false, before, end: None };
+        let displaced = std::mem::take(&mut self.displacing);
+        let tracked = Tracked { owner, kind: None, by_itself: false, displaced, before, end: None };
         self.tracked.insert(path.to_owned(), tracked);
         self.order.push_back(path.to_owned());
         while self.order.len() > REMEMBERED {
@@ -114,36 +130,43 @@ impl Jobs {
     }
 
     /// systemd told the job's type (`JobType`).
-    pub fn typed(&mut self, path: &str, name: &str, now: &Properties, starting_up: bool) {
+    pub fn typed(&mut self, path: &str, name: &str, now: &Properties, phase: Phase) {
         let kind = match name {
             "start" => Some(JobKind::Start),
             "stop" => Some(JobKind::Stop),
             "restart" | "try-restart" => Some(JobKind::Restart),
             _ => None,
         };
-        self.decide(path, kind, now, starting_up);
+        self.decide(path, kind, now, phase);
     }
 
     /// The job was gone before its type could be read.
-    pub fn untyped(&mut self, path: &str, now: &Properties, starting_up: bool) {
+    pub fn untyped(&mut self, path: &str, now: &Properties, phase: Phase) {
         let Some(tracked) = self.tracked.get(path) else { return };
         let (result, after) = match &tracked.end {
             Some((result, after)) => (result.as_str(), *after),
             None => ("", Before::of(now)),
         };
-        let kind = infer(tracked.before, after, result);
-        self.decide(path, kind, now, starting_up);
+        let kind = match infer(tracked.before, after, result) {
+            None if tracked.displaced && result != "canceled" => Some(JobKind::Stop),
+            kind => kind,
+        };
+        self.decide(path, kind, now, phase);
     }
 
-    fn decide(&mut self, path: &str, kind: Option<JobKind>, now: &Properties, starting_up: bool) {
+    fn decide(&mut self, path: &str, kind: Option<JobKind>, now: &Properties, phase: Phase) {
         let Some(tracked) = self.tracked.get_mut(path) else { return };
         if tracked.kind.is_some() {
             return;
         }
         tracked.kind = Some(kind);
-        let starts = matches!(kind, Some(JobKind::Start | JobKind::Restart));
         // systemd counts its own restart before it announces the job; a start by hand sets the count to zero.
-        tracked.by_itself = starts && (now.restarts > self.credited || (starting_up && kind == Some(JobKind::Start)));
+        tracked.by_itself = match kind {
+            Some(JobKind::Start) => phase == Phase::StartingUp || now.restarts > self.credited,
+            Some(JobKind::Restart) => now.restarts > self.credited,
+            Some(JobKind::Stop) => phase == Phase::Stopping,
+            None => false,
+        };
         self.credited = now.restarts;
     }
 
@@ -151,12 +174,18 @@ impl Jobs {
     pub fn removed(&mut self, path: &str, result: &str, now: &Properties) {
         if let Some(tracked) = self.tracked.get_mut(path) {
             tracked.end = Some((result.to_owned(), Before::of(now)));
+            self.displacing = result == "canceled" && tracked.kind != Some(Some(JobKind::Stop));
         }
     }
 
+    /// The unit has no job: none took the place of the last one.
+    pub fn none_installed(&mut self) {
+        self.displacing = false;
+    }
+
     /// Gives up waiting: what is still unknown counts as foreign, which is the careful side.
-    pub fn force(&mut self, path: &str, now: &Properties, starting_up: bool) {
-        self.untyped(path, now, starting_up);
+    pub fn force(&mut self, path: &str, now: &Properties, phase: Phase) {
+        self.untyped(path, now, phase);
         if let Some(tracked) = self.tracked.get_mut(path)
             && tracked.owner == Owner::Undecided
         {
@@ -228,15 +257,39 @@ mod tests {
         let now = Properties::default();
         let mut jobs = Jobs::default();
         assert!(jobs.announced("/job/1", UP, true));
-        jobs.typed("/job/1", "restart", &now, false);
+        jobs.typed("/job/1", "restart", &now, Phase::Running);
         assert_eq!(jobs.verdict("/job/1"), None);
         jobs.is_ours("/job/1");
         assert_eq!(jobs.verdict("/job/1").unwrap().foreign, None);
         assert!(jobs.announced("/job/2", UP, true));
         jobs.own_call_ended();
         assert_eq!(jobs.verdict("/job/2"), None);
-        jobs.typed("/job/2", "stop", &now, false);
+        jobs.typed("/job/2", "stop", &now, Phase::Running);
         assert_eq!(jobs.verdict("/job/2").unwrap().foreign, Some(JobKind::Stop));
+    }
+
+    #[test]
+    fn a_stop_between_the_halves_of_our_restart_is_a_stop() {
+        let mut jobs = Jobs::default();
+        let mut down = Properties::default();
+        down.invocation = DOWN.invocation;
+        jobs.announced("/job/1", UP, true);
+        jobs.is_ours("/job/1");
+        jobs.own_call_ended();
+        jobs.typed("/job/1", "restart", &down, Phase::Running);
+        jobs.removed("/job/1", "canceled", &down);
+        jobs.announced("/job/2", DOWN, false);
+        jobs.removed("/job/2", "done", &down);
+        jobs.untyped("/job/2", &down, Phase::Running);
+        assert_eq!(jobs.verdict("/job/2").unwrap().foreign, Some(JobKind::Stop));
+    }
+
+    #[test]
+    fn a_stop_by_the_managers_own_shutdown_is_nobodys_wish() {
+        let mut jobs = Jobs::default();
+        jobs.announced("/job/1", UP, false);
+        jobs.typed("/job/1", "stop", &Properties::default(), Phase::Stopping);
+        assert_eq!(jobs.verdict("/job/1").unwrap().foreign, None);
     }
 
     #[test]
@@ -246,10 +299,10 @@ mod tests {
         let mut counted = Properties::default();
         counted.restarts = 4;
         jobs.announced("/job/1", WAITING, false);
-        jobs.typed("/job/1", "restart", &counted, false);
+        jobs.typed("/job/1", "restart", &counted, Phase::Running);
         assert_eq!(jobs.verdict("/job/1").unwrap().foreign, None);
         jobs.announced("/job/2", UP, false);
-        jobs.typed("/job/2", "restart", &counted, false);
+        jobs.typed("/job/2", "restart", &counted, Phase::Running);
         assert_eq!(jobs.verdict("/job/2").unwrap().foreign, Some(JobKind::Restart));
     }
 }

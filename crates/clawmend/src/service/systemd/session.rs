@@ -10,7 +10,7 @@ mod outbox;
 use super::super::{Call, Look, ServiceEvent};
 use super::actions;
 use super::bus::{self, DBUS, MANAGER, PROPERTIES, SERVICE, SYSTEMD, SYSTEMD_PATH, UNIT};
-use super::jobs::Jobs;
+use super::jobs::{Jobs, Phase};
 use super::properties::{Properties, Settling, StartUp};
 use super::{Order, Watch};
 use clawmend_core::directive::ActionResult;
@@ -54,6 +54,7 @@ enum Asked {
     FileState,
     All,
     JobType(String),
+    Phase,
     Action { call: Call, answer: oneshot::Sender<ActionResult>, invocation: u64 },
     Permission,
 }
@@ -83,6 +84,8 @@ struct Session<'watch> {
     awaited: Vec<Awaited>,
     version: String,
     start_up: StartUp,
+    /// The manager is shutting down.
+    stopping: bool,
     properties: Properties,
     /// Unloaded: read again once the unit is used again. Reading it at once would load and unload it for ever.
     stale: bool,
@@ -125,6 +128,7 @@ impl<'watch> Session<'watch> {
             awaited: Vec::new(),
             version: String::new(),
             start_up: StartUp::default(),
+            stopping: false,
             properties: Properties::default(),
             stale: false,
             jobs: Jobs::default(),
@@ -236,6 +240,10 @@ impl<'watch> Session<'watch> {
     }
 
     async fn order(&mut self, order: Order) -> zbus::Result<()> {
+        if order.answer.is_closed() {
+            // The caller gave up while we were connecting: a late call could go against what was decided since.
+            return Ok(());
+        }
         let message = match actions::message(order.call, self.watch.name.as_str()) {
             Ok(message) => message,
             Err(error) => {
@@ -274,15 +282,19 @@ impl<'watch> Session<'watch> {
             self.look();
         }
         if let Some(path) = self.outbox.overdue(now) {
-            self.jobs.force(&path, &self.properties, self.starting_up());
+            self.jobs.force(&path, &self.properties, self.phase());
         }
         while let Some(at) = self.awaited.iter().position(|awaited| awaited.until <= now) {
             let _ = self.awaited.swap_remove(at).answer.send(ActionResult::Done);
         }
     }
 
-    const fn starting_up(&self) -> bool {
-        self.start_up.finished_us == 0
+    const fn phase(&self) -> Phase {
+        match (self.stopping, self.start_up.finished_us) {
+            (true, _) => Phase::Stopping,
+            (false, 0) => Phase::StartingUp,
+            (false, _) => Phase::Running,
+        }
     }
 }
 

@@ -71,8 +71,9 @@ impl Session<'_> {
             self.stale = false;
             self.read_unit().await?;
         }
-        if let Some(job) = self.properties.job.clone() {
-            self.job_announced(&job, before).await?;
+        match self.properties.job.clone() {
+            Some(job) => self.job_announced(&job, before).await?,
+            None => self.jobs.none_installed(),
         }
         self.look();
         Ok(())
@@ -113,6 +114,8 @@ impl Session<'_> {
             return Ok(());
         }
         self.outbox.job(path.to_owned());
+        // Asked first, so that it is known when the type is.
+        self.get("SystemState", Asked::Phase).await?;
         let message = bus::call(SYSTEMD, path, PROPERTIES, "Get", &(JOB, "JobType"))?;
         self.send(message, Asked::JobType(path.to_owned())).await
     }
@@ -171,7 +174,11 @@ impl Session<'_> {
                     Ok(Variant::Str(text)) => text.as_str(),
                     _ => "",
                 };
-                self.jobs.typed(&path, kind, &self.properties, self.start_up.finished_us == 0);
+                self.jobs.typed(&path, kind, &self.properties, self.phase());
+            }
+            Asked::Phase => {
+                let value = body.deserialize::<OwnedVariant>();
+                self.stopping = matches!(value.as_deref(), Ok(Variant::Str(state)) if state.as_str() == "stopping");
             }
             Asked::Permission => {
                 let told = body.deserialize::<((bool, bool, std::collections::HashMap<String, String>),)>();
@@ -211,9 +218,9 @@ impl Session<'_> {
             // A unit without a file.
             Asked::FileState => self.enabled_is(false),
             Asked::JobType(path) => {
-                self.jobs.untyped(&path, &self.properties, self.start_up.finished_us == 0);
+                self.jobs.untyped(&path, &self.properties, self.phase());
             }
-            Asked::Permission => {}
+            Asked::Permission | Asked::Phase => {}
             Asked::Action { call, answer, .. } => {
                 self.own_call_ended(actions::makes_job(call));
                 let result = actions::refused(call, error, self.watch);

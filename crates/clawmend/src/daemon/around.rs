@@ -1,0 +1,231 @@
+//! What is around the process and may change its fate: config, disk, locks, log, the flag file.
+//!
+//! Invariant: in the steady state a look costs a handful of `stat` calls and no allocation worth the name; files are
+//! read only when they changed. A look reports changes, never the same state twice (the disk apart).
+
+use super::senses::Expected;
+use crate::host::{disk, process};
+use crate::openclaw::config::{self, ConfigRead, Token};
+use crate::openclaw::discovery::Home;
+use crate::openclaw::lock;
+use crate::openclaw::logs::{Follower, Gateways};
+use crate::probe::rpc::Credential;
+use clawmend_core::gateway::Incarnation;
+use clawmend_core::observation::{ConfigSeen, DiskSeen, Evidence, LockHolder, Surroundings};
+use clawmend_core::time::{Moment, Now};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Between two looks at the disk while all is well.
+const DISK_EVERY_MS: u64 = 30_000;
+/// The same while the gateway does not serve.
+const DISK_EVERY_DOWN_MS: u64 = 1_000;
+
+/// What tells that a file changed.
+type Stamp = Option<(SystemTime, u64)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let seen = std::fs::metadata(path).ok()?;
+    Some((seen.modified().ok()?, seen.len()))
+}
+
+/// The surroundings of one gateway.
+pub struct Around {
+    home: Home,
+    uid: u32,
+    tmp: PathBuf,
+    flag_file: PathBuf,
+    /// Program and runtime, whose change may cure a refusal.
+    package: Vec<PathBuf>,
+    package_stamps: Vec<Stamp>,
+    files: Vec<PathBuf>,
+    stamps: Vec<Stamp>,
+    unsettled: bool,
+    config: Option<ConfigRead>,
+    expected: Expected,
+    follower: Option<Follower>,
+    flag: bool,
+    disk_at: Option<Moment>,
+    holder: Option<Incarnation>,
+}
+
+impl Around {
+    /// Of this home. Nothing is read yet.
+    #[must_use]
+    pub fn new(home: Home, uid: u32, flag_file: PathBuf, program: Option<PathBuf>) -> Self {
+        let files = vec![home.config_path.clone()];
+        let package: Vec<PathBuf> = program.into_iter().collect();
+        let package_stamps = package.iter().map(|path| stamp(path)).collect();
+        Self {
+            home,
+            uid,
+            tmp: std::env::temp_dir(),
+            flag_file,
+            package,
+            package_stamps,
+            files,
+            stamps: Vec::new(),
+            unsettled: false,
+            config: None,
+            expected: Expected::default(),
+            follower: None,
+            flag: false,
+            disk_at: None,
+            holder: None,
+        }
+    }
+
+    /// Where the gateway should listen, as far as files tell.
+    #[must_use]
+    pub const fn expected(&self) -> &Expected {
+        &self.expected
+    }
+
+    /// The flag file's place.
+    #[must_use]
+    pub fn flag_file(&self) -> &Path {
+        &self.flag_file
+    }
+
+    /// What authorises us at the gateway's RPC.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        match self.config.as_ref().and_then(|config| config.view.as_ref()).map(|view| &view.token) {
+            Some(Token::Known(token)) => Credential::Token(token.clone()),
+            Some(Token::NotNeeded) => Credential::NotNeeded,
+            Some(Token::Unresolved(_)) | None => Credential::Unknown,
+        }
+    }
+
+    /// One look. `down`: the gateway does not serve, so that what may cure it is looked at more often.
+    pub fn look(&mut self, now: Now, down: bool, found: &mut Vec<Evidence>) {
+        self.look_at_flag(found);
+        self.look_at_config(found);
+        self.look_at_log(now, found);
+        let every = if down { DISK_EVERY_DOWN_MS } else { DISK_EVERY_MS };
+        if self.disk_at.is_none_or(|at| now.mono.since(at) >= every) {
+            self.disk_at = Some(now.mono);
+            self.look_at_disk(found);
+        }
+        if down {
+            self.look_at_package(found);
+            self.look_at_holder(found);
+        }
+    }
+
+    /// A flag file counts only when its owner may pause us: the gateway's user, or root.
+    fn look_at_flag(&mut self, found: &mut Vec<Evidence>) {
+        let there = std::fs::symlink_metadata(&self.flag_file).is_ok_and(|seen| may_pause(&seen, self.uid));
+        if there != self.flag {
+            self.flag = there;
+            found.push(Evidence::FlagFile(there));
+        }
+    }
+
+    fn look_at_config(&mut self, found: &mut Vec<Evidence>) {
+        let stamps: Vec<Stamp> = self.files.iter().map(|path| stamp(path)).collect();
+        let changed = stamps != self.stamps;
+        if changed {
+            self.stamps = stamps;
+            // An editor may be half-way through: believe what has stood still for one look. The first look counts.
+            if self.config.is_some() && !self.unsettled {
+                self.unsettled = true;
+                return;
+            }
+        } else if !self.unsettled {
+            return;
+        }
+        self.unsettled = false;
+        self.read_config(found);
+    }
+
+    /// Reads the config now, whatever its stamp says.
+    pub fn read_config(&mut self, found: &mut Vec<Evidence>) {
+        let read = config::read(&self.home, |name| std::env::var(name).ok());
+        self.files.clone_from(&read.files);
+        self.stamps = self.files.iter().map(|path| stamp(path)).collect();
+        if let Some(view) = &read.view {
+            self.expected.config_port = self.home.port.or(view.port).or(Some(crate::openclaw::discovery::DEFAULT_PORT));
+            self.expected.tls = view.tls;
+        }
+        let before: Option<&ConfigSeen> = self.config.as_ref().map(|config| &config.seen);
+        if before != Some(&read.seen) {
+            found.push(Evidence::Config(read.seen.clone()));
+        }
+        self.config = Some(read);
+    }
+
+    fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {
+        let Ok(timestamp) = jiff::Timestamp::from_millisecond(now.wall.0) else { return };
+        let day = timestamp.to_zoned(jiff::tz::TimeZone::system()).date();
+        let fixed = self.config.as_ref().and_then(|config| config.view.as_ref()).and_then(|view| view.log_file.clone());
+        let (home, uid, tmp) = (&self.home, self.uid, &self.tmp);
+        let follower = self.follower.get_or_insert_with(|| Follower::new(home, uid, tmp, fixed, day, None));
+        let gateways = match self.expected.lock_port.or(self.expected.config_port) {
+            Some(port) => Gateways::Several { port },
+            None => Gateways::Alone,
+        };
+        found.extend(follower.read_new(day, gateways).into_iter().map(Evidence::Log));
+    }
+
+    fn look_at_disk(&self, found: &mut Vec<Evidence>) {
+        if let Ok(free_bytes) = disk::free_bytes(&self.home.state_dir) {
+            let writable = free_bytes > 0 && disk::check_writable(&self.home.state_dir).is_ok();
+            found.push(Evidence::Disk(DiskSeen { free_bytes, writable }));
+        }
+    }
+
+    fn look_at_package(&mut self, found: &mut Vec<Evidence>) {
+        let stamps: Vec<Stamp> = self.package.iter().map(|path| stamp(path)).collect();
+        if stamps != self.package_stamps {
+            self.package_stamps = stamps;
+            found.push(Evidence::Surroundings(Surroundings::Package));
+        }
+    }
+
+    /// Who holds this home's lock, if that is a live process.
+    fn look_at_holder(&mut self, found: &mut Vec<Evidence>) {
+        let holder = self.lock_holder();
+        if holder == self.holder {
+            return;
+        }
+        match &holder {
+            Some(life) => found.push(Evidence::LockHolder(LockHolder {
+                pid: life.pid,
+                same_home: true,
+                healthy: true,
+                name: process::name(life.pid),
+            })),
+            None => found.push(Evidence::Surroundings(Surroundings::LockFreed)),
+        }
+        self.holder = holder;
+    }
+
+    /// The live process that proves to hold this home's lock.
+    #[must_use]
+    pub fn lock_holder(&self) -> Option<Incarnation> {
+        lock::find(&self.home, self.uid, &self.tmp)
+            .iter()
+            .filter(|file| file.is_of(&self.home))
+            .find_map(|file| file.prove(process::incarnation_of))
+    }
+
+    /// Takes the port from the lock of this life.
+    pub fn learn_port(&mut self, life: &Incarnation) {
+        self.expected.lock_port = lock::find(&self.home, self.uid, &self.tmp)
+            .iter()
+            .filter(|file| file.is_of(&self.home) && file.pid == life.pid)
+            .find_map(|file| file.port);
+    }
+}
+
+#[cfg(unix)]
+fn may_pause(seen: &std::fs::Metadata, uid: u32) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    seen.is_file() && (seen.uid() == uid || seen.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn may_pause(seen: &std::fs::Metadata, _uid: u32) -> bool {
+    seen.is_file()
+}

@@ -1,0 +1,279 @@
+//! Questions and wishes that come over the control socket.
+//!
+//! Invariant: a request that changes anything is refused when it comes from the gateway's own process tree. A wish is
+//! answered when it is obeyed, not when it was heard.
+
+use super::news::News;
+use super::ward::Ward;
+use crate::api::request::{Answer, Question, Request};
+use crate::api::server::{Call, Reply};
+use crate::api::types::{CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, PauseReport, Time};
+use crate::host::peer::Peer;
+use crate::host::process;
+use crate::probe::connect::Scheme;
+use clawmend_core::gateway::Incarnation;
+use clawmend_core::guardian::Report;
+use clawmend_core::health::Verdict;
+use clawmend_core::observation::Evidence;
+use clawmend_core::time::{Now, Wall};
+use clawmend_core::wish::{Desired, Wish};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A wish that was heard and is not obeyed yet.
+pub struct Pending {
+    goal: Goal,
+    reply: oneshot::Sender<Reply>,
+}
+
+enum Goal {
+    /// No process, and none wanted.
+    Stopped,
+    /// A life other than this one answers.
+    Restarted(Option<Incarnation>),
+}
+
+/// Handles one call.
+pub fn answer(ward: &mut Ward, now: Now, call: Call) {
+    let Call { question, peer, reply } = call;
+    if question.request.changes_state()
+        && let Some(why) = from_inside(ward, &peer)
+    {
+        let _ = reply.send(Answer::Refused { why }.into());
+        return;
+    }
+    match wish_of(&question, now) {
+        Some(wish) => obey(ward, now, wish, reply),
+        None => {
+            let _ = reply.send(Answer::Failed { why: "this is not for a single gateway".to_owned() }.into());
+        }
+    }
+}
+
+/// The gateway's assistant has a shell under the same user: it may look, and change nothing.
+fn from_inside(ward: &Ward, peer: &Peer) -> Option<String> {
+    let life = ward.senses.as_ref().map(super::senses::Senses::life)?;
+    let inside = match peer.pid {
+        Some(pid) => process::is_descendant(pid, life),
+        // A caller that cannot be seen (another pid namespace) cannot be told from the gateway's own.
+        None => true,
+    };
+    inside.then(|| format!("this call comes from inside the gateway {}; ask from a shell of your own", ward.home.id.0))
+}
+
+fn wish_of(question: &Question, now: Now) -> Option<Wish> {
+    let wish = match &question.request {
+        Request::Pause { for_ms, reason } => {
+            let until = for_ms.map(|ms| Wall(now.wall.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX))));
+            Wish::Pause { until, reason: reason.clone() }
+        }
+        Request::Resume => Wish::Resume,
+        Request::Stop => Wish::Stop,
+        Request::EmergencyStop => Wish::EmergencyStop,
+        Request::Start => Wish::Start,
+        Request::Restart => Wish::Restart,
+        Request::Status
+        | Request::Check
+        | Request::Incidents { .. }
+        | Request::Incident { .. }
+        | Request::Logs { .. } => return None,
+    };
+    Some(wish)
+}
+
+fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
+    let before = ward.guardian.report();
+    let life = ward.senses.as_ref().map(|senses| senses.life().clone());
+    if let Some(why) = in_the_way(&wish, &before) {
+        let _ = reply.send(Answer::Failed { why }.into());
+        return;
+    }
+    ward.observe(now, &Evidence::Person(wish.clone()));
+    let goal = match wish {
+        Wish::Stop | Wish::EmergencyStop => Some(Goal::Stopped),
+        Wish::Restart => Some(Goal::Restarted(life)),
+        Wish::Pause { .. } | Wish::Resume | Wish::Start => None,
+    };
+    match goal {
+        Some(goal) => ward.pending.push(Pending { goal, reply }),
+        None => {
+            let message = done_message(ward, &wish);
+            let _ = reply.send(Answer::Done { message }.into());
+        }
+    }
+}
+
+/// A wish that cannot be obeyed says what stands in its way, and how to lift that.
+fn in_the_way(wish: &Wish, report: &Report) -> Option<String> {
+    let standing = &report.standing;
+    let id = &report.id.0;
+    match wish {
+        Wish::Restart if standing.emergency => {
+            Some(format!("an emergency stop is in force for {id}; `clawmend start` ends it"))
+        }
+        Wish::Restart if standing.flag_file => {
+            Some(format!("a flag file pauses the guard of {id}; remove it, or restart the gateway by hand"))
+        }
+        Wish::Restart if standing.pause.is_some() => {
+            Some(format!("the guard of {id} is paused; `clawmend resume` first, or restart the gateway by hand"))
+        }
+        Wish::Restart if standing.desired == Desired::Stopped || standing.ended_in_pause || report.unit_stopped => {
+            Some(format!("{id} is stopped; `clawmend start` starts it"))
+        }
+        Wish::Start if standing.flag_file => {
+            Some(format!("a flag file pauses the guard of {id}; remove it, then `clawmend start` again"))
+        }
+        Wish::Restart | Wish::Start | Wish::Pause { .. } | Wish::Resume | Wish::Stop | Wish::EmergencyStop => None,
+    }
+}
+
+fn done_message(ward: &Ward, wish: &Wish) -> String {
+    let id = &ward.home.id.0;
+    let standing = &ward.guardian.memory().standing;
+    match wish {
+        Wish::Pause { until: Some(_), .. } => format!("{id}: paused; the guard keeps its hands off until then"),
+        Wish::Pause { until: None, .. } => {
+            format!("{id}: paused; the guard keeps its hands off until `clawmend resume`")
+        }
+        Wish::Resume if standing.emergency => {
+            format!("{id}: the emergency stop stays in force; `clawmend start` ends it")
+        }
+        Wish::Resume if standing.flag_file => format!("{id}: the flag file still pauses the guard; remove it"),
+        Wish::Resume if standing.forbids_start() => {
+            format!("{id}: guarded again; the gateway stays stopped until `clawmend start`")
+        }
+        Wish::Resume => format!("{id}: guarded again"),
+        Wish::Start => format!("{id}: the gateway is being started"),
+        Wish::Stop => format!("{id}: stopped; it stays stopped until `clawmend start`"),
+        Wish::EmergencyStop => {
+            format!("{id}: stopped, and the guard keeps its hands off, over reboots too, until `clawmend start`")
+        }
+        Wish::Restart => format!("{id}: restarted"),
+    }
+}
+
+/// Answers those whose wish is obeyed by now.
+pub fn settle(ward: &mut Ward) {
+    if ward.pending.is_empty() {
+        return;
+    }
+    let alive = ward.senses.as_ref().map(|senses| senses.life().clone());
+    let verdict = ward.guardian.verdict();
+    let id = ward.home.id.0.clone();
+    let emergency = ward.guardian.memory().standing.emergency;
+    let mut still = Vec::new();
+    for pending in std::mem::take(&mut ward.pending) {
+        let message = match &pending.goal {
+            Goal::Stopped if alive.is_none() && emergency => Some(format!(
+                "{id}: stopped, and the guard keeps its hands off, over reboots too, until `clawmend start`"
+            )),
+            Goal::Stopped if alive.is_none() => Some(format!("{id}: stopped; it stays stopped until `clawmend start`")),
+            Goal::Restarted(before)
+                if alive.is_some() && alive != *before && matches!(verdict, Verdict::Healthy | Verdict::Degraded) =>
+            {
+                Some(format!("{id}: restarted and serving"))
+            }
+            Goal::Stopped | Goal::Restarted(_) => None,
+        };
+        match message {
+            Some(message) => {
+                let _ = pending.reply.send(Answer::Done { message }.into());
+            }
+            None if pending.reply.is_closed() => {}
+            None => still.push(pending),
+        }
+    }
+    ward.pending = still;
+}
+
+/// The present belief as scripts see it.
+#[must_use]
+pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
+    let report = ward.guardian.report();
+    let target = ward.senses.as_ref().and_then(super::senses::Senses::target);
+    let standing = &report.standing;
+    let paused = standing.pause.is_some() || standing.flag_file;
+    GatewayStatus {
+        id: report.id.clone(),
+        state_dir: ward.home.state_dir.display().to_string(),
+        verdict: report.verdict,
+        cause: report.cause.as_ref().map(CauseReport::from),
+        reasons: report.reasons.clone(),
+        desired: if report.unit_stopped || standing.desired == Desired::Stopped || standing.ended_in_pause {
+            DesiredState::Stopped
+        } else if paused {
+            DesiredState::Paused
+        } else {
+            DesiredState::Running
+        },
+        control: report.control,
+        incarnation: report
+            .incarnation
+            .as_ref()
+            .map(|life| IncarnationReport::new(life, report.born.map(|born| now.wall_of(born)))),
+        url: target.map(|target| match target.scheme {
+            Scheme::Plain => format!("http://{}/", target.address),
+            Scheme::Tls => format!("https://{}/", target.address),
+        }),
+        since: Some(Time(report.since.wall)),
+        incident: report.incident,
+        last_recovery: report.last_recovery.as_ref().map(|recovery| LastRecovery {
+            incident: recovery.incident,
+            cause: recovery.cause.as_ref().map(CauseReport::from),
+            onset_at: Time(recovery.onset_at),
+            onset_uncertainty_ms: recovery.onset_uncertainty_ms,
+            detected_after_ms: recovery.detected_after_ms,
+            start_issued_after_ms: recovery.start_issued_after_ms,
+            serving_after_ms: recovery.serving_after_ms,
+        }),
+        form: Some(report.form),
+        emergency: standing.emergency,
+        pause: pause_report(ward, &report),
+        next: report.told.clone().or_else(|| next_words(&report)),
+    }
+}
+
+fn pause_report(ward: &Ward, report: &Report) -> Option<PauseReport> {
+    let flag_file = report.standing.flag_file.then(|| ward.around.flag_file().display().to_string());
+    match &report.standing.pause {
+        Some(pause) => Some(PauseReport {
+            since: Some(Time(pause.since)),
+            until: pause.until.map(Time),
+            reason: pause.reason.clone(),
+            flag_file,
+        }),
+        None => flag_file.map(|flag_file| PauseReport {
+            since: None,
+            until: None,
+            reason: None,
+            flag_file: Some(flag_file),
+        }),
+    }
+}
+
+fn next_words(report: &Report) -> Option<String> {
+    let text = match report.verdict {
+        Verdict::Stopped => "nothing, until a person starts it (`clawmend start`)",
+        Verdict::Paused => "nothing, until the pause is over (`clawmend resume`)",
+        Verdict::Suspect => "looks closely; a stall is given time before anything is done",
+        Verdict::Starting => "waits for the start as long as it progresses",
+        Verdict::Draining => "waits for the orderly end",
+        Verdict::Healthy | Verdict::Degraded | Verdict::Down | Verdict::Unknown => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// Asks every ward for its status.
+pub async fn ask_all(wards: &[(clawmend_core::gateway::GatewayId, super::news::Sender)]) -> Vec<GatewayStatus> {
+    let mut statuses = Vec::with_capacity(wards.len());
+    for (_, ward) in wards {
+        let (reply, answer) = oneshot::channel();
+        if ward.send(News::Report(reply)).await.is_err() {
+            continue;
+        }
+        if let Ok(Ok(status)) = tokio::time::timeout(Duration::from_secs(5), answer).await {
+            statuses.push(status);
+        }
+    }
+    statuses
+}

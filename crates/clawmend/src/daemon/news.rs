@@ -1,0 +1,39 @@
+//! What reaches a ward from outside of its loop. One bounded queue, in order of arrival.
+
+use crate::api::server::Call;
+use crate::keeper::protocol::{Event, State};
+use crate::service::ServiceEvent;
+use clawmend_core::gateway::Incarnation;
+use clawmend_core::observation::Evidence;
+use tokio::sync::mpsc;
+
+/// News that may wait. Senders wait when it is full, so nothing is lost; probes are bounded in number.
+pub const QUEUE: usize = 256;
+
+/// One piece of news.
+#[derive(Debug)]
+pub enum News {
+    /// Evidence, ready for the state machine.
+    Evidence(Evidence),
+    /// A person, over the control socket.
+    Call(Call),
+    /// The service manager.
+    Service(ServiceEvent),
+    /// The keeper.
+    Keeper(Event),
+    /// The keeper was found or started; all that it knows.
+    KeeperState(State),
+    /// No keeper answers any more.
+    KeeperLost,
+    /// Somebody wants to know how things are.
+    Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
+    /// New figures from changed settings.
+    Policy(Box<clawmend_core::policy::Policy>),
+    /// The keeper is not needed any more.
+    Dismiss,
+    /// The kernel says that this life has ended.
+    Ended(Incarnation),
+}
+
+/// Where news is sent.
+pub type Sender = mpsc::Sender<News>;

@@ -1,0 +1,193 @@
+//! Looking at the live process: the kernel's view, its listener, its health endpoints, its RPC.
+//!
+//! Invariant: a probe only goes to a socket that this very process was seen to own just now, and at most
+//! [`IN_FLIGHT`] probes are under way. Senses collect; they conclude nothing.
+
+use super::news::{News, Sender};
+use crate::host::process::{Look, Sampler};
+use crate::host::socket::{self, ListenSocket, PortOwner};
+use crate::probe::connect::{Scheme, Target};
+use crate::probe::http::{HttpProbe, Limits};
+use clawmend_core::gateway::Incarnation;
+use clawmend_core::observation::{Endpoint, Evidence, HttpOutcome, HttpSeen, Listener};
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+
+/// Probes under way at most: the one that waits for a silent gateway, and fresh ones beside it.
+const IN_FLIGHT: usize = 3;
+
+/// Where the gateway may be expected to listen, before it was seen to.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Port from the lock file: right even after the config was edited (OpenClaw 2026.9.6).
+    pub lock_port: Option<u16>,
+    /// Port from environment or config.
+    pub config_port: Option<u16>,
+    /// It speaks TLS.
+    pub tls: bool,
+}
+
+/// Eyes on one life.
+pub struct Senses {
+    life: Incarnation,
+    sampler: Sampler,
+    target: Option<Target>,
+    kept: Rc<RefCell<Option<HttpProbe>>>,
+    in_flight: Rc<Cell<usize>>,
+}
+
+impl Senses {
+    /// For this life.
+    #[must_use]
+    pub fn new(life: &Incarnation) -> Self {
+        Self {
+            life: life.clone(),
+            sampler: Sampler::new(life.clone()),
+            target: None,
+            kept: Rc::default(),
+            in_flight: Rc::default(),
+        }
+    }
+
+    /// Whom they watch.
+    #[must_use]
+    pub const fn life(&self) -> &Incarnation {
+        &self.life
+    }
+
+    /// Where it listens, once seen.
+    #[must_use]
+    pub const fn target(&self) -> Option<Target> {
+        self.target
+    }
+
+    /// One look at the process. `None`: the look failed for a reason on our side.
+    pub fn look(&mut self, closely: bool) -> Option<Evidence> {
+        match self.sampler.sample(closely) {
+            Look::Alive(sample) => Some(Evidence::Process(sample)),
+            // Its end comes from whoever watches for it, with the manner of it.
+            Look::Gone | Look::CannotTell(_) => None,
+        }
+    }
+
+    /// Who listens where the gateway should; finds out where that is.
+    pub fn listen(&mut self, expected: &Expected) -> Listener {
+        let Some(sockets) = socket::listening(self.life.pid) else {
+            // We may not look into it: go by what its lock or config says.
+            let port = expected.lock_port.or(expected.config_port);
+            self.aim(port.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)), expected);
+            return Listener::Unknown;
+        };
+        let Some(own) = own_socket(&sockets, expected) else {
+            return self.without_listener(expected);
+        };
+        self.sampler.set_gateway_port(Some(own.addr.port()));
+        self.aim(Some(reachable(own.addr)), expected);
+        Listener::Own { port: own.addr.port(), backlog: own.backlog }
+    }
+
+    fn without_listener(&mut self, expected: &Expected) -> Listener {
+        let port = self.target.map(|target| target.address.port()).or(expected.lock_port).or(expected.config_port);
+        self.aim(None, expected);
+        let Some(port) = port else { return Listener::Absent };
+        match socket::owner_of(port) {
+            PortOwner::Process { pid, .. } if pid == self.life.pid => Listener::Absent,
+            PortOwner::Process { pid, name } => Listener::Foreign { port, pid: Some(pid), name },
+            PortOwner::Hidden => Listener::Foreign { port, pid: None, name: "a process of another user".to_owned() },
+            PortOwner::Nobody | PortOwner::Unknown => Listener::Absent,
+        }
+    }
+
+    fn aim(&mut self, address: Option<SocketAddr>, expected: &Expected) {
+        let scheme = if expected.tls { Scheme::Tls } else { Scheme::Plain };
+        let target = address.map(|address| Target { address, scheme });
+        if self.target != target {
+            self.target = target;
+            *self.kept.borrow_mut() = None;
+        }
+    }
+
+    /// Asks the given endpoints one after another, beside the caller.
+    pub fn probe(&self, endpoints: &'static [Endpoint], limits: Limits, news: &Sender) {
+        let Some(target) = self.target else {
+            // The kernel already told that nobody listens: no need to knock.
+            let outcome = HttpOutcome::Refused;
+            let seen = HttpSeen { endpoint: Endpoint::Healthz, latency_ms: 0, outcome };
+            let _ = news.try_send(News::Evidence(Evidence::Http(seen)));
+            return;
+        };
+        if self.in_flight.get() >= IN_FLIGHT {
+            return;
+        }
+        self.in_flight.set(self.in_flight.get() + 1);
+        let (kept, in_flight, news) = (Rc::clone(&self.kept), Rc::clone(&self.in_flight), news.clone());
+        tokio::task::spawn_local(async move {
+            let probe = kept.borrow_mut().take().filter(|probe| probe.target() == target);
+            let mut probe = probe.unwrap_or_else(|| HttpProbe::new(target));
+            for endpoint in endpoints {
+                let late = |seen| {
+                    let _ = news.try_send(News::Evidence(Evidence::Http(seen)));
+                };
+                let seen = probe.probe(*endpoint, limits, late).await;
+                let silent = matches!(
+                    seen.outcome,
+                    HttpOutcome::TimedOut | HttpOutcome::Refused | HttpOutcome::Broken | HttpOutcome::Late
+                );
+                let _ = news.send(News::Evidence(Evidence::Http(seen))).await;
+                if silent {
+                    break;
+                }
+            }
+            *kept.borrow_mut() = Some(probe);
+            in_flight.set(in_flight.get().saturating_sub(1));
+        });
+    }
+}
+
+/// The gateway's own socket among those of its process: by its lock's port, else its config's, else the only one
+/// that is no inspector's.
+fn own_socket(sockets: &[ListenSocket], expected: &Expected) -> Option<ListenSocket> {
+    let by_port = |port: Option<u16>| sockets.iter().find(|socket| Some(socket.addr.port()) == port).copied();
+    by_port(expected.lock_port).or_else(|| by_port(expected.config_port)).or_else(|| {
+        let mut others = sockets.iter().filter(|socket| !(9229..=9239).contains(&socket.addr.port()));
+        let first = others.next().copied();
+        let same_port = first.is_some_and(|first| others.all(|other| other.addr.port() == first.addr.port()));
+        first.filter(|_| same_port && expected.lock_port.is_none() && expected.config_port.is_none())
+    })
+}
+
+/// An address that can be connected to.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), addr.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), addr.port()),
+        IpAddr::V4(_) | IpAddr::V6(_) => addr,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(addr: &str) -> Option<ListenSocket> {
+        addr.parse().ok().map(|addr| ListenSocket { addr, backlog: 0 })
+    }
+
+    #[test]
+    fn the_lock_tells_the_port_better_than_the_config() {
+        let sockets: Vec<_> = ["127.0.0.1:9229", "127.0.0.1:1", "127.0.0.1:2"].into_iter().filter_map(socket).collect();
+        let expected = Expected { lock_port: Some(2), config_port: Some(1), tls: false };
+        assert_eq!(own_socket(&sockets, &expected).map(|own| own.addr.port()), Some(2));
+        let expected = Expected { lock_port: None, config_port: Some(3), tls: false };
+        assert_eq!(own_socket(&sockets, &expected), None, "an unknown socket is not taken for the gateway's");
+        let expected = Expected::default();
+        assert_eq!(own_socket(&sockets[..2], &expected).map(|own| own.addr.port()), Some(1), "not the inspector");
+    }
+
+    #[test]
+    fn an_unspecified_address_is_reached_on_loopback() {
+        assert_eq!(socket("0.0.0.0:5").map(|own| reachable(own.addr)), "127.0.0.1:5".parse().ok());
+        assert_eq!(socket("[::]:5").map(|own| reachable(own.addr)), "[::1]:5".parse().ok());
+    }
+}

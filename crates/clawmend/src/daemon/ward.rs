@@ -1,0 +1,223 @@
+//! The loop of one gateway: evidence in, directives out.
+//!
+//! Invariant: the loop itself never waits for the gateway, the disk or the network; whatever takes time runs beside
+//! it and comes back as news. Start at [`Ward::run`].
+
+mod begin;
+mod life;
+mod orders;
+
+pub use begin::{Parts, contained, follow_policy, listen_to_keeper, listen_to_service, own_uid, program_of, rpc_into};
+
+use super::around::Around;
+use super::body::Body;
+use super::desk;
+use super::news::{News, Sender};
+use super::pulse::{Pulse, ServiceWatchdog};
+use super::senses::Senses;
+use super::voice::Voice;
+use crate::host::clock;
+use crate::openclaw::discovery::Home;
+use crate::probe::http::Limits;
+use crate::probe::rpc::Rpc;
+use crate::store::Store;
+use clawmend_core::directive::Output;
+use clawmend_core::gateway::Incarnation;
+use clawmend_core::guardian::Guardian;
+use clawmend_core::health::Verdict;
+use clawmend_core::observation::{Endpoint, Evidence};
+use clawmend_core::time::{Moment, Now};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Looks at the surroundings.
+const AROUND_EVERY_MS: u64 = 1_000;
+/// `/readyz` while all is well.
+const READINESS_EVERY_MS: u64 = 5_000;
+/// The listener and its owner while all is well.
+const LISTENER_EVERY_MS: u64 = 10_000;
+/// The same while confirming.
+const LISTENER_CLOSE_MS: u64 = 500;
+/// Things that are due within this are done at the same wake-up.
+const TOGETHER_MS: u64 = 20;
+
+/// Everything that guards one gateway.
+pub struct Ward {
+    pub(super) home: Home,
+    pub(super) guardian: Guardian,
+    pub(super) body: Rc<Body>,
+    pub(super) around: Around,
+    pub(super) senses: Option<Senses>,
+    pub(super) rpc: Rpc,
+    pub(super) rpc_up: bool,
+    pub(super) store: Store,
+    /// Ours alone in the runtime folder.
+    pub(super) runtime: PathBuf,
+    pub(super) voice: Rc<Voice>,
+    pub(super) watchdog: Rc<ServiceWatchdog>,
+    pub(super) news: Sender,
+    pub(super) out: Vec<Output>,
+    pub(super) pulse: Pulse,
+    pub(super) next: Schedule,
+    /// Wishes that are not obeyed yet. Bounded by the connections of the control socket.
+    pub(super) pending: Vec<desk::Pending>,
+    /// Lives whose end was told lately: a late word that one of them began is not believed.
+    pub(super) ended: VecDeque<Incarnation>,
+}
+
+/// When what is due next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Schedule {
+    look: Moment,
+    probe: Moment,
+    readiness: Moment,
+    listener: Moment,
+    around: Moment,
+}
+
+impl Ward {
+    /// Guards until the queue is closed.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<News>) {
+        loop {
+            let now = clock::now();
+            let wake = self.wake_at(now);
+            self.pulse.plan(wake);
+            let pause = tokio::time::sleep(Duration::from_millis(wake.since(now.mono)));
+            let news = tokio::select! {
+                biased;
+                news = inbox.recv() => match news {
+                    Some(news) => Some(news),
+                    None => return,
+                },
+                () = pause => None,
+            };
+            let now = clock::now();
+            if let Some(seen) = self.pulse.wake(now, news.is_some()) {
+                self.observe(now, &Evidence::Guard(seen));
+            }
+            self.watchdog.turn(now);
+            if let Some(news) = news {
+                self.take(now, news).await;
+                // What has arrived meanwhile belongs to the same instant; bounded, so that time is never starved.
+                for _ in 0..64 {
+                    let Ok(news) = inbox.try_recv() else { break };
+                    self.take(now, news).await;
+                }
+            }
+            self.on_time(clock::now());
+            self.carry_out();
+            desk::settle(&mut self);
+        }
+    }
+
+    /// The next moment at which something is due.
+    fn wake_at(&self, now: Now) -> Moment {
+        let mut wake = self.next.around;
+        if self.senses.is_some() {
+            wake = wake.min(self.next.look).min(self.next.probe);
+        }
+        if let Some(due) = self.guardian.next_wake() {
+            wake = wake.min(due);
+        }
+        if let Some(due) = self.watchdog.due() {
+            wake = wake.min(due);
+        }
+        wake.max(now.mono)
+    }
+
+    pub(super) fn observe(&mut self, now: Now, evidence: &Evidence) {
+        self.guardian.observe(now, evidence, &mut self.out);
+    }
+
+    async fn take(&mut self, now: Now, news: News) {
+        match news {
+            News::Evidence(evidence) => {
+                self.observe(now, &evidence);
+                self.follow_up(now, &evidence);
+            }
+            News::Call(call) => desk::answer(self, now, call),
+            News::Report(reply) => {
+                let _ = reply.send(desk::status(self, now));
+            }
+            News::Policy(policy) => self.guardian.set_policy(*policy),
+            News::Dismiss => {
+                if let Some(child) = self.body.child() {
+                    child.dismiss().await;
+                }
+            }
+            News::Service(event) => self.service_event(now, event),
+            News::Keeper(event) => self.keeper_event(now, event).await,
+            News::KeeperState(state) => self.keeper_state(now, state).await,
+            News::KeeperLost => tracing::warn!(gateway = %self.home.id.0, "the keeper is gone; another one is started"),
+            News::Ended(life) => self.ended_unseen(now, &life),
+        }
+    }
+
+    /// Whatever time has made due.
+    fn on_time(&mut self, now: Now) {
+        let soon = now.mono.plus(TOGETHER_MS);
+        if self.next.around <= soon {
+            self.next.around = now.mono.plus(AROUND_EVERY_MS);
+            let mut found = Vec::new();
+            let down = matches!(self.guardian.verdict(), Verdict::Down | Verdict::Starting);
+            self.around.look(now, down, &mut found);
+            for evidence in &found {
+                self.observe(now, evidence);
+            }
+            if !matches!(*self.body, Body::Child(_)) && self.senses.is_none() {
+                self.look_for_life(now);
+            }
+        }
+        if self.senses.is_some() {
+            self.look_and_probe(now, soon);
+        }
+        self.guardian.poll(now, &mut self.out);
+    }
+
+    fn look_and_probe(&mut self, now: Now, soon: Moment) {
+        let cadence = self.guardian.cadence();
+        let Some(senses) = &mut self.senses else { return };
+        let mut found = [None, None];
+        if self.next.listener <= soon || (cadence.closely && self.next.listener > soon.plus(LISTENER_CLOSE_MS)) {
+            let every = if cadence.closely { LISTENER_CLOSE_MS } else { LISTENER_EVERY_MS };
+            self.next.listener = now.mono.plus(every);
+            if self.around.expected().lock_port.is_none() {
+                let life = senses.life().clone();
+                self.around.learn_port(&life);
+            }
+            found[0] = Some(Evidence::Listener(senses.listen(self.around.expected())));
+        }
+        // A look that was planned for calmer times comes forward when the cadence rises.
+        self.next.look = self.next.look.min(now.mono.plus(u64::from(cadence.process_ms)));
+        self.next.probe = self.next.probe.min(now.mono.plus(u64::from(cadence.http_ms)));
+        if self.next.look <= soon {
+            self.next.look = now.mono.plus(u64::from(cadence.process_ms));
+            found[1] = senses.look(cadence.closely);
+        }
+        if self.next.probe <= soon {
+            self.next.probe = now.mono.plus(u64::from(cadence.http_ms));
+            let with_readiness = cadence.readiness || self.next.readiness <= soon;
+            if with_readiness {
+                self.next.readiness = now.mono.plus(READINESS_EVERY_MS);
+            }
+            let starting = self.guardian.verdict() == Verdict::Starting;
+            let endpoints: &'static [Endpoint] = match (with_readiness, starting) {
+                (false, _) => &[Endpoint::Healthz],
+                (true, false) => &[Endpoint::Healthz, Endpoint::Readyz],
+                (true, true) => &[Endpoint::Healthz, Endpoint::Startupz, Endpoint::Readyz],
+            };
+            let policy = self.guardian.policy();
+            let limits = Limits {
+                late_after: Duration::from_millis(u64::from(policy.late_ms)),
+                timeout: Duration::from_millis(u64::from(policy.timeout_ms)),
+            };
+            senses.probe(endpoints, limits, &self.news);
+        }
+        for evidence in found.into_iter().flatten() {
+            self.observe(now, &evidence);
+        }
+    }
+}

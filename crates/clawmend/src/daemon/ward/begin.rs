@@ -1,0 +1,213 @@
+//! How a ward comes up, and who feeds it.
+
+use super::super::around::Around;
+use super::super::body::{Body, ChildCommand};
+use super::super::news::{News, Sender};
+use super::super::pulse::{Pulse, ServiceWatchdog};
+use super::super::voice::Voice;
+use super::{Schedule, Ward};
+use crate::keeper::client::Keeper;
+use crate::openclaw::discovery::Home;
+use crate::probe::rpc::Rpc;
+use crate::service::ServiceEvent;
+use crate::store::{Introduction, Store};
+use clawmend_core::gateway::GatewayId;
+use clawmend_core::guardian::Guardian;
+use clawmend_core::observation::{Evidence, RpcSeen};
+use clawmend_core::time::Now;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Between two tries to reach or start a keeper.
+const KEEPER_RETRY: Duration = Duration::from_millis(500);
+
+/// What a ward is made of.
+pub struct Parts {
+    /// The home.
+    pub home: Home,
+    /// The decisions.
+    pub guardian: Guardian,
+    /// Who holds the process.
+    pub body: Rc<Body>,
+    /// The surroundings.
+    pub around: Around,
+    /// The subscription.
+    pub rpc: Rpc,
+    /// The records.
+    pub store: Store,
+    /// Ours alone in the runtime folder.
+    pub runtime: PathBuf,
+    /// What is said.
+    pub voice: Rc<Voice>,
+    /// Our own service's watchdog.
+    pub watchdog: Rc<ServiceWatchdog>,
+    /// Where news is sent.
+    pub news: Sender,
+}
+
+impl Ward {
+    /// Out of its parts.
+    #[must_use]
+    pub fn new(parts: Parts, now: Now) -> Self {
+        Self {
+            home: parts.home,
+            guardian: parts.guardian,
+            body: parts.body,
+            around: parts.around,
+            senses: None,
+            rpc: parts.rpc,
+            rpc_up: false,
+            store: parts.store,
+            runtime: parts.runtime,
+            voice: parts.voice,
+            watchdog: parts.watchdog,
+            news: parts.news,
+            out: Vec::new(),
+            pulse: Pulse::new(now),
+            next: Schedule::default(),
+            pending: Vec::new(),
+            ended: VecDeque::new(),
+        }
+    }
+
+    /// The first look around, before anything is decided.
+    pub fn settle_in(&mut self, now: Now) {
+        let mut found = Vec::new();
+        self.around.look(now, true, &mut found);
+        for evidence in &found {
+            self.observe(now, evidence);
+        }
+        self.look_for_life(now);
+        self.carry_out();
+    }
+
+    /// Makes the standing wishes durable now.
+    pub async fn remember_now(&mut self) {
+        let receipt = self.store.remember(&self.home.id, &self.guardian.memory().standing);
+        if let Err(error) = receipt.durable().await {
+            tracing::warn!(%error, "a wish could not be written down; it is obeyed all the same");
+        }
+    }
+
+    /// Who it guards, for commands that run without a guard.
+    #[must_use]
+    pub fn introduction(&self) -> Introduction {
+        Introduction {
+            gateway: self.home.id.clone(),
+            state_dir: self.home.state_dir.display().to_string(),
+            url: None,
+            control: self.guardian.profile().control,
+            at: crate::host::clock::now().wall,
+        }
+    }
+}
+
+/// Runs a ward; when it ends by a fault of ours, whoever began it hears of it.
+pub fn contained(ward: Ward, inbox: mpsc::Receiver<News>, died: mpsc::Sender<GatewayId>) {
+    let id = ward.home.id.clone();
+    let work = tokio::task::spawn_local(ward.run(inbox));
+    tokio::task::spawn_local(async move {
+        if let Err(error) = work.await
+            && error.is_panic()
+        {
+            tracing::error!(gateway = %id.0, "a fault of the guard itself was contained; its ward is begun anew");
+            let _ = died.send(id).await;
+        }
+    });
+}
+
+/// What the subscription sees goes into the queue.
+pub fn rpc_into(news: &Sender) -> mpsc::Sender<RpcSeen> {
+    let (sender, mut seen) = mpsc::channel::<RpcSeen>(16);
+    let news = news.clone();
+    tokio::task::spawn_local(async move {
+        while let Some(seen) = seen.recv().await {
+            if news.send(News::Evidence(Evidence::Rpc(seen))).await.is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+/// Figures from settings that were read again go into the queue.
+pub fn follow_policy(mut policy: tokio::sync::watch::Receiver<clawmend_core::policy::Policy>, news: Sender) {
+    tokio::task::spawn_local(async move {
+        while policy.changed().await.is_ok() {
+            let fresh = Box::new(policy.borrow_and_update().clone());
+            if news.send(News::Policy(fresh)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// What the service manager tells goes into the queue.
+pub fn listen_to_service(mut events: mpsc::Receiver<ServiceEvent>, news: Sender) {
+    tokio::task::spawn_local(async move {
+        while let Some(event) = events.recv().await {
+            if news.send(News::Service(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Keeps a connection to the keeper, starting one where none is.
+pub fn listen_to_keeper(body: Rc<Body>, news: Sender) {
+    tokio::task::spawn_local(async move {
+        let Some(child) = body.child() else { return };
+        while !news.is_closed() {
+            let heard = async {
+                let keeper = Keeper::start(&child.dir).await?;
+                let (state, events) = keeper.events().await?;
+                Ok::<_, crate::keeper::client::KeeperError>((state, events))
+            };
+            match heard.await {
+                Ok((state, mut events)) => {
+                    if news.send(News::KeeperState(state)).await.is_err() {
+                        return;
+                    }
+                    while let Ok(event) = events.next().await {
+                        if news.send(News::Keeper(event)).await.is_err() {
+                            return;
+                        }
+                    }
+                    let _ = news.send(News::KeeperLost).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no keeper");
+                    tokio::time::sleep(KEEPER_RETRY).await;
+                }
+            }
+        }
+    });
+}
+
+/// The program whose change may cure a refusal.
+#[must_use]
+pub fn program_of(command: &ChildCommand) -> Option<PathBuf> {
+    let program = command.argv.first()?;
+    if program.contains('/') {
+        return Some(PathBuf::from(program));
+    }
+    let path = command.env.get("PATH")?;
+    std::env::split_paths(path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+/// The user that we run as.
+#[cfg(unix)]
+#[must_use]
+pub fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The user that we run as.
+#[cfg(not(unix))]
+#[must_use]
+pub fn own_uid() -> u32 {
+    0
+}

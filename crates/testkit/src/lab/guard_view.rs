@@ -1,0 +1,176 @@
+//! What a guard and its gateway look like from outside: JSON, processes, HTTP.
+
+use super::BOOT_BOUND;
+use super::gateway::turn;
+use super::guard::Guard;
+use super::http::get_json;
+use super::process::{Life, lives_with_nonce};
+use super::wait::{until, until_some};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+impl Guard {
+    /// The gateway's part of `status --json`.
+    ///
+    /// # Errors
+    /// When the command gives none.
+    pub fn status(&self) -> Result<Value> {
+        let json = self.say(&["status", "--json"])?.json()?;
+        ensure!(json["schema"] == json!(1), "status --json has no schema 1: {json}");
+        Ok(json["gateways"].get(0).with_context(|| format!("no gateway in the status: {json}"))?.clone())
+    }
+
+    /// All incidents of `incidents --json`, newest or oldest first as they come.
+    ///
+    /// # Errors
+    /// When the command gives none.
+    pub fn incidents(&self) -> Result<Vec<Value>> {
+        let json = self.say(&["incidents", "--json"])?.json()?;
+        Ok(json["incidents"].as_array().with_context(|| format!("no incidents in: {json}"))?.clone())
+    }
+
+    /// The incident with the greatest id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn last_incident(&self) -> Result<Value> {
+        let number = |incident: &Value| {
+            let id = &incident["id"];
+            id.as_str().map_or_else(|| id.as_u64(), |text| text.parse().ok()).unwrap_or(0)
+        };
+        self.incidents()?.into_iter().max_by_key(number).context("there is no incident")
+    }
+
+    /// Waits for a verdict.
+    ///
+    /// # Errors
+    /// When it does not come; the text has the last status.
+    pub fn verdict(&self, wanted: &str, bound: Duration) -> Result<Duration> {
+        let mut last = Value::Null;
+        let mut next = Instant::now();
+        let seen = until(&format!("the verdict {wanted}"), bound, || {
+            // One CLI process per 100 ms at most: the lab must not starve what it measures.
+            if Instant::now() < next {
+                return false;
+            }
+            next = Instant::now() + Duration::from_millis(100);
+            last = self.status().unwrap_or_else(|error| json!(format!("{error:#}")));
+            last["verdict"] == json!(wanted)
+        });
+        seen.with_context(|| format!("last status: {last}\n{}", self.output_tail()))
+    }
+
+    /// Waits until the gateway is ready and the guard says healthy; returns the gateway's life.
+    ///
+    /// # Errors
+    /// When it does not come so far.
+    pub fn healthy(&mut self) -> Result<Life> {
+        let port = self.home.port;
+        until_some("the gateway's /readyz to say ready", BOOT_BOUND, || {
+            ensure!(self.running(), "the guard has ended");
+            Ok(get_json(port, "/readyz").is_ok_and(|(_, body)| body["ready"] == json!(true)).then_some(()))
+        })
+        .with_context(|| self.output_tail())?;
+        self.verdict("healthy", Duration::from_secs(30))?;
+        self.home.gateway()
+    }
+
+    /// Waits for a life of the gateway that is not `old`, found by the nonce, long before it writes its lock.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub fn replacement(&self, old: Life, bound: Duration) -> Result<(Life, Duration)> {
+        until_some("a replacement of the gateway", bound, || Ok(self.gateways().into_iter().find(|life| *life != old)))
+            .with_context(|| self.output_tail())
+    }
+
+    /// Live gateway processes of this lab: what was started as `openclaw … gateway`, without their helpers;
+    /// the main process in the unit's form.
+    #[must_use]
+    pub fn gateways(&self) -> Vec<Life> {
+        if self.manager.is_some() {
+            let main = self.property("MainPID").ok().and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0);
+            return main.and_then(|pid| Life::of(pid).ok()).filter(Life::alive).into_iter().collect();
+        }
+        let candidates: Vec<Life> =
+            lives_with_nonce(self.nonce()).into_iter().filter(|life| is_gateway(life.pid)).collect();
+        let pids: Vec<u32> = candidates.iter().map(|life| life.pid).collect();
+        candidates.into_iter().filter(|life| life.parent().is_none_or(|parent| !pids.contains(&parent))).collect()
+    }
+
+    /// The only live gateway process.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn gateway(&self) -> Result<Life> {
+        let lives = self.gateways();
+        ensure!(lives.len() == 1, "expected one gateway, found {lives:?}\n{}", self.output_tail());
+        lives.into_iter().next().context("no gateway")
+    }
+
+    /// Watches that this very life goes on.
+    ///
+    /// # Errors
+    /// When it ends, or another one is there.
+    pub fn left_alone(&self, what: &str, life: Life, time: Duration) -> Result<()> {
+        super::hold(what, time, || Ok(life.alive()))
+            .with_context(|| format!("{:?}\n{}", self.incidents(), self.output_tail()))
+    }
+
+    /// Watches that no gateway is started.
+    ///
+    /// # Errors
+    /// When one runs.
+    pub fn stays_ended(&self, what: &str, time: Duration) -> Result<()> {
+        super::hold(what, time, || Ok(self.gateways().is_empty()))
+            .with_context(|| format!("{:?}\n{}", self.incidents(), self.output_tail()))
+    }
+
+    /// Waits until no gateway runs.
+    ///
+    /// # Errors
+    /// When one still runs after `bound`.
+    pub fn ended_gateway(&self, bound: Duration) -> Result<Duration> {
+        until("the gateway to end", bound, || self.gateways().is_empty()).with_context(|| self.output_tail())
+    }
+
+    /// The newest incident once it names this cause.
+    ///
+    /// # Errors
+    /// When it does not come; the text has the last one.
+    pub fn named(&self, code: &str, bound: Duration) -> Result<Value> {
+        let mut last = Value::Null;
+        until_some(&format!("an incident with the cause {code}"), bound, || {
+            std::thread::sleep(Duration::from_millis(100));
+            last = self.last_incident()?;
+            Ok((last["cause"]["code"] == json!(code)).then(|| last.clone()))
+        })
+        .map(|(incident, _)| incident)
+        .with_context(|| format!("last incident: {last}; status: {:?}\n{}", self.status(), self.output_tail()))
+    }
+
+    /// One turn through the gateway.
+    ///
+    /// # Errors
+    /// When no completion comes.
+    pub fn turn(&self, patience: Duration) -> Result<String> {
+        turn(self.home.port, &self.home.token, patience)
+    }
+}
+
+/// By its command line: OpenClaw rewrites it to `openclaw-gateway` when it is up (2026.9.6, `gateway run`), before that
+/// it is `node …/openclaw gateway run`. The guard's and keeper's own lines hold these words, too, after their own name.
+fn is_gateway(pid: u32) -> bool {
+    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+    let arguments: Vec<String> =
+        line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+    let program = arguments.first().map(String::as_str).unwrap_or_default();
+    // While it boots its title is `openclaw` alone, without arguments.
+    if program == "openclaw" || program.starts_with("openclaw-gateway") {
+        return true;
+    }
+    let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    matches!(name, "node" | "openclaw" | "env" | "MainThread") && arguments.iter().any(|argument| argument == "gateway")
+}

@@ -1,0 +1,42 @@
+//! Real parts for tests: a real gateway, a real event-loop block, a real cgroup, a guard run as a program.
+//!
+//! Invariant: a lab ends only what it started, proven by pid and start time or by a nonce in the environment, and
+//! leaves nothing behind. Start at [`lab()`], which says whether a lab can run here, then [`RealGateway`] (without a
+//! guard) or [`Guard`] (the `clawmend` program over a real gateway).
+
+mod cache;
+mod cgroup;
+mod gateway;
+mod guard;
+mod guard_dirs;
+mod guard_view;
+mod home;
+mod http;
+mod inspector;
+mod model;
+mod permit;
+mod process;
+mod telegram;
+mod tracer;
+mod wait;
+
+pub use cache::{Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, default_root};
+pub use cgroup::{CpuQuota, Freezer};
+pub use gateway::RealGateway;
+pub use guard::{Form, Guard, Manager, UNIT};
+pub use guard_dirs::{Answer, GuardDirs};
+pub use home::{Home, HomeOptions};
+pub use http::{Reply, free_port, get, get_json, request};
+pub use inspector::Inspector;
+pub use model::MockModel;
+pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
+pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
+pub use telegram::{MockTelegram, Mode as TelegramMode};
+pub use tracer::Tracer;
+pub use wait::{hold, until, until_some};
+
+/// A gateway's boot takes 7–12 s on a quiet machine and was seen to take 53 s on a loaded one (OpenClaw 2026.9.6).
+pub const BOOT_BOUND: std::time::Duration = std::time::Duration::from_secs(180);
+
+/// The end of an orderly stop without work in flight: 0.3–1.7 s when quiet.
+pub const STOP_BOUND: std::time::Duration = std::time::Duration::from_secs(60);

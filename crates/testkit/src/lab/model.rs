@@ -1,0 +1,126 @@
+//! An OpenAI-compatible model on loopback whose answers can be made to take as long as a test needs.
+
+use super::http::{free_port, read_request, write_json};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::io::{BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What every answer says.
+pub const ANSWER: &str = "PONG-LAB";
+
+#[derive(Debug, Default)]
+struct Shared {
+    delay_ms: AtomicU64,
+    in_flight: AtomicUsize,
+    answered: AtomicUsize,
+    over: AtomicBool,
+}
+
+/// The mock. Its threads end when it is dropped.
+#[derive(Debug)]
+pub struct MockModel {
+    shared: Arc<Shared>,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl MockModel {
+    /// Starts it; it answers at once.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn start() -> Result<Self> {
+        let port = free_port()?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).context("mock model")?;
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if accepting.over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let shared = Arc::clone(&accepting);
+                std::thread::spawn(move || serve(&shared, stream));
+            }
+        });
+        Ok(Self { shared, port })
+    }
+
+    /// How long the answers to the following requests take.
+    pub fn set_delay(&self, delay: Duration) {
+        self.shared.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Requests that wait for their answer now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Completions given so far.
+    #[must_use]
+    pub fn answered(&self) -> usize {
+        self.shared.answered.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for MockModel {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn serve(shared: &Shared, mut stream: TcpStream) {
+    let Ok(reading) = stream.try_clone() else { return };
+    let mut reader = BufReader::new(reading);
+    while let Ok(Some(request)) = read_request(&mut reader) {
+        let sent = if request.path.ends_with("/chat/completions") {
+            shared.in_flight.fetch_add(1, Ordering::Relaxed);
+            let sent = complete(shared, &mut stream, &request.body);
+            shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+            sent
+        } else {
+            write_json(&mut stream, 200, &json!({"object": "list", "data": [{"id": "mock-1", "object": "model"}]}))
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+fn complete(shared: &Shared, stream: &mut TcpStream, body: &Value) -> Result<()> {
+    let end = Instant::now() + Duration::from_millis(shared.delay_ms.load(Ordering::Relaxed));
+    while Instant::now() < end && !shared.over.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    shared.answered.fetch_add(1, Ordering::Relaxed);
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2});
+    if body["stream"] != json!(true) {
+        let message = json!({"role": "assistant", "content": ANSWER});
+        let choices = json!([{"index": 0, "message": message, "finish_reason": "stop"}]);
+        let answer = json!({
+            "id": "lab", "object": "chat.completion", "created": 1, "model": "mock-1", "choices": choices, "usage": usage,
+        });
+        return write_json(stream, 200, &answer);
+    }
+    let chunk = |delta: Value, finish: Value, usage: Value| {
+        let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
+        let chunk = json!({
+            "id": "lab", "object": "chat.completion.chunk", "created": 1, "model": "mock-1", "choices": choices,
+            "usage": usage,
+        });
+        format!("data: {chunk}\n\n")
+    };
+    let mut text = String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+    text.push_str(&chunk(json!({"role": "assistant", "content": ANSWER}), Value::Null, Value::Null));
+    text.push_str(&chunk(json!({}), json!("stop"), usage));
+    text.push_str("data: [DONE]\n\n");
+    stream.write_all(text.as_bytes())?;
+    stream.shutdown(std::net::Shutdown::Both)?;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! All tests: first everything that needs no gateway, then each lab in a process of its own, one after another.
+//!
+//! A lab is a test target whose name begins with `lab_`. Its process has a time limit; when it passes, what the lab
+//! started is ended by the mark that it inherited.
+
+mod binaries;
+mod lab;
+
+use crate::run::cargo;
+use crate::set_up;
+use anyhow::{Context, Result};
+use binaries::TestBinary;
+use std::process::Stdio;
+use std::time::Instant;
+
+/// What came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    failures: Vec<String>,
+    skips: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+        self.skips.extend(other.skips);
+    }
+}
+
+/// Runs all tests; `true` when none failed.
+///
+/// # Errors
+/// When they cannot be built.
+pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
+    set_up::set_up()?;
+    let begin = Instant::now();
+    let binaries = binaries::build()?;
+    let mut tally = Tally::default();
+    if only_lab.is_none() {
+        for binary in binaries.iter().filter(|binary| !binary.is_lab()) {
+            tally.add(plain(binary)?);
+        }
+        tally.add(documentation()?);
+    }
+    if !no_labs {
+        for binary in binaries.iter().filter(|binary| binary.is_lab()) {
+            for name in lab::names(binary)? {
+                if only_lab.is_none_or(|wanted| name.contains(wanted) || binary.name.contains(wanted)) {
+                    tally.add(lab::run(binary, &name, &[])?);
+                }
+            }
+        }
+    }
+    println!("\nall tests took {} s", begin.elapsed().as_secs());
+    Ok(report(&tally))
+}
+
+/// Runs the labs of the matrix several times; `true` when none failed.
+///
+/// # Errors
+/// When they cannot be built.
+pub fn labs_repeated(repeat: u32, fault: Option<&str>) -> Result<bool> {
+    let mut tally = Tally::default();
+    let binaries = binaries::build()?;
+    for round in 1..=repeat {
+        println!("round {round} of {repeat}");
+        for binary in binaries.iter().filter(|binary| binary.is_lab()) {
+            for name in lab::names(binary)? {
+                if fault.is_none_or(|wanted| name.contains(wanted)) {
+                    tally.add(lab::run(binary, &name, &[("CLAWMEND_LAB_MATRIX", "1")])?);
+                }
+            }
+        }
+    }
+    Ok(report(&tally))
+}
+
+/// Prints what failed and what was skipped, and the one line that sums all up.
+pub fn report(tally: &Tally) -> bool {
+    for failure in &tally.failures {
+        println!("FAILED: {failure}");
+    }
+    for skip in &tally.skips {
+        println!("skipped: {skip}");
+    }
+    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    tally.failed == 0
+}
+
+/// One test binary without labs, with all its tests at once.
+fn plain(binary: &TestBinary) -> Result<Tally> {
+    let begin = Instant::now();
+    let output = binary.command().arg("--show-output").output().with_context(|| binary.name.clone())?;
+    let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let mut tally = summaries(&text);
+    if !output.status.success() {
+        println!("{text}");
+        if tally.failed == 0 {
+            tally.failed = 1;
+            tally.failures.push(format!("{} ended with {}", binary.name, output.status));
+        }
+    }
+    for figure in text.lines().filter_map(|line| Some(line.split_once("measured: ")?.1)) {
+        println!("     {figure}");
+    }
+    println!("{}: {} passed, {} failed, {} s", binary.name, tally.passed, tally.failed, begin.elapsed().as_secs());
+    Ok(tally)
+}
+
+fn documentation() -> Result<Tally> {
+    let output = cargo().args(["test", "--quiet", "--locked", "--workspace", "--doc"]).stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut tally = summaries(&text);
+    if !output.status.success() {
+        println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        tally.failed = tally.failed.max(1);
+    }
+    Ok(tally)
+}
+
+/// Reads libtest's own words: its summary lines, the failures, and what tests said about skipping.
+fn summaries(text: &str) -> Tally {
+    let mut tally = Tally::default();
+    let mut skipped_whole = 0;
+    for line in text.lines() {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            tally.passed += count(counts, " passed");
+            tally.failed += count(counts, " failed");
+            tally.skipped += count(counts, " ignored");
+        } else if let Some(name) = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED")) {
+            tally.failures.push(name.to_owned());
+        } else if let Some(reason) = line.trim().strip_prefix("skipped part: ") {
+            tally.skipped += 1;
+            tally.skips.push(reason.to_owned());
+        } else if let Some((before, reason)) = line.split_once("skipped: ")
+            && (before.trim().is_empty() || before.ends_with("... "))
+        {
+            skipped_whole += 1;
+            tally.skips.push(reason.to_owned());
+        }
+    }
+    // libtest counted them as passed.
+    tally.passed = tally.passed.saturating_sub(skipped_whole);
+    tally.skipped += skipped_whole;
+    tally
+}
+
+/// The number before a word, in `ok. 3 passed; 0 failed; …`.
+fn count(counts: &str, word: &str) -> usize {
+    let before = counts.split(word).next().unwrap_or_default();
+    before
+        .rsplit(|character: char| !character.is_ascii_digit())
+        .next()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn libtest_is_understood() {
+        let text = "running 4 tests\ntest a ... ok\ntest b ... FAILED\ntest c ... skipped: no root\nok\n\
+                    test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s\n\
+                    skipped part: freezer: no cgroup\n";
+        let tally = summaries(text);
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (1, 1, 3));
+        assert_eq!(tally.failures, ["b"]);
+        assert_eq!(tally.skips, ["no root", "freezer: no cgroup"]);
+    }
+}

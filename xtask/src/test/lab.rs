@@ -1,0 +1,87 @@
+//! One lab: a process with a time limit, whose output is shown when it failed.
+
+use super::binaries::TestBinary;
+use super::{Tally, summaries};
+use crate::run::root;
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+/// Longer than any lab takes on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Of a failed lab's output so many lines are shown.
+const LINES_SHOWN: usize = 120;
+
+/// The labs of a binary.
+///
+/// # Errors
+/// When the binary cannot be run.
+pub fn names(binary: &TestBinary) -> Result<Vec<String>> {
+    let output = binary.command().args(["--list", "--format", "terse"]).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+}
+
+/// Runs one lab with more variables in its environment.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, &str)]) -> Result<Tally> {
+    let begin = Instant::now();
+    let folder = root().join("target/labs");
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{}-{}.log", binary.name.replace('/', "-"), name.replace("::", "-")));
+    let file = File::create(&path)?;
+    let mark = format!("xtask-{}-{}", std::process::id(), begin.elapsed().as_nanos());
+    let mut child = binary
+        .command()
+        .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
+        .env("CLAWMEND_LABS", "1")
+        .env("CLAWMEND_LAB_RUN", &mark)
+        .envs(variables.iter().copied())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .with_context(|| format!("starting {}", binary.name))?;
+    let ended = loop {
+        if let Some(status) = child.try_wait()? {
+            break Some(status);
+        }
+        if begin.elapsed() > LIMIT {
+            child.kill()?;
+            child.wait()?;
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    sweep(&mark);
+    let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
+    let mut tally = summaries(&text);
+    let good = ended.is_some_and(|status| status.success());
+    if !good {
+        let lines: Vec<&str> = text.lines().collect();
+        println!("{}", lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n"));
+        let how = ended.map_or_else(|| format!("passed its limit of {LIMIT:?}"), |status| status.to_string());
+        tally = Tally { failed: 1, failures: vec![format!("{} {name}: {how}", binary.name)], ..Tally::default() };
+    }
+    let word = if !good {
+        "FAILED"
+    } else if tally.passed == 0 {
+        "skipped"
+    } else {
+        "ok"
+    };
+    println!("{word:7} {} {name} ({} s)", binary.name, begin.elapsed().as_secs());
+    for figure in text.lines().filter_map(|line| Some(line.split_once("measured: ")?.1)) {
+        println!("        {figure}");
+    }
+    Ok(tally)
+}
+
+#[cfg(target_os = "linux")]
+fn sweep(mark: &str) {
+    clawmend_testkit::lab::sweep_run(mark);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sweep(_mark: &str) {}
