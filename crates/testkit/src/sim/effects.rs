@@ -260,6 +260,8 @@ impl World {
         }
         process.suppressed = false;
         let now = self.now;
+        // Who starts the channel has found it, under whatever name the open incident has.
+        self.oracle.found_by_remedy(now, Fault::Suppressed);
         self.oracle.started(now, |fault| fault == Fault::Suppressed);
         self.tell_channels(10);
         self.maybe_recovered();

@@ -241,6 +241,14 @@ impl Oracle {
         }
     }
 
+    /// The guard did what only this fault asks for.
+    pub fn found_by_remedy(&mut self, at: u64, fault: Fault) {
+        for expect in self.open.iter_mut().filter(|expect| expect.fault == fault && expect.found.is_none()) {
+            expect.found = Some(at);
+            *self.tally.found.entry(fault).or_default() += 1;
+        }
+    }
+
     /// The guard closed its incident.
     pub fn closed(&mut self) {
         self.named = None;

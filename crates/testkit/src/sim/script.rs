@@ -134,8 +134,8 @@ impl World {
         let by = self.start_bound() + 100;
         self.oracle.inject(fault, self.now, by);
         let ending = self.process.as_ref().is_some_and(|process| process.drains_well() || process.term_waits());
-        if self.own_restart || self.wishes.restart || ending {
-            // It was about to come back anyway: a planned restart is a fair name for that.
+        if self.own_restart || self.wishes.restart || ending || !self.guard_up {
+            // It was about to come back anyway, which is a fair name for that; or nobody saw it.
             self.excuse();
         }
         self.ends(Exit::Signal { signal, core: signal == 6 });
@@ -569,6 +569,9 @@ impl World {
     }
 
     fn guard_starves(&mut self, ms: u64) {
+        if self.out_kind != super::world::Out::No {
+            return;
+        }
         self.oracle.disturb("guard_starved", self.now);
         self.guard_out_until = self.now + ms;
         self.out_kind = super::world::Out::Starved;
@@ -578,7 +581,7 @@ impl World {
 
     fn guard_dies(&mut self) {
         // A stop or start that only the guard's ears would hear is not in the air while it is dead.
-        if self.wishes.no_start() || !self.inbox.is_empty() {
+        if self.out_kind != super::world::Out::No || self.wishes.no_start() || !self.inbox.is_empty() {
             return;
         }
         self.oracle.disturb("guard_killed", self.now);
