@@ -81,7 +81,15 @@ impl Home {
         };
         let (directive, action) = (DirectiveId(4), Action::Spawn);
         let events = vec![
-            event(1, What::Opened { onset: Wall(1_790_000_000_000), onset_uncertainty_ms: 1, incarnation: None }),
+            event(
+                1,
+                What::Opened {
+                    onset: Wall(1_790_000_000_000),
+                    onset_uncertainty_ms: 1,
+                    detected_after_ms: 0,
+                    incarnation: None,
+                },
+            ),
             event(1, What::Diagnosed { cause: Cause::Crashed { how: "signal 9".into() } }),
             event(2, What::Evidence { text: "last words: \u{1b}[2Jboom".into() }),
             event(3, What::Acted { directive, action, reason: "it crashed".into() }),

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
 /// A crash is answered within milliseconds; this bound only tells an answer from none on a loaded machine.
 const CRASH_BOUND: Duration = Duration::from_secs(15);
+/// OpenClaw itself starts suppressed channels after its window of 300 s and a tick of up to 300 s more.
+const SAFE_BOUND: Duration = Duration::from_secs(660);
 /// The default budget of a spin is 30 s.
 const SPIN_BOUND: Duration = Duration::from_secs(90);
 
@@ -161,7 +163,7 @@ fn three_crashes(form: Form) -> Result<()> {
     }
     let polls = telegram.calls("getUpdates");
     let took =
-        until("the suppressed channel to be started by the guard", BOOT_BOUND, || telegram.calls("getUpdates") > polls)
+        until("the suppressed channel to be started by the guard", SAFE_BOUND, || telegram.calls("getUpdates") > polls)
             .with_context(|| format!("{:?}\n{}", guard.status(), guard.output_tail()))?;
     eprintln!("measured: {form:?}: the bot listens again {took:?} after the third crash");
     let port = guard.home.port;

@@ -27,7 +27,7 @@ fn event(incident: u64, at: u64, what: What) -> IncidentEvent {
 
 fn opened(incident: u64, at: u64) -> IncidentEvent {
     let onset = Wall(1_790_000_000_000 + i64::try_from(at).unwrap() - 40);
-    event(incident, at, What::Opened { onset, onset_uncertainty_ms: 5, incarnation: None })
+    event(incident, at, What::Opened { onset, onset_uncertainty_ms: 5, detected_after_ms: 40, incarnation: None })
 }
 
 fn closed(incident: u64, at: u64) -> IncidentEvent {

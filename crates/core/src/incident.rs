@@ -53,6 +53,9 @@ pub enum What {
         onset: Wall,
         /// How far back the onset may lie.
         onset_uncertainty_ms: u64,
+        /// From onset to the first suspicion, which may have come before it was worth a record.
+        #[serde(default)]
+        detected_after_ms: u64,
         /// The life concerned.
         incarnation: Option<Incarnation>,
     },

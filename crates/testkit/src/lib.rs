@@ -1,5 +1,3 @@
-//! Testkit: a simulator in virtual time, and labs with real parts.
-
 //! What the tests of this repository stand on: a simulator in virtual time, and labs with real gateways, real service
 //! managers and real kernels.
 //!

@@ -74,8 +74,8 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
 pub fn event(what: &What) -> String {
     match what {
         What::Opened { incarnation, .. } => match incarnation {
-            Some(life) => format!("something is wrong with pid {}", life.pid),
-            None => "something is wrong".to_owned(),
+            Some(life) => format!("noticed: pid {} has ended, or does not do what it should", life.pid),
+            None => "noticed: the gateway does not do what it should".to_owned(),
         },
         What::Evidence { text } => clean(text, 400),
         What::Judged { verdict } => format!("judged {}", verdict.name()),

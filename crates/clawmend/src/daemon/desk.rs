@@ -7,9 +7,7 @@ use super::news::News;
 use super::ward::Ward;
 use crate::api::request::{Answer, Question, Request};
 use crate::api::server::{Call, Reply};
-use crate::api::types::{
-    CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, PauseReport, Time,
-};
+use crate::api::types::{CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, PauseReport, Time};
 use crate::host::peer::Peer;
 use crate::host::process;
 use crate::probe::connect::Scheme;
@@ -60,9 +58,7 @@ fn from_inside(ward: &Ward, peer: &Peer) -> Option<String> {
         // A caller that cannot be seen (another pid namespace) cannot be told from the gateway's own.
         None => true,
     };
-    inside.then(|| {
-        format!("this call comes from inside the gateway {}; ask from a shell of your own", ward.home.id.0)
-    })
+    inside.then(|| format!("this call comes from inside the gateway {}; ask from a shell of your own", ward.home.id.0))
 }
 
 fn wish_of(question: &Question, now: Now) -> Option<Wish> {
@@ -136,7 +132,9 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
     let standing = &ward.guardian.memory().standing;
     match wish {
         Wish::Pause { until: Some(_), .. } => format!("{id}: paused; the guard keeps its hands off until then"),
-        Wish::Pause { until: None, .. } => format!("{id}: paused; the guard keeps its hands off until `clawmend resume`"),
+        Wish::Pause { until: None, .. } => {
+            format!("{id}: paused; the guard keeps its hands off until `clawmend resume`")
+        }
         Wish::Resume if standing.emergency => {
             format!("{id}: the emergency stop stays in force; `clawmend start` ends it")
         }
@@ -244,8 +242,12 @@ fn pause_report(ward: &Ward, report: &Report) -> Option<PauseReport> {
             reason: pause.reason.clone(),
             flag_file,
         }),
-        None => flag_file
-            .map(|flag_file| PauseReport { since: None, until: None, reason: None, flag_file: Some(flag_file) }),
+        None => flag_file.map(|flag_file| PauseReport {
+            since: None,
+            until: None,
+            reason: None,
+            flag_file: Some(flag_file),
+        }),
     }
 }
 

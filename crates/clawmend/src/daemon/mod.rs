@@ -156,10 +156,8 @@ fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> 
     match &options.settings {
         Some(path) => settings::load(path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error)),
         None => {
-            let path = dirs::config_file().map_err(|error| DaemonError::NeedsPerson {
-                message: error.to_string(),
-                hints: Vec::new(),
-            })?;
+            let path = dirs::config_file()
+                .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
             settings::load_or_default(&path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error))
         }
     }
@@ -167,7 +165,8 @@ fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> 
 
 fn hold(path: &Path) -> Result<FileLock, DaemonError> {
     if let Some(folder) = path.parent() {
-        private_dir(folder).map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+        private_dir(folder)
+            .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
     }
     let note = format!("clawmend {}, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
     FileLock::try_lock(path, &note).map_err(|error| match error {
@@ -184,14 +183,14 @@ fn hold(path: &Path) -> Result<FileLock, DaemonError> {
 
 /// One guard per OpenClaw home, whatever folders it was told to use for itself.
 fn home_lock(charge: &Charge) -> Result<PathBuf, DaemonError> {
-    let folder = dirs::shared_runtime_dir().map_err(|error| DaemonError::NeedsPerson {
-        message: error.to_string(),
-        hints: Vec::new(),
-    })?;
+    let folder = dirs::shared_runtime_dir()
+        .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
     let real = std::fs::canonicalize(&charge.home.state_dir).unwrap_or_else(|_| charge.home.state_dir.clone());
-    let name = real.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let name = real
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     Ok(folder.join(format!("home-{name:016x}.lock")))
 }
 
@@ -261,15 +260,15 @@ impl Context {
         let id = home.id.clone();
         let (news, inbox) = mpsc::channel(news::QUEUE);
         let dir = setup::keeper_dir(&self.place.runtime, &id);
-        private_dir(&dir).map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
+        private_dir(&dir)
+            .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
         let loaded = self.store.load(&id).await.unwrap_or_default();
         for note in &loaded.notes {
             tracing::warn!(gateway = %id.0, "{note}");
         }
         let now = clock::now();
         let kept: Kept = loaded.memory.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let mut memory =
-            if kept.boot == clock::boot_id() { kept.memory } else { kept.memory.after_reboot(now) };
+        let mut memory = if kept.boot == clock::boot_id() { kept.memory } else { kept.memory.after_reboot(now) };
         if let Some(standing) = loaded.standing {
             memory.standing = standing;
         }
@@ -289,7 +288,12 @@ impl Context {
         tokio::task::spawn_local(subscription);
         let mut ward = Ward::new(
             ward::Parts {
-                around: around::Around::new(home.clone(), ward::own_uid(), flag_file, body.child().and_then(|child| ward::program_of(&child.command))),
+                around: around::Around::new(
+                    home.clone(),
+                    ward::own_uid(),
+                    flag_file,
+                    body.child().and_then(|child| ward::program_of(&child.command)),
+                ),
                 home,
                 guardian,
                 body: Rc::clone(&body),
@@ -327,16 +331,19 @@ impl Context {
     fn body(&self, holding: Holding, dir: &Path, news: &news::Sender) -> Result<Rc<Body>, DaemonError> {
         let body = match holding {
             Holding::Child(command) => {
+                if let Some(folder) = command.log_dir.parent()
+                    && let Err(error) = private_dir(folder)
+                {
+                    tracing::warn!(%error, "the folder of the gateway's output cannot be used as it should be");
+                }
                 if let Err(error) = setup::keep_command(dir, &command) {
                     tracing::warn!(%error, "the command could not be noted for a later guard");
                 }
                 Body::Child(Child::new(command, dir.to_owned()))
             }
             Holding::Unit(manager, name) => {
-                let (unit, events) = crate::service::watch(manager, name).map_err(|error| DaemonError::NeedsPerson {
-                    message: error.to_string(),
-                    hints: Vec::new(),
-                })?;
+                let (unit, events) = crate::service::watch(manager, name)
+                    .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
                 ward::listen_to_service(events, news.clone());
                 Body::Service(unit)
             }

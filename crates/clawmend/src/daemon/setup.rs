@@ -115,9 +115,7 @@ fn home_of(entry: &GatewaySettings, account: &Path) -> Home {
     let env = |name: &str| match name {
         "OPENCLAW_STATE_DIR" => entry.state_dir.as_ref().map(|path| path.display().to_string()),
         "OPENCLAW_CONFIG_PATH" => entry.config.as_ref().map(|path| path.display().to_string()),
-        "OPENCLAW_PROFILE" => {
-            entry.profile.clone().or_else(|| (entry.id.0 != "default").then(|| entry.id.0.clone()))
-        }
+        "OPENCLAW_PROFILE" => entry.profile.clone().or_else(|| (entry.id.0 != "default").then(|| entry.id.0.clone())),
         _ => None,
     };
     let mut home = discover(env, account).remove(0);
@@ -220,7 +218,11 @@ pub fn keep_command(dir: &Path, command: &ChildCommand) -> std::io::Result<()> {
         cwd: command.cwd.clone(),
         log_dir: command.log_dir.clone(),
     };
-    write_atomic(&dir.join("command.json"), &serde_json::to_vec(&note).map_err(std::io::Error::other)?, Durability::Fast)
+    write_atomic(
+        &dir.join("command.json"),
+        &serde_json::to_vec(&note).map_err(std::io::Error::other)?,
+        Durability::Fast,
+    )
 }
 
 /// A person's own command line as our child.

@@ -67,6 +67,11 @@ impl Voice {
     /// The belief about a gateway changed.
     pub fn changed(&self, report: &Report) {
         let mut verdicts = self.verdicts.borrow_mut();
+        // A late reply is looked into at once, but it is worth a word only when it becomes an incident, which has its
+        // own.
+        if matches!(report.verdict, Verdict::Suspect | Verdict::Unknown) {
+            return;
+        }
         if verdicts.insert(report.id.clone(), report.verdict) == Some(report.verdict) {
             return;
         }

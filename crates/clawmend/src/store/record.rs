@@ -61,10 +61,10 @@ impl IncidentRecord {
     /// Takes the next event.
     pub fn apply(&mut self, event: &IncidentEvent) {
         match &event.what {
-            What::Opened { onset, onset_uncertainty_ms, .. } => {
+            What::Opened { onset, onset_uncertainty_ms, detected_after_ms, .. } => {
                 (self.opened_at, self.opened_mono) = (event.wall, event.mono);
                 (self.onset_at, self.onset_uncertainty_ms) = (*onset, *onset_uncertainty_ms);
-                self.detected_after_ms = Some(between(*onset, event.wall));
+                self.detected_after_ms = Some(*detected_after_ms);
             }
             What::Diagnosed { cause } => self.cause = Some((cause.code().to_owned(), cause.detail().to_owned())),
             What::Acted { action, .. } if action.is_start() => self.start_seen(event),

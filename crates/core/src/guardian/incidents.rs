@@ -129,7 +129,12 @@ impl Guardian {
         self.down_since = onset;
         self.last_action = None;
         self.told = None;
-        let opened = What::Opened { onset: now.wall_of(onset), onset_uncertainty_ms: uncertainty_ms, incarnation };
+        let opened = What::Opened {
+            onset: now.wall_of(onset),
+            onset_uncertainty_ms: uncertainty_ms,
+            detected_after_ms: suspected.since(onset),
+            incarnation,
+        };
         self.record(now, opened, out);
         out.push(Output::Persist);
     }
@@ -170,16 +175,22 @@ impl Guardian {
     }
 
     fn note_serving(&mut self, now: Now, out: &mut Vec<Output>) {
-        let answering = matches!(&self.life, Life::Alive(life) if life.answering() && life.drain_by.is_none());
+        let answering = match &self.life {
+            Life::Alive(life) => life.answering() && life.drain_by.is_none() && life.asked_to_end.is_none(),
+            Life::Absent(_) | Life::Unknown => false,
+        };
+        let serving =
+            answering && matches!(self.belief.verdict, Verdict::Healthy | Verdict::Degraded | Verdict::Starting);
         let Some(incident) = &mut self.memory.incident else { return };
-        if answering && incident.serving_after_ms.is_none() && self.belief.verdict != Verdict::Down {
+        if serving && incident.serving_after_ms.is_none() {
             incident.serving_after_ms = Some(now.mono.since(incident.onset));
             if incident.cause.is_none() {
                 incident.cause = Some(Cause::Stalled);
             }
             self.record(now, What::Serving, out);
             out.push(Output::Persist);
-        } else if !answering && self.belief.verdict == Verdict::Down {
+        } else if !answering && incident.serving_after_ms.is_some() && self.belief.verdict == Verdict::Down {
+            // It fell again within the same incident.
             incident.serving_after_ms = None;
         }
     }

@@ -338,10 +338,11 @@ impl Guardian {
             || self.started.is_some()
     }
 
-    pub(super) fn start_is_done(&mut self) {
+    /// A new process is the best answer to a start.
+    pub(super) fn start_is_done(&mut self, now: Now, out: &mut Vec<Output>) {
         self.started = None;
-        if self.outstanding.as_ref().is_some_and(|outstanding| outstanding.action.is_start()) {
-            self.outstanding = None;
+        if let Some(outstanding) = self.outstanding.take_if(|outstanding| outstanding.action.is_start()) {
+            self.record(now, What::Result { directive: outstanding.id, result: ActionResult::Done }, out);
         }
     }
 

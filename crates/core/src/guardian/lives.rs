@@ -62,7 +62,7 @@ impl Guardian {
         self.changed_since_start = false;
         self.config_at_start = self.around.config.as_ref().map_or(0, |config| config.fingerprint);
         self.life = Life::Alive(Box::new(Alive::new(appeared, now.mono)));
-        self.start_is_done();
+        self.start_is_done(now, out);
         self.quiet = false;
         self.well_since = None;
         if let Some(incident) = &mut self.memory.incident {

@@ -35,17 +35,23 @@ impl Judgement {
     }
 }
 
+/// How long a gateway that answers may be silent about its readiness before it is taken for ready.
+const UNHEARD_MS: u64 = 30_000;
+
 /// Judges a live process. Degradation while serving is judged by [`super::reasons`].
 #[must_use]
 pub fn judge(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> Judgement {
     if let Some(judgement) = judge_stopped(life, policy, now) {
         return judgement;
     }
-    if let Some(deadline) = life.drain_by {
+    let asked = life.asked_to_end.filter(|_| life.answering()).map(|asked| asked.plus(policy.drain_ms));
+    if let Some(deadline) = life.drain_by.or(asked) {
         return judge_drain(deadline, policy, now);
     }
     if life.answering() {
-        return if life.starting || life.readiness.starting() {
+        // It listens before it is ready: until it has said so itself, it is young.
+        let unheard = life.readiness_at.is_none() && life.served.is_some_and(|at| now.since(at) < UNHEARD_MS);
+        return if life.starting || life.readiness.starting() || unheard {
             Judgement::plain(Verdict::Starting)
         } else {
             Judgement::plain(Verdict::Healthy)

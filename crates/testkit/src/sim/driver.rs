@@ -39,7 +39,7 @@ pub struct Life<B: Brain> {
     readiness_at: u64,
     wake_at: u64,
     asked: Option<(u64, bool)>,
-    under_way: Option<DirectiveId>,
+    under_way: Option<(DirectiveId, u64, Option<Incarnation>)>,
     outputs_in_a_row: u32,
     last_output_at: u64,
 }
@@ -218,8 +218,11 @@ impl<B: Brain> Life<B> {
     }
 
     fn issue(&mut self, directive: &Directive) {
-        self.world.issue(directive, self.under_way);
-        self.under_way = Some(directive.id);
+        let now = self.world.now;
+        // A directive that nobody answered for so long was given up.
+        let fresh = self.under_way.as_ref().filter(|(_, since, _)| now - since < 15_000).map(|(id, ..)| *id);
+        self.world.issue(directive, fresh);
+        self.under_way = Some((directive.id, now, directive.target.clone()));
     }
 
     fn record(&mut self, what: &What) {
@@ -256,7 +259,9 @@ impl<B: Brain> Life<B> {
         let Some((_, evidence)) = self.world.inbox.pop_front() else { return false };
         let now = self.world.now;
         match &evidence {
-            Evidence::Result { directive, .. } if self.under_way == Some(*directive) => self.under_way = None,
+            Evidence::Result { directive, .. } => {
+                self.under_way.take_if(|(id, ..)| id == directive);
+            }
             Evidence::Person(wish) => self.world.heard(wish),
             Evidence::ForeignJob(JobKind::Stop) => self.world.told_stop = true,
             Evidence::Appeared(_) => {
@@ -265,12 +270,27 @@ impl<B: Brain> Life<B> {
                 self.readiness_at = now;
                 self.asked = None;
             }
-            Evidence::Gone(_) => {
+            Evidence::Gone(gone) => {
+                // What was meant for a life that is over does nothing any more.
+                self.under_way.take_if(|(_, _, target)| target.as_ref() == Some(&gone.incarnation));
                 self.look_at = NEVER;
                 self.probe_at = NEVER;
                 self.asked = None;
             }
-            _ => {}
+            Evidence::NotThere
+            | Evidence::Process(_)
+            | Evidence::Listener(_)
+            | Evidence::Http(_)
+            | Evidence::Rpc(_)
+            | Evidence::Service(_)
+            | Evidence::ForeignJob(JobKind::Start | JobKind::Restart)
+            | Evidence::Log(_)
+            | Evidence::Config(_)
+            | Evidence::Disk(_)
+            | Evidence::LockHolder(_)
+            | Evidence::Surroundings(_)
+            | Evidence::Guard(_)
+            | Evidence::FlagFile(_) => {}
         }
         if self.world.oracle.aloud && !matches!(evidence, Evidence::Log(_)) {
             self.world.oracle.log(now, || format!("evidence: {evidence:?}"));
@@ -340,7 +360,8 @@ impl<B: Brain> Life<B> {
             return;
         }
         self.probe_at = now + u64::from(self.cadence.http_ms);
-        let (starting, readiness) = (process.stage == Stage::Sidecars, self.cadence.readiness || self.readiness_at <= now);
+        let (starting, readiness) =
+            (process.stage == Stage::Sidecars, self.cadence.readiness || self.readiness_at <= now);
         let at = self.now();
         if let Evidence::Http(seen) = &mut self.http {
             seen.endpoint = Endpoint::Healthz;

@@ -28,7 +28,8 @@ impl World {
     /// A directive left the guard.
     pub fn issue(&mut self, directive: &Directive, under_way: Option<DirectiveId>) {
         let now = self.now;
-        self.oracle.log(now, || format!("guard: {} ({}) #{}", directive.action.name(), directive.reason, directive.id.0));
+        self.oracle
+            .log(now, || format!("guard: {} ({}) #{}", directive.action.name(), directive.reason, directive.id.0));
         self.judge_issue(directive, under_way);
         let rng = &mut self.rng;
         let delay = match directive.action {
@@ -42,8 +43,7 @@ impl World {
             Action::Kill | Action::Sweep => fitted::FSYNC.sample(rng),
             Action::StartChannel { .. } => fitted::CHANNEL_START.sample(rng),
         };
-        let effect =
-            Effect { id: directive.id, target: directive.target.clone(), action: directive.action.clone() };
+        let effect = Effect { id: directive.id, target: directive.target.clone(), action: directive.action.clone() };
         self.effects.push((now + delay, effect));
     }
 

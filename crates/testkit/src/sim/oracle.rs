@@ -211,7 +211,13 @@ impl Oracle {
         self.log(at, || format!("## fault {fault:?}"));
         *self.tally.injected.entry(fault).or_default() += 1;
         if self.open.len() < Self::OPEN {
-            self.open.push(Expect { fault, onset: at, found: None, started: None, start_by, cancelled: false });
+            // More of the same within one incident is not named again.
+            let again = self.named.is_some_and(|code| fault.causes().contains(&code));
+            let found = again.then_some(at);
+            if again {
+                *self.tally.found.entry(fault).or_default() += 1;
+            }
+            self.open.push(Expect { fault, onset: at, found, started: None, start_by, cancelled: false });
         }
     }
 
@@ -227,7 +233,9 @@ impl Oracle {
         for expect in &mut self.open {
             if expect.found.is_none() && expect.fault.causes().contains(&code) {
                 expect.found = Some(at);
-                Tally::note(&mut self.tally.found_ms, expect.fault, at - expect.onset);
+                if !expect.cancelled {
+                    Tally::note(&mut self.tally.found_ms, expect.fault, at - expect.onset);
+                }
                 *self.tally.found.entry(expect.fault).or_default() += 1;
             }
         }
@@ -250,7 +258,9 @@ impl Oracle {
                 }
                 expect.started = Some(at);
                 expect.start_by = NEVER;
-                Tally::note(&mut self.tally.start_ms, expect.fault, at - expect.onset);
+                if !expect.cancelled {
+                    Tally::note(&mut self.tally.start_ms, expect.fault, at - expect.onset);
+                }
             }
         }
     }

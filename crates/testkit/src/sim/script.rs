@@ -133,7 +133,8 @@ impl World {
         }
         let by = self.start_bound() + 100;
         self.oracle.inject(fault, self.now, by);
-        if self.own_restart || self.wishes.restart {
+        let ending = self.process.as_ref().is_some_and(|process| process.drains_well() || process.term_waits());
+        if self.own_restart || self.wishes.restart || ending {
             // It was about to come back anyway: a planned restart is a fair name for that.
             self.excuse();
         }
@@ -405,16 +406,22 @@ impl World {
                 self.wishes.restart = false;
                 self.oracle.overtaken();
                 self.later.retain(|(_, later)| *later != Later::CrashAgain);
-                self.stop_said_at = Some(self.now);
+                self.word_given(5_000);
             }
             Wish::Start => {
                 self.wishes = Default::default();
-                self.wishes.start = self.process.is_none();
+                let ending = |process: &Process| matches!(process.stage, Stage::Draining(_) | Stage::Closing(_));
+                self.wishes.start = self.process.as_ref().is_none_or(|process| ending(process) || process.term_waits());
                 self.told_stop = false;
-                self.stop_said_at = None;
+                self.word_given(8_000);
             }
             Wish::Restart => self.wishes.restart = true,
         }
+    }
+
+    fn word_given(&mut self, within: u64) {
+        self.wish_said = self.now;
+        self.wish_due = self.now + within;
     }
 
     pub(super) fn carry_on(&mut self, later: Later) {

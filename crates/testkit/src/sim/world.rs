@@ -144,8 +144,10 @@ pub struct World {
     pub sleep_ms: u64,
     /// Starts by the guard's hand.
     pub our_starts: VecDeque<u64>,
-    /// When a stop was said to the guard that is still in force.
-    pub stop_said_at: Option<u64>,
+    /// By when a wish that was said to the guard must show.
+    pub wish_due: u64,
+    /// When it was said.
+    pub wish_said: u64,
 }
 
 impl World {
@@ -197,7 +199,8 @@ impl World {
             out_since: 0,
             sleep_ms: 0,
             our_starts: VecDeque::with_capacity(256),
-            stop_said_at: None,
+            wish_due: NEVER,
+            wish_said: 0,
         }
     }
 
@@ -215,7 +218,7 @@ impl World {
     #[must_use]
     pub fn next_at(&self) -> u64 {
         let mut at = self.script_at.min(self.settle_at).min(self.monitor_at).min(self.log_at);
-        at = at.min(self.oracle.next_at());
+        at = at.min(self.oracle.next_at()).min(self.wish_due);
         if self.form == Form::Systemd {
             at = at.min(self.unit.next_at);
         }
@@ -261,6 +264,9 @@ impl World {
         }
         if self.oracle.next_at() <= now {
             return self.deadline();
+        }
+        if self.wish_due <= now {
+            return self.wish_due();
         }
         if self.script_at <= now {
             self.inject();
@@ -317,7 +323,10 @@ impl World {
             Form::Child | Form::Launchd | Form::ScheduledTask | Form::Foreign => 1,
         };
         let restarts_by_exit = self.by_exit;
-        self.tell(delay, Evidence::Appeared(Appeared { incarnation, age_ms: delay, by, at_boot: false, restarts_by_exit }));
+        self.tell(
+            delay,
+            Evidence::Appeared(Appeared { incarnation, age_ms: delay, by, at_boot: false, restarts_by_exit }),
+        );
         self.unit_changed();
         self.oracle.started(now, |fault| !matches!(fault, Fault::Suppressed | Fault::ChannelDeaf));
     }
@@ -384,7 +393,10 @@ impl World {
         let grows = self.process.as_ref().is_some_and(|process| {
             process.turns()
                 && process.flaw.is_none()
-                && matches!(process.stage, Stage::Exec | Stage::Failing(_) | Stage::Booting | Stage::Sidecars | Stage::Inner)
+                && matches!(
+                    process.stage,
+                    Stage::Exec | Stage::Failing(_) | Stage::Booting | Stage::Sidecars | Stage::Inner
+                )
         });
         if grows {
             self.tell_log(LogSign::Grew);
@@ -421,6 +433,9 @@ impl World {
         if suppressed && !self.oracle.open.iter().any(|expect| expect.fault == Fault::Suppressed) {
             let by = if self.rpc { now + 420_000 } else { NEVER };
             self.oracle.inject(Fault::Suppressed, now, by);
+            if self.wishes.paused {
+                self.excuse();
+            }
         }
         if suppressed {
             // OpenClaw's own monitor: after the window, at its next tick of 5 min.
@@ -511,6 +526,10 @@ impl World {
                 self.ledger.push_back(process.born);
             }
         }
+        if process.flaw.is_some() {
+            // Ended for its flaw; the next start may be paced.
+            self.oracle.open.iter_mut().for_each(|expect| expect.start_by = expect.start_by.max(now + 36_000));
+        }
         self.last_end = now;
         self.last_ready_ms = process.ready_at.map_or(0, |at| now - at);
         self.short_lives = if self.last_ready_ms >= 15_000 { 0 } else { self.short_lives + 1 };
@@ -594,10 +613,43 @@ impl World {
         if let Some(process) = &mut self.process {
             process.slept(woke, by);
         }
-        if let Some(said) = &mut self.stop_said_at {
-            *said += by;
-        }
+        self.wish_due = self.wish_due.saturating_add(by);
         self.oracle.allow(by + 20_000);
+    }
+
+    /// A person's word must have been kept by now: gone (or ending) after a stop, there after a start.
+    fn wish_due(&mut self) {
+        let now = self.now;
+        self.wish_due = NEVER;
+        if self.out_kind != Out::No {
+            self.wish_due = now + 15_000;
+            return;
+        }
+        match &self.process {
+            Some(process) if self.wishes.stopped => {
+                let ending = matches!(process.stage, Stage::Draining(Then::Exit) | Stage::Closing(Then::Exit));
+                if process.term_waits() || ending {
+                    self.wish_due = now + 60_000;
+                    let asked_long_ago = self.wish_said + 345_000 + 330_000 < now;
+                    if asked_long_ago && process.held().is_none() && !process.drains_well() {
+                        self.oracle.broke(now, "not_stopped", "it lives long after a person stopped it");
+                        self.wish_due = NEVER;
+                    }
+                } else {
+                    self.oracle.broke(now, "not_stopped", format!("{:?} although a person stopped it", process.stage));
+                }
+            }
+            None if self.wishes.start => {
+                let since = now.saturating_sub(self.last_end.max(self.wish_said));
+                if since < 8_000 {
+                    self.wish_due = now + 8_000;
+                } else {
+                    self.oracle.broke(now, "not_started", "a person said start, and nothing runs");
+                }
+            }
+            Some(_) if self.wishes.start => self.wish_due = now + 10_000,
+            Some(_) | None => {}
+        }
     }
 
     /// Something should have happened by now.

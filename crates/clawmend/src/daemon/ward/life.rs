@@ -1,9 +1,9 @@
 //! Births and ends, as keeper, service manager and kernel tell them.
 
-use super::Ward;
 use super::super::body::{Body, Child};
 use super::super::news::News;
 use super::super::senses::Senses;
+use super::Ward;
 use crate::host::pidfd::ExitWatch;
 use crate::host::process;
 use crate::keeper::protocol::{Ended, Event, Spawned, State};
@@ -13,9 +13,7 @@ use crate::service::{Look, ServiceEvent};
 use clawmend_core::directive::DirectiveId;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::health::Verdict;
-use clawmend_core::observation::{
-    Appeared, Endpoint, Evidence, Exit, Gone, HttpOutcome, HttpSeen, RpcSeen,
-};
+use clawmend_core::observation::{Appeared, Endpoint, Evidence, Exit, Gone, HttpOutcome, HttpSeen, RpcSeen};
 use clawmend_core::time::{Moment, Now};
 use clawmend_core::wish::Wish;
 use std::time::Duration;
@@ -260,13 +258,7 @@ impl Ward {
             let age_ms = process::age_ms(&life, now).unwrap_or(0);
             self.appeared(
                 now,
-                Appeared {
-                    incarnation: life,
-                    age_ms,
-                    by: None,
-                    at_boot: look.started_at_boot,
-                    restarts_by_exit: true,
-                },
+                Appeared { incarnation: life, age_ms, by: None, at_boot: look.started_at_boot, restarts_by_exit: true },
             );
         }
         self.observe(now, &Evidence::Service(look.seen.clone()));

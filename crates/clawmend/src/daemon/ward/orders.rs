@@ -3,9 +3,9 @@
 //! Invariant: a directive that follows a wish waits until that wish is durable (within a limit: a full disk must not
 //! stop a person's stop); a kill waits until it is on record.
 
-use super::Ward;
 use super::super::body::{Body, note_beside};
 use super::super::news::News;
+use super::Ward;
 use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
 use crate::store::{Receipt, Store};
@@ -118,7 +118,12 @@ async fn put_on_record(store: &Store, runtime: &Path, gateway: &GatewayId, direc
 }
 
 /// Tells the loop how it went. A new life comes first, so that its start is known to be ours.
-async fn answer(news: &super::super::news::Sender, directive: &Directive, result: ActionResult, spawned: Option<Spawned>) {
+async fn answer(
+    news: &super::super::news::Sender,
+    directive: &Directive,
+    result: ActionResult,
+    spawned: Option<Spawned>,
+) {
     if let Some(child) = spawned {
         let state = State {
             pid: 0,
