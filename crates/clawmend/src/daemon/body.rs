@@ -208,7 +208,7 @@ fn nonce() -> Result<String, getrandom::Error> {
 #[derive(Debug)]
 pub enum Body {
     /// Our keeper.
-    Child(Child),
+    Child(Box<Child>),
     /// A service manager.
     Service(Unit),
     /// Nobody that we know of.

@@ -339,7 +339,7 @@ impl Context {
                 if let Err(error) = setup::keep_command(dir, &command) {
                     tracing::warn!(%error, "the command could not be noted for a later guard");
                 }
-                Body::Child(Child::new(command, dir.to_owned()))
+                Body::Child(Box::new(Child::new(command, dir.to_owned())))
             }
             Holding::Unit(manager, name) => {
                 let (unit, events) = crate::service::watch(manager, name)

@@ -322,6 +322,9 @@ impl Guardian {
             JobKind::Stop => {
                 self.memory.unit_stopped = true;
                 self.revived_by_us = self.starting_it();
+                // It comes after whatever a person asked of us before.
+                self.start_wished = false;
+                self.memory.restart_wished = false;
             }
             JobKind::Start if self.rested => self.started_by_others(now, now.mono, false, out),
             JobKind::Restart if matches!(self.life, Life::Alive(_)) => {

@@ -167,7 +167,8 @@ fn is_gateway(pid: u32) -> bool {
     let arguments: Vec<String> =
         line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
     let program = arguments.first().map(String::as_str).unwrap_or_default();
-    if program.starts_with("openclaw-gateway") {
+    // While it boots its title is `openclaw` alone, without arguments.
+    if program == "openclaw" || program.starts_with("openclaw-gateway") {
         return true;
     }
     let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();

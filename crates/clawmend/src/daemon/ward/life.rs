@@ -28,16 +28,17 @@ const ENDS_REMEMBERED: usize = 16;
 impl Ward {
     /// What follows from evidence that came from beside the loop.
     pub(super) fn follow_up(&mut self, now: Now, evidence: &Evidence) {
-        match evidence {
-            Evidence::Http(HttpSeen { endpoint: Endpoint::Healthz, outcome: HttpOutcome::Ok, .. }) if !self.rpc_up => {
+        if let Evidence::Http(HttpSeen { endpoint, outcome, .. }) = evidence {
+            if *endpoint == Endpoint::Healthz && *outcome == HttpOutcome::Ok && !self.rpc_up {
                 self.subscribe();
             }
-            Evidence::Http(HttpSeen { outcome: HttpOutcome::Refused | HttpOutcome::Broken, .. }) => {
+            if matches!(outcome, HttpOutcome::Refused | HttpOutcome::Broken) {
                 // The socket may have moved: look again before the next knock.
                 self.next.listener = now.mono;
             }
-            Evidence::Rpc(RpcSeen::Shutdown { .. }) => self.next.probe = now.mono,
-            _ => {}
+        }
+        if let Evidence::Rpc(RpcSeen::Shutdown { .. }) = evidence {
+            self.next.probe = now.mono;
         }
     }
 

@@ -67,9 +67,10 @@ impl Ward {
             if directive.action.is_kill() {
                 put_on_record(&store, &runtime, &gateway, &directive).await;
             }
-            let (result, spawned) = match &directive.action {
-                Action::StartChannel { channel, account } => (rpc.start_channel(channel, account).await, None),
-                _ => body.act(&directive).await,
+            let (result, spawned) = if let Action::StartChannel { channel, account } = &directive.action {
+                (rpc.start_channel(channel, account).await, None)
+            } else {
+                body.act(&directive).await
             };
             if directive.action.is_kill() {
                 drop(store.settled(&gateway, directive.id));
