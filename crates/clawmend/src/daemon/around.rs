@@ -169,8 +169,7 @@ impl Around {
     }
 
     fn look_at_disk(&self, found: &mut Vec<Evidence>) {
-        if let Ok(free_bytes) = disk::free_bytes(&self.home.state_dir) {
-            let writable = free_bytes > 0 && disk::check_writable(&self.home.state_dir).is_ok();
+        if let Ok(disk::Space { free_bytes, writable }) = disk::space(&self.home.state_dir) {
             found.push(Evidence::Disk(DiskSeen { free_bytes, writable }));
         }
     }
