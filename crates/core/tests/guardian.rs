@@ -585,3 +585,31 @@ fn a_full_disk_that_is_understood_late_is_answered_when_it_is_freed() {
     scene.see(&Evidence::Disk(seen));
     assert_eq!(scene.actions(), [Action::Spawn]);
 }
+
+#[test]
+fn an_end_that_the_keeper_tells_twice_is_counted_once() {
+    let mut scene = Scene::healthy_child();
+    scene.end(KILLED);
+    let memory = scene.guardian.memory().clone();
+    let profile = scene.guardian.profile().clone();
+    scene.guardian = Guardian::new(profile, Policy::adaptive(), memory, scene.now);
+    scene.end(KILLED);
+    assert_eq!(scene.guardian.memory().unclean.count(scene.now.mono, 300_000), 1);
+}
+
+#[test]
+fn a_start_that_a_person_asked_for_survives_the_death_of_the_guard() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::Person(Wish::Stop));
+    let stop = scene.one();
+    scene.done(&stop);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Deactivating, None);
+    scene.see(&Evidence::Person(Wish::Start));
+    assert!(scene.actions().is_empty(), "the stop is still under way");
+    let memory = scene.guardian.memory().clone();
+    let profile = scene.guardian.profile().clone();
+    scene.guardian = Guardian::new(profile, Policy::adaptive(), memory, scene.now);
+    scene.unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+    assert_eq!(scene.actions(), [Action::StartUnit { reset_limit: false }]);
+}
