@@ -372,6 +372,31 @@ fn a_slow_boot_that_progresses_is_not_interrupted() {
 }
 
 #[test]
+fn a_silence_between_the_first_answer_and_readiness_belongs_to_the_start() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    scene.ways = Ways { burn_ms: 450, ..Ways::unlistened(450) };
+    scene.run(8);
+    let starting = Readiness { failing: vec!["startup-sidecars".into()], ..Readiness::default() };
+    scene.http(Endpoint::Healthz, HttpOutcome::Ok);
+    scene.http(Endpoint::Readyz, HttpOutcome::Readiness(starting));
+    scene.ways = Ways { answer: HttpOutcome::TimedOut, burn_ms: 450, ..Ways::well() };
+    scene.run(20);
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    assert!(!scene.out.iter().any(opened), "a start is no incident");
+    scene.ways = Ways::well();
+    scene.run(1);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    scene.ways = Ways::spinning();
+    scene.run(5);
+    assert_eq!(scene.guardian.verdict(), Verdict::Suspect, "once it was ready, a silence is suspicious");
+}
+
+#[test]
 fn a_drain_is_waited_for() {
     let mut scene = Scene::healthy_child();
     scene.see(&Evidence::Person(Wish::Restart));

@@ -87,6 +87,12 @@ impl Around {
         &self.flag_file
     }
 
+    /// A change was seen that must stand still before it is believed: look again soon.
+    #[must_use]
+    pub const fn unsettled(&self) -> bool {
+        self.unsettled
+    }
+
     /// What authorises us at the gateway's RPC.
     #[must_use]
     pub fn credential(&self) -> Credential {

@@ -35,6 +35,8 @@ use tokio::sync::mpsc;
 
 /// Looks at the surroundings.
 const AROUND_EVERY_MS: u64 = 1_000;
+/// The same while a file has just changed, so that a mended config is answered well within 2 s.
+const AROUND_UNSETTLED_MS: u64 = 250;
 /// `/readyz` while all is well.
 const READINESS_EVERY_MS: u64 = 5_000;
 /// The listener and its owner while all is well.
@@ -160,10 +162,11 @@ impl Ward {
     fn on_time(&mut self, now: Now) {
         let soon = now.mono.plus(TOGETHER_MS);
         if self.next.around <= soon {
-            self.next.around = now.mono.plus(AROUND_EVERY_MS);
             let mut found = Vec::new();
             let down = matches!(self.guardian.verdict(), Verdict::Down | Verdict::Starting);
             self.around.look(now, down, &mut found);
+            let pause = if self.around.unsettled() { AROUND_UNSETTLED_MS } else { AROUND_EVERY_MS };
+            self.next.around = now.mono.plus(pause);
             for evidence in &found {
                 self.observe(now, evidence);
             }

@@ -63,7 +63,7 @@ pub fn judge(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> Judge
     if life.startup_failed {
         return Judgement::down(Cause::NotListening);
     }
-    if life.served.is_none() {
+    if life.served.is_none() || life.coming_up() {
         return judge_boot(life, boots, policy, now);
     }
     if let Some(back_by) = life.back_by

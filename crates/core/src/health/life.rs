@@ -398,6 +398,13 @@ impl Alive {
         self.first_miss.is_none() && self.last_ok.is_some()
     }
 
+    /// It answered before, but by its own last word its start was not over: its event loop is busy with that for
+    /// seconds on end between its first `/healthz` and `/readyz` (OpenClaw 2026.9.6 on a loaded machine).
+    #[must_use]
+    pub fn coming_up(&self) -> bool {
+        self.starting || self.readiness.starting()
+    }
+
     /// How long it has been silent.
     #[must_use]
     pub fn silent_ms(&self, now: Moment) -> u64 {
