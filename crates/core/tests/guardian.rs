@@ -397,6 +397,21 @@ fn a_silence_between_the_first_answer_and_readiness_belongs_to_the_start() {
 }
 
 #[test]
+fn a_start_that_was_held_gets_its_time_after_that() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    scene.ways = Ways { held: Some(Held::Frozen), ..Ways::unlistened(0) };
+    scene.run(300);
+    scene.ways = Ways::unlistened(450);
+    scene.run(30);
+    assert_eq!(scene.actions(), [], "it could do nothing while it was held");
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+}
+
+#[test]
 fn a_drain_is_waited_for() {
     let mut scene = Scene::healthy_child();
     scene.see(&Evidence::Person(Wish::Restart));
