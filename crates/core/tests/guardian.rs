@@ -9,7 +9,8 @@ use clawmend_core::health::Verdict;
 use clawmend_core::incident::{Outcome, What};
 use clawmend_core::observation::{
     ActiveState, Appeared, ConfigSeen, ConfigValidity, Endpoint, Evidence, Exit, Gone, GuardSelf, Held, HttpOutcome,
-    HttpSeen, JobKind, Limits, Listener, LogSign, ProcessSample, Readiness, RunState, ServiceSeen,
+    HttpSeen, JobKind, Limits, Listener, LockHolder, LogSign, ProcessSample, Readiness, RunState, ServiceSeen,
+    Surroundings,
 };
 use clawmend_core::policy::Policy;
 use clawmend_core::time::{Moment, Now, Wall};
@@ -448,6 +449,46 @@ fn a_refusal_waits_for_its_cause_to_change_and_no_longer() {
     let report = scene.guardian.report();
     assert!(matches!(report.cause, Some(Cause::RefusedToStart { reason: RefusalReason::Config, .. })), "{report:?}");
     scene.see(&Evidence::Config(ConfigSeen { fingerprint: 3, validity: ConfigValidity::Valid }));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn its_own_lock_is_no_other_gateway_and_its_end_is_no_invitation() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 1, validity: ConfigValidity::Valid }));
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    let holder = LockHolder { pid: scene.pid, same_home: true, healthy: true, name: "openclaw".into() };
+    scene.see(&Evidence::LockHolder(holder));
+    scene.pass(20_000);
+    let text = "another gateway instance is already listening".to_owned();
+    scene.see(&Evidence::Log(LogSign::Refused { text, reason: RefusalReason::Port }));
+    scene.end(Exit::Code { code: 1 });
+    scene.see(&Evidence::Surroundings(Surroundings::LockFreed));
+    scene.idle(20);
+    assert_eq!(scene.actions(), [], "the port is still taken: the next try comes with the slow timer");
+    let report = scene.guardian.report();
+    assert!(matches!(report.cause, Some(Cause::RefusedToStart { reason: RefusalReason::Port, .. })), "{report:?}");
+    scene.idle(20);
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_start_after_a_stop_by_a_person_is_no_incident() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Person(Wish::EmergencyStop));
+    let stop = scene.one();
+    assert_eq!(scene.guardian.verdict(), Verdict::Draining, "it still runs");
+    scene.done(&stop);
+    scene.end(Exit::Code { code: 0 });
+    assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+    scene.pass(10_000);
+    scene.see(&Evidence::Person(Wish::Start));
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    assert!(!scene.out.iter().any(opened));
     assert_eq!(scene.actions(), [Action::Spawn]);
 }
 
