@@ -619,3 +619,78 @@ fn a_guard_that_comes_back_answers_the_exit_that_was_kept_for_it() {
     scene.end(Exit::Code { code: 0 });
     assert_eq!(scene.actions(), [Action::Spawn]);
 }
+
+#[test]
+fn a_remedy_that_did_not_help_is_recorded_as_such_and_a_person_hears_after_half_an_hour() {
+    let mut scene = Scene::healthy_child();
+    scene.ways = Ways::unlistened(2);
+    let (_, directive) = scene.until_asked(60);
+    scene.done(&directive);
+    scene.end(Exit::Code { code: 0 });
+    let mut records = Vec::new();
+    // Every new life dies at once, for forty minutes.
+    for _ in 0..2_400 {
+        let outputs = std::mem::take(&mut scene.out);
+        for output in outputs {
+            match output {
+                Output::Do(directive) if directive.action.is_start() => {
+                    scene.done(&directive);
+                    scene.appear(Some(&directive));
+                    scene.pass(50);
+                    scene.end(Exit::Code { code: 1 });
+                }
+                Output::Do(directive) => scene.done(&directive),
+                Output::Record(event) => records.push(event.what),
+                Output::Remember(_) | Output::Persist | Output::Changed => {}
+            }
+        }
+        scene.idle(1);
+    }
+    assert!(records.iter().any(|what| matches!(what, What::Ineffective { .. })), "{records:?}");
+    let told = records.iter().filter(|what| matches!(what, What::Escalated { .. })).count();
+    assert_eq!(told, 1, "a person hears of it, once");
+}
+
+#[test]
+fn a_full_disk_that_is_understood_late_is_answered_when_it_is_freed() {
+    use clawmend_core::observation::DiskSeen;
+    let mut scene = Scene::healthy_child();
+    scene.end(Exit::Code { code: 78 });
+    let mut seen = DiskSeen { free_bytes: 0, writable: false };
+    scene.see(&Evidence::Disk(seen));
+    let cause = scene.guardian.report().cause;
+    assert!(matches!(cause, Some(Cause::RefusedToStart { reason: RefusalReason::Disk, .. })), "{cause:?}");
+    scene.idle(120);
+    assert!(scene.actions().is_empty());
+    seen = DiskSeen { free_bytes: 10 << 30, writable: true };
+    scene.see(&Evidence::Disk(seen));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn an_end_that_the_keeper_tells_twice_is_counted_once() {
+    let mut scene = Scene::healthy_child();
+    scene.end(KILLED);
+    let memory = scene.guardian.memory().clone();
+    let profile = scene.guardian.profile().clone();
+    scene.guardian = Guardian::new(profile, Policy::adaptive(), memory, scene.now);
+    scene.end(KILLED);
+    assert_eq!(scene.guardian.memory().unclean.count(scene.now.mono, 300_000), 1);
+}
+
+#[test]
+fn a_start_that_a_person_asked_for_survives_the_death_of_the_guard() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::Person(Wish::Stop));
+    let stop = scene.one();
+    scene.done(&stop);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Deactivating, None);
+    scene.see(&Evidence::Person(Wish::Start));
+    assert!(scene.actions().is_empty(), "the stop is still under way");
+    let memory = scene.guardian.memory().clone();
+    let profile = scene.guardian.profile().clone();
+    scene.guardian = Guardian::new(profile, Policy::adaptive(), memory, scene.now);
+    scene.unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+    assert_eq!(scene.actions(), [Action::StartUnit { reset_limit: false }]);
+}

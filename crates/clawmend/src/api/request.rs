@@ -35,7 +35,7 @@ pub enum Request {
     Resume,
     /// Stop the gateway in order and keep it stopped: [`Answer::Done`] when it has stopped.
     Stop,
-    /// Stop it at once, over reboots too: [`Answer::Done`] when it has stopped.
+    /// Stop it in order, and keep hands off, over reboots too: [`Answer::Done`] when it has stopped.
     EmergencyStop,
     /// End of a stop: [`Answer::Done`].
     Start,

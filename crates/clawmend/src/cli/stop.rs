@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Options of `stop`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// At once, also over a reboot; only `clawmend start` ends it
+    /// Also hands off, and also over a reboot; only `clawmend start` ends it
     #[arg(long)]
     emergency: bool,
 }

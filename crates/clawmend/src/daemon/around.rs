@@ -87,12 +87,6 @@ impl Around {
         &self.flag_file
     }
 
-    /// A change was seen that must stand still before it is believed: look again soon.
-    #[must_use]
-    pub const fn unsettled(&self) -> bool {
-        self.unsettled
-    }
-
     /// What authorises us at the gateway's RPC.
     #[must_use]
     pub fn credential(&self) -> Credential {
@@ -175,8 +169,7 @@ impl Around {
     }
 
     fn look_at_disk(&self, found: &mut Vec<Evidence>) {
-        if let Ok(free_bytes) = disk::free_bytes(&self.home.state_dir) {
-            let writable = free_bytes > 0 && disk::check_writable(&self.home.state_dir).is_ok();
+        if let Ok(disk::Space { free_bytes, writable }) = disk::space(&self.home.state_dir) {
             found.push(Evidence::Disk(DiskSeen { free_bytes, writable }));
         }
     }

@@ -214,7 +214,7 @@ fn kept_command(dir: &Path) -> Option<ChildCommand> {
 pub fn keep_command(dir: &Path, command: &ChildCommand) -> std::io::Result<()> {
     let note = CommandNote {
         argv: command.argv.clone(),
-        env: command.env.clone(),
+        env: command.env.iter().filter(|(name, _)| !secret(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
         env_remove: command.env_remove.clone(),
         cwd: command.cwd.clone(),
         log_dir: command.log_dir.clone(),
@@ -224,6 +224,11 @@ pub fn keep_command(dir: &Path, command: &ChildCommand) -> std::io::Result<()> {
         &serde_json::to_vec(&note).map_err(std::io::Error::other)?,
         Durability::Fast,
     )
+}
+
+/// A variable whose value is nobody's business. The keeper still has it from its own start.
+fn secret(name: &str) -> bool {
+    ["TOKEN", "PASSWORD", "SECRET", "KEY", "CREDENTIAL"].iter().any(|word| name.contains(word))
 }
 
 /// A person's own command line as our child.

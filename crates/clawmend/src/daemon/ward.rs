@@ -33,10 +33,11 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Looks at the surroundings.
+/// Looks at the surroundings while all is well.
 const AROUND_EVERY_MS: u64 = 1_000;
-/// The same while a file has just changed, so that a mended config is answered well within 2 s.
-const AROUND_UNSETTLED_MS: u64 = 250;
+/// The same while the gateway is down: a cure is to be answered within 2 s, and a config counts once it stood still
+/// for one look.
+const AROUND_DOWN_MS: u64 = 400;
 /// `/readyz` while all is well.
 const READINESS_EVERY_MS: u64 = 5_000;
 /// The listener and its owner while all is well.
@@ -163,10 +164,9 @@ impl Ward {
         let soon = now.mono.plus(TOGETHER_MS);
         if self.next.around <= soon {
             let mut found = Vec::new();
-            let down = matches!(self.guardian.verdict(), Verdict::Down | Verdict::Starting);
+            let down = self.guardian.verdict() == Verdict::Down;
+            self.next.around = now.mono.plus(if down { AROUND_DOWN_MS } else { AROUND_EVERY_MS });
             self.around.look(now, down, &mut found);
-            let pause = if self.around.unsettled() { AROUND_UNSETTLED_MS } else { AROUND_EVERY_MS };
-            self.next.around = now.mono.plus(pause);
             for evidence in &found {
                 self.observe(now, evidence);
             }

@@ -108,9 +108,9 @@ impl Guardian {
             reasons: &self.reasons,
             service: self.service.as_ref(),
             unit_stopped: self.memory.unit_stopped,
-            revived_by_us: self.revived_by_us,
+            revived_by_us: self.memory.revived_by_us,
             restart_wished: self.memory.restart_wished,
-            start_wished: self.start_wished,
+            start_wished: self.memory.start_wished,
             refusal: self.memory.refusal.as_ref(),
             pace: &self.memory.pace,
             unclean: &self.memory.unclean,
@@ -152,14 +152,14 @@ impl Guardian {
 
     /// It takes back a start of ours that overtook a person's stop.
     fn undoes(&self, action: &Action) -> bool {
-        *action == Action::StopUnit && self.memory.unit_stopped && self.revived_by_us
+        *action == Action::StopUnit && self.memory.unit_stopped && self.memory.revived_by_us
     }
 
     fn origin(&self, action: &Action) -> Origin {
         let standing = &self.memory.standing;
         let stop = standing.emergency || standing.desired == Desired::Stopped;
         let person = stop
-            || self.start_wished
+            || self.memory.start_wished
             || self.memory.restart_wished
             || self.undoes(action)
             || matches!(action, Action::EnableUnit { .. });
@@ -202,7 +202,7 @@ impl Guardian {
         let foreign_job = self.service.as_ref().and_then(|seen| seen.job);
         let foreign_stop = match foreign_job {
             Some(Job { kind: JobKind::Stop, ours: false }) => ForeignStop::Job,
-            _ if self.memory.unit_stopped && self.revived_by_us => ForeignStop::Overtaken,
+            _ if self.memory.unit_stopped && self.memory.revived_by_us => ForeignStop::Overtaken,
             _ if self.memory.unit_stopped => ForeignStop::Since,
             _ => ForeignStop::None,
         };

@@ -47,13 +47,13 @@ impl Guardian {
         let born = now.mono.minus(appeared.age_ms);
         if !ours && asked_for {
             self.started_by_others(now, born, appeared.at_boot, out);
-        } else if ours && self.memory.unit_stopped && !self.start_wished {
-            self.revived_by_us = true;
+        } else if ours && self.memory.unit_stopped && !self.memory.start_wished {
+            self.memory.revived_by_us = true;
         }
         self.memory.pace.starts.push(born);
         self.memory.restart_wished = false;
         self.memory.standing.ended_in_pause = false;
-        self.start_wished = false;
+        self.memory.start_wished = false;
         self.memory.refusal = None;
         self.swept = false;
         self.planned_end = false;
@@ -87,7 +87,7 @@ impl Guardian {
             standing.desired = Desired::Running;
             standing.stopped_at = None;
             self.memory.unit_stopped = false;
-            self.revived_by_us = false;
+            self.memory.revived_by_us = false;
             if standing.emergency {
                 // The person who started it said so; the guard still keeps its hands off.
                 standing.emergency = false;
@@ -195,9 +195,15 @@ impl Guardian {
     fn exit_counted(&mut self, now: Now, exit: Exit, out: &mut Vec<Output>) {
         let refused = self.refusal_of(exit);
         // Exit 78 leaves no mark in OpenClaw's boot ledger; a start that failed on a taken port does (`startup_failed`).
-        if !exit.is_clean() && !exit.is_refusal() {
+        let ended = match &self.life {
+            Life::Absent(absent) => absent.incarnation.clone(),
+            Life::Alive(_) | Life::Unknown => None,
+        };
+        let told_before = ended.is_some() && self.memory.counted == ended;
+        if !exit.is_clean() && !exit.is_refusal() && !told_before {
             self.memory.unclean.push(now.mono);
         }
+        self.memory.counted = ended;
         self.memory.own_fault = own_fault(exit);
         if let Some((reason, detail)) = refused {
             let (reason, detail) = self.own_look(reason, detail);
@@ -321,9 +327,9 @@ impl Guardian {
         match kind {
             JobKind::Stop => {
                 self.memory.unit_stopped = true;
-                self.revived_by_us = self.starting_it();
+                self.memory.revived_by_us = self.starting_it();
                 // It comes after whatever a person asked of us before.
-                self.start_wished = false;
+                self.memory.start_wished = false;
                 self.memory.restart_wished = false;
             }
             JobKind::Start if self.rested => self.started_by_others(now, now.mono, false, out),

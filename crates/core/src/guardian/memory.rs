@@ -3,6 +3,7 @@
 use crate::budget::{Pace, Window};
 use crate::diagnosis::Cause;
 use crate::directive::IncidentId;
+use crate::gateway::Incarnation;
 use crate::health::Boots;
 use crate::incident::{Incident, Outcome};
 use crate::plan::Refusal;
@@ -34,6 +35,12 @@ pub struct Memory {
     pub own_fault: bool,
     /// A person asked for a restart that has not happened yet.
     pub restart_wished: bool,
+    /// A person asked for a start that has not happened yet.
+    pub start_wished: bool,
+    /// A start of ours overtook a person's stop and has to be taken back.
+    pub revived_by_us: bool,
+    /// The last life whose end is in the budgets: a keeper may tell of it again to the next guard.
+    pub counted: Option<Incarnation>,
     /// The last incident that ended in a recovery.
     pub last_recovery: Option<Recovery>,
     /// Last directive id used.

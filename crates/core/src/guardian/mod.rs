@@ -58,8 +58,6 @@ pub struct Guardian {
     quiet: bool,
     outstanding: Option<issue::Outstanding>,
     setback: issue::Setback,
-    start_wished: bool,
-    revived_by_us: bool,
     swept: bool,
     config_at_start: u64,
     /// Something that it may have refused over has changed since it was last started.
@@ -109,8 +107,6 @@ impl Guardian {
             quiet: false,
             outstanding: None,
             setback: issue::Setback::default(),
-            start_wished: false,
-            revived_by_us: false,
             swept: false,
             config_at_start: 0,
             changed_since_start: false,
@@ -341,7 +337,7 @@ impl Guardian {
         let stopped = self.memory.standing.forbids_start()
             || self.memory.unit_stopped
             || self.service.as_ref().is_some_and(Self::rests);
-        if stopped && !self.start_wished {
+        if stopped && !self.memory.start_wished {
             return Judgement { verdict: Verdict::Stopped, cause: None, again: None };
         }
         if let Some(refusal) = &self.memory.refusal {

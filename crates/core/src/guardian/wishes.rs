@@ -32,16 +32,16 @@ impl Guardian {
                 standing.ended_in_pause = false;
                 standing.pause = None;
                 self.memory.unit_stopped = false;
-                self.revived_by_us = false;
+                self.memory.revived_by_us = false;
                 // One that is on its way out is started again once it is gone.
-                self.start_wished = match &self.life {
+                self.memory.start_wished = match &self.life {
                     Life::Alive(life) => life.asked_to_end.is_some() || life.drain_by.is_some(),
                     Life::Absent(_) | Life::Unknown => true,
                 };
             }
             Wish::Restart => match self.life {
                 Life::Alive(_) => self.memory.restart_wished = true,
-                Life::Absent(_) | Life::Unknown => self.start_wished = !self.memory.standing.forbids_start(),
+                Life::Absent(_) | Life::Unknown => self.memory.start_wished = !self.memory.standing.forbids_start(),
             },
         }
         self.setback.clear();
@@ -51,7 +51,7 @@ impl Guardian {
     }
 
     fn forget_requests(&mut self) {
-        self.start_wished = false;
+        self.memory.start_wished = false;
         self.memory.restart_wished = false;
     }
 

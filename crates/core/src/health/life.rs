@@ -376,7 +376,12 @@ impl Alive {
         match sign {
             LogSign::Draining { timeout_ms } => self.drain_by = Some(now.plus(*timeout_ms).plus(15_000)),
             LogSign::RestartByExit => self.ending = Some(true),
-            LogSign::RestartInProcess => self.back_by = Some(now.plus(policy.inner_restart_ms)),
+            LogSign::RestartInProcess => {
+                // Its drain is over, and it does not end.
+                self.drain_by = None;
+                self.ending = None;
+                self.back_by = Some(now.plus(policy.inner_restart_ms));
+            }
             LogSign::StartupFailedAlive => self.startup_failed = true,
             LogSign::StopSignal => self.ending = self.ending.or(Some(false)),
             LogSign::Grew | LogSign::BreakerTripped | LogSign::Refused { .. } => {}

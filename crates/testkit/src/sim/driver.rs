@@ -292,7 +292,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Guard(_)
             | Evidence::FlagFile(_) => {}
         }
-        if self.world.oracle.aloud && !matches!(evidence, Evidence::Log(_)) {
+        if self.world.oracle.aloud && evidence != Evidence::Log(clawmend_core::observation::LogSign::Grew) {
             self.world.oracle.log(now, || format!("evidence: {evidence:?}"));
         }
         self.observe(&evidence);

@@ -260,6 +260,9 @@ impl World {
     }
 
     fn stall(&mut self) {
+        if self.process.as_ref().is_some_and(|process| process.flaw.is_some()) {
+            return;
+        }
         self.oracle.disturb("stall", self.now);
         let ms = fitted::STALL.sample(&mut self.rng);
         let block = match self.rng.between(0, 9) {

@@ -422,6 +422,7 @@ impl World {
 
     fn ready(&mut self) {
         let now = self.now;
+        self.own_restart = false;
         if self.rpc {
             let delay = self.rng.between(20, 1_500);
             self.tell(delay, Evidence::Rpc(RpcSeen::Connected { version: "2026.9.6".to_owned(), boot_id: None }));
