@@ -345,7 +345,7 @@ impl Guardian {
         }
         match &self.life {
             // What a person stopped and now wants back has not failed.
-            Life::Absent(_) if self.start_wished && self.memory.incident.is_none() => {
+            Life::Absent(_) if self.memory.start_wished && self.memory.incident.is_none() => {
                 Judgement { verdict: Verdict::Starting, cause: None, again: None }
             }
             Life::Absent(absent) if absent.planned || absent.incarnation.is_none() => {
