@@ -57,6 +57,8 @@ pub struct Progress {
     pub stopped_looks: u32,
     /// How long before that row the look before was made: the stop may have come at any time between.
     pub stopped_uncertainty_ms: u64,
+    /// Last look at which it was stopped, or held by someone: until then it could do nothing.
+    pub released: Option<Moment>,
     /// First look of an unbroken row in state `D`.
     pub blocked: Option<Moment>,
     /// Beginning of an unbroken row of windows without CPU use worth the name.
@@ -212,6 +214,7 @@ impl Alive {
             &mut self.progress.used_cpu,
             &mut self.progress.logged,
             &mut self.progress.stopped,
+            &mut self.progress.released,
             &mut self.progress.blocked,
             &mut self.progress.idle,
             &mut self.progress.unlistened,
@@ -333,6 +336,7 @@ impl Alive {
         if sample.held.is_some() || sample.state == RunState::Stopped {
             // It cannot answer while it is held: its silence counts from when it can.
             progress.yielded = Some(now);
+            progress.released = Some(now);
             progress.idle = None;
             progress.window = None;
             if let Some(miss) = &mut self.first_miss {
@@ -401,6 +405,13 @@ impl Alive {
     #[must_use]
     pub fn answering(&self) -> bool {
         self.first_miss.is_none() && self.last_ok.is_some()
+    }
+
+    /// It answered before, but by its own last word its start was not over: its event loop is busy with that for
+    /// seconds on end between its first `/healthz` and `/readyz` (OpenClaw 2026.9.6 on a loaded machine).
+    #[must_use]
+    pub fn coming_up(&self) -> bool {
+        self.starting || self.readiness.starting()
     }
 
     /// How long it has been silent.
