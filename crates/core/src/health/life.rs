@@ -49,6 +49,8 @@ pub struct Progress {
     pub used_cpu: Option<Moment>,
     /// Where the present window began, and the CPU used by then.
     pub window: Option<(Moment, u64)>,
+    /// When another [`CPU_STEP_MS`] of CPU was used up, and how much it was by then: progress also under a tight quota.
+    pub step: Option<(Moment, u64)>,
     /// Last time the log grew.
     pub logged: Option<Moment>,
     /// First look of an unbroken row in state `T`.
@@ -72,6 +74,10 @@ pub struct Progress {
 /// CPU use is judged over windows of this length: the kernel counts it in ticks of 10 ms, and an idle gateway uses
 /// one every second or two (0.5–0.8 % of a core, OpenClaw 2026.9.6).
 pub const CPU_WINDOW_MS: u64 = 2_000;
+
+/// CPU that counts as a step of a start. An idle process needs over two minutes for it (0.5–0.8 % of a core), a start
+/// that is held to a fiftieth of a core less than one.
+pub const CPU_STEP_MS: u64 = 1_000;
 
 /// What is kept of the last look at the process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -226,6 +232,9 @@ impl Alive {
             *clock = clock.plus(unseen_ms);
         }
         // Deadlines may lie ahead; the rest never does.
+        if let Some((at, _)) = &mut self.progress.step {
+            *at = at.plus(unseen_ms).min(now);
+        }
         for clock in [&mut self.first_miss, &mut self.progress.stopped].into_iter().flatten() {
             *clock = (*clock).min(now);
         }
@@ -311,6 +320,10 @@ impl Alive {
         match &self.look {
             Some(before) if sample.voluntary == before.voluntary => {}
             _ => progress.yielded = Some(now),
+        }
+        match progress.step {
+            Some((_, cpu_ms)) if sample.cpu_ms.saturating_sub(cpu_ms) < CPU_STEP_MS => {}
+            Some(_) | None => progress.step = Some((now, sample.cpu_ms)),
         }
         match progress.window {
             Some((began, cpu_ms)) if now.since(began) >= CPU_WINDOW_MS => {
