@@ -9,7 +9,8 @@ use clawmend_core::health::Verdict;
 use clawmend_core::incident::{Outcome, What};
 use clawmend_core::observation::{
     ActiveState, Appeared, ConfigSeen, ConfigValidity, Endpoint, Evidence, Exit, Gone, GuardSelf, Held, HttpOutcome,
-    HttpSeen, JobKind, Limits, Listener, LogSign, ProcessSample, Readiness, RunState, ServiceSeen,
+    HttpSeen, JobKind, Limits, Listener, LockHolder, LogSign, ProcessSample, Readiness, RunState, ServiceSeen,
+    Surroundings,
 };
 use clawmend_core::policy::Policy;
 use clawmend_core::time::{Moment, Now, Wall};
@@ -372,6 +373,46 @@ fn a_slow_boot_that_progresses_is_not_interrupted() {
 }
 
 #[test]
+fn a_silence_between_the_first_answer_and_readiness_belongs_to_the_start() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    scene.ways = Ways { burn_ms: 450, ..Ways::unlistened(450) };
+    scene.run(8);
+    let starting = Readiness { failing: vec!["startup-sidecars".into()], ..Readiness::default() };
+    scene.http(Endpoint::Healthz, HttpOutcome::Ok);
+    scene.http(Endpoint::Readyz, HttpOutcome::Readiness(starting));
+    scene.ways = Ways { answer: HttpOutcome::TimedOut, burn_ms: 450, ..Ways::well() };
+    scene.run(20);
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    assert!(!scene.out.iter().any(opened), "a start is no incident");
+    scene.ways = Ways::well();
+    scene.run(1);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    scene.ways = Ways::spinning();
+    scene.run(5);
+    assert_eq!(scene.guardian.verdict(), Verdict::Suspect, "once it was ready, a silence is suspicious");
+}
+
+#[test]
+fn a_start_that_was_held_gets_its_time_after_that() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    scene.ways = Ways { held: Some(Held::Frozen), ..Ways::unlistened(0) };
+    scene.run(300);
+    scene.ways = Ways::unlistened(450);
+    scene.run(30);
+    assert_eq!(scene.actions(), [], "it could do nothing while it was held");
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+}
+
+#[test]
 fn a_drain_is_waited_for() {
     let mut scene = Scene::healthy_child();
     scene.see(&Evidence::Person(Wish::Restart));
@@ -408,6 +449,46 @@ fn a_refusal_waits_for_its_cause_to_change_and_no_longer() {
     let report = scene.guardian.report();
     assert!(matches!(report.cause, Some(Cause::RefusedToStart { reason: RefusalReason::Config, .. })), "{report:?}");
     scene.see(&Evidence::Config(ConfigSeen { fingerprint: 3, validity: ConfigValidity::Valid }));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn its_own_lock_is_no_other_gateway_and_its_end_is_no_invitation() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 1, validity: ConfigValidity::Valid }));
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    let holder = LockHolder { pid: scene.pid, same_home: true, healthy: true, name: "openclaw".into() };
+    scene.see(&Evidence::LockHolder(holder));
+    scene.pass(20_000);
+    let text = "another gateway instance is already listening".to_owned();
+    scene.see(&Evidence::Log(LogSign::Refused { text, reason: RefusalReason::Port }));
+    scene.end(Exit::Code { code: 1 });
+    scene.see(&Evidence::Surroundings(Surroundings::LockFreed));
+    scene.idle(20);
+    assert_eq!(scene.actions(), [], "the port is still taken: the next try comes with the slow timer");
+    let report = scene.guardian.report();
+    assert!(matches!(report.cause, Some(Cause::RefusedToStart { reason: RefusalReason::Port, .. })), "{report:?}");
+    scene.idle(20);
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_start_after_a_stop_by_a_person_is_no_incident() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Person(Wish::EmergencyStop));
+    let stop = scene.one();
+    assert_eq!(scene.guardian.verdict(), Verdict::Draining, "it still runs");
+    scene.done(&stop);
+    scene.end(Exit::Code { code: 0 });
+    assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+    scene.pass(10_000);
+    scene.see(&Evidence::Person(Wish::Start));
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    assert!(!scene.out.iter().any(opened));
     assert_eq!(scene.actions(), [Action::Spawn]);
 }
 
@@ -612,4 +693,18 @@ fn a_start_that_a_person_asked_for_survives_the_death_of_the_guard() {
     scene.guardian = Guardian::new(profile, Policy::adaptive(), memory, scene.now);
     scene.unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
     assert_eq!(scene.actions(), [Action::StartUnit { reset_limit: false }]);
+}
+
+#[test]
+fn a_boot_under_a_tight_quota_is_not_taken_for_stuck() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    // A fiftieth of a core: below what counts as busy in any short window.
+    scene.ways = Ways::unlistened(10);
+    scene.run(900);
+    assert!(scene.actions().is_empty());
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
 }

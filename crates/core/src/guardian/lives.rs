@@ -8,7 +8,7 @@ use crate::health::Boot;
 use crate::health::life::{Absent, Alive, Life};
 use crate::incident::What;
 use crate::observation::{
-    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Exit, Gone, JobKind, LogSign, ServiceSeen,
+    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Exit, Gone, JobKind, LockHolder, LogSign, ServiceSeen,
     Surroundings,
 };
 use crate::plan::Refusal;
@@ -378,9 +378,20 @@ impl Guardian {
         self.quiet = false;
     }
 
+    /// The gateway holds the lock of its home itself while it starts; only another holder is in its way.
+    pub(super) fn lock_held(&mut self, holder: &LockHolder) {
+        let own = match &self.life {
+            Life::Alive(life) => Some(life.incarnation.pid),
+            Life::Absent(absent) => absent.incarnation.as_ref().map(|life| life.pid),
+            Life::Unknown => None,
+        };
+        self.lock_holder = Some(holder.clone()).filter(|holder| own != Some(holder.pid));
+    }
+
     pub(super) fn surroundings(&mut self, change: Surroundings) {
-        if change == Surroundings::LockFreed {
-            self.lock_holder = None;
+        // Its own lock goes with it; that changes nothing for the next start.
+        if change == Surroundings::LockFreed && self.lock_holder.take().is_none() {
+            return;
         }
         self.changed_since_start = true;
         if let Some(refusal) = &mut self.memory.refusal {

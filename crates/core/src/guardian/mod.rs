@@ -139,7 +139,7 @@ impl Guardian {
             Evidence::Guard(guard) => self.look_at_self(now, *guard),
             Evidence::Config(seen) => self.config_seen(seen),
             Evidence::Disk(seen) => self.disk_seen(*seen),
-            Evidence::LockHolder(holder) => self.lock_holder = Some(holder.clone()),
+            Evidence::LockHolder(holder) => self.lock_held(holder),
             Evidence::Surroundings(change) => self.surroundings(*change),
             Evidence::Result { directive, result } => self.result(now, *directive, result, out),
             Evidence::Log(sign) => {
@@ -344,6 +344,10 @@ impl Guardian {
             return down(Cause::RefusedToStart { reason: refusal.reason, detail: refusal.detail.clone() });
         }
         match &self.life {
+            // What a person stopped and now wants back has not failed.
+            Life::Absent(_) if self.memory.start_wished && self.memory.incident.is_none() => {
+                Judgement { verdict: Verdict::Starting, cause: None, again: None }
+            }
             Life::Absent(absent) if absent.planned || absent.incarnation.is_none() => {
                 Judgement { verdict: Verdict::Starting, cause: None, again: None }
             }
@@ -360,12 +364,13 @@ impl Guardian {
     fn show(&mut self, now: Now, out: &mut Vec<Output>) {
         let standing = &self.memory.standing;
         let alive = matches!(self.life, Life::Alive(_));
-        let verdict = if standing.emergency {
+        let stop_wished = standing.emergency || standing.desired == crate::wish::Desired::Stopped;
+        let verdict = if stop_wished && alive {
+            Verdict::Draining
+        } else if standing.emergency {
             Verdict::Stopped
         } else if standing.hands_off() {
             Verdict::Paused
-        } else if standing.desired == crate::wish::Desired::Stopped && alive {
-            Verdict::Draining
         } else {
             self.belief.verdict
         };

@@ -71,7 +71,12 @@ pub fn judge(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> Judge
     {
         return Judgement::until(Verdict::Starting, back_by);
     }
-    judge_silence(life, boots, policy, now)
+    let judgement = judge_silence(life, boots, policy, now);
+    if judgement.verdict == Verdict::Suspect && life.coming_up() {
+        // Its event loop is busy with its start. The budgets are the same; only the word for the wait is another.
+        return Judgement { verdict: Verdict::Starting, ..judgement };
+    }
+    judgement
 }
 
 const fn held_cause(held: Held) -> Cause {
@@ -117,7 +122,9 @@ fn judge_boot(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> Judg
         return Judgement::down(Cause::BootStuck);
     }
     let idle_budget = boots.slowest_ms().unwrap_or(0).max(policy.boot_idle_ms);
-    let last_sign = [Some(life.seen), life.progress.used_cpu, life.progress.logged].into_iter().flatten().max();
+    let step = life.progress.step.map(|(at, _)| at);
+    let signs = [Some(life.seen), step, life.progress.used_cpu, life.progress.logged, life.progress.released];
+    let last_sign = signs.into_iter().flatten().max();
     let stuck_at = last_sign.unwrap_or(life.seen).plus(idle_budget);
     // Without a look at the process there is no telling idle from busy.
     if now >= stuck_at && life.look.is_some() {

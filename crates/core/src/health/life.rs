@@ -49,6 +49,8 @@ pub struct Progress {
     pub used_cpu: Option<Moment>,
     /// Where the present window began, and the CPU used by then.
     pub window: Option<(Moment, u64)>,
+    /// When another [`CPU_STEP_MS`] of CPU was used up, and how much it was by then: progress also under a tight quota.
+    pub step: Option<(Moment, u64)>,
     /// Last time the log grew.
     pub logged: Option<Moment>,
     /// First look of an unbroken row in state `T`.
@@ -57,6 +59,8 @@ pub struct Progress {
     pub stopped_looks: u32,
     /// How long before that row the look before was made: the stop may have come at any time between.
     pub stopped_uncertainty_ms: u64,
+    /// Last look at which it was stopped, or held by someone: until then it could do nothing.
+    pub released: Option<Moment>,
     /// First look of an unbroken row in state `D`.
     pub blocked: Option<Moment>,
     /// Beginning of an unbroken row of windows without CPU use worth the name.
@@ -70,6 +74,10 @@ pub struct Progress {
 /// CPU use is judged over windows of this length: the kernel counts it in ticks of 10 ms, and an idle gateway uses
 /// one every second or two (0.5–0.8 % of a core, OpenClaw 2026.9.6).
 pub const CPU_WINDOW_MS: u64 = 2_000;
+
+/// CPU that counts as a step of a start. An idle process needs over two minutes for it (0.5–0.8 % of a core), a start
+/// that is held to a fiftieth of a core less than one.
+pub const CPU_STEP_MS: u64 = 1_000;
 
 /// What is kept of the last look at the process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -212,6 +220,7 @@ impl Alive {
             &mut self.progress.used_cpu,
             &mut self.progress.logged,
             &mut self.progress.stopped,
+            &mut self.progress.released,
             &mut self.progress.blocked,
             &mut self.progress.idle,
             &mut self.progress.unlistened,
@@ -223,6 +232,9 @@ impl Alive {
             *clock = clock.plus(unseen_ms);
         }
         // Deadlines may lie ahead; the rest never does.
+        if let Some((at, _)) = &mut self.progress.step {
+            *at = at.plus(unseen_ms).min(now);
+        }
         for clock in [&mut self.first_miss, &mut self.progress.stopped].into_iter().flatten() {
             *clock = (*clock).min(now);
         }
@@ -309,6 +321,10 @@ impl Alive {
             Some(before) if sample.voluntary == before.voluntary => {}
             _ => progress.yielded = Some(now),
         }
+        match progress.step {
+            Some((_, cpu_ms)) if sample.cpu_ms.saturating_sub(cpu_ms) < CPU_STEP_MS => {}
+            Some(_) | None => progress.step = Some((now, sample.cpu_ms)),
+        }
         match progress.window {
             Some((began, cpu_ms)) if now.since(began) >= CPU_WINDOW_MS => {
                 let used = sample.cpu_ms.saturating_sub(cpu_ms);
@@ -333,6 +349,7 @@ impl Alive {
         if sample.held.is_some() || sample.state == RunState::Stopped {
             // It cannot answer while it is held: its silence counts from when it can.
             progress.yielded = Some(now);
+            progress.released = Some(now);
             progress.idle = None;
             progress.window = None;
             if let Some(miss) = &mut self.first_miss {
@@ -401,6 +418,13 @@ impl Alive {
     #[must_use]
     pub fn answering(&self) -> bool {
         self.first_miss.is_none() && self.last_ok.is_some()
+    }
+
+    /// It answered before, but by its own last word its start was not over: its event loop is busy with that for
+    /// seconds on end between its first `/healthz` and `/readyz` (OpenClaw 2026.9.6 on a loaded machine).
+    #[must_use]
+    pub fn coming_up(&self) -> bool {
+        self.starting || self.readiness.starting()
     }
 
     /// How long it has been silent.

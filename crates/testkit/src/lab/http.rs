@@ -84,8 +84,10 @@ pub fn get_json(port: u16, path: &str) -> Result<(u16, Value)> {
 pub fn free_port() -> Result<u16> {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Each process begins elsewhere: a port that was just free here is not taken by a lab of another checkout.
+    let first = u16::try_from(std::process::id() % 50).unwrap_or(0);
     for _try in 0..50 {
-        let port = 19850 + NEXT.fetch_add(1, Ordering::Relaxed) % 50;
+        let port = 19850 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 50;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
