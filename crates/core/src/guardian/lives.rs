@@ -8,8 +8,8 @@ use crate::health::Boot;
 use crate::health::life::{Absent, Alive, Life};
 use crate::incident::What;
 use crate::observation::{
-    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Exit, Gone, JobKind, LockHolder, LogSign, ServiceSeen,
-    Surroundings,
+    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Exit, Gone, JobKind, Listener, LockHolder, LogSign,
+    ServiceSeen, Surroundings,
 };
 use crate::plan::Refusal;
 use crate::time::{Moment, Now};
@@ -31,6 +31,15 @@ fn own_fault(exit: Exit) -> bool {
         Exit::Code { code } => !matches!(code, 0 | 130 | 137 | 143),
         Exit::Signal { signal, .. } => matches!(signal, 4 | 6 | 7 | 8 | 10 | 11),
         Exit::Unknown => false,
+    }
+}
+
+/// Who sits on its port, in words.
+fn port_owner(listener: &Listener) -> Option<String> {
+    match listener {
+        Listener::Foreign { port, pid: Some(pid), name } => Some(format!("port {port} is taken by {name} (pid {pid})")),
+        Listener::Foreign { port, pid: None, name } => Some(format!("port {port} is taken by {name}")),
+        Listener::Own { .. } | Listener::Absent | Listener::Unknown => None,
     }
 }
 
@@ -114,6 +123,7 @@ impl Guardian {
             Life::Unknown => None,
             Life::Alive(_) | Life::Absent(_) => return,
         };
+        self.port_owner = life.as_ref().and_then(|life| port_owner(&life.listener));
         let planned = self.was_planned(life.as_ref(), gone.exit);
         let asked = life.as_ref().is_some_and(|life| life.asked_to_end.is_some() || life.killed.is_some());
         let verify = self.policy.verify_ms;
@@ -259,6 +269,11 @@ impl Guardian {
             let text = format!("another gateway of this home runs as pid {}", holder.pid);
             return (RefusalReason::Duplicate, text);
         }
+        if reason == RefusalReason::Port {
+            // It calls every owner of its port "another gateway instance".
+            let text = self.port_owner.clone().unwrap_or_else(|| format!("its port is taken: {detail}"));
+            return (reason, text);
+        }
         (reason, detail)
     }
 
@@ -392,6 +407,13 @@ impl Guardian {
         // Its own lock goes with it; that changes nothing for the next start.
         if change == Surroundings::LockFreed && self.lock_holder.take().is_none() {
             return;
+        }
+        if change == Surroundings::PortFreed {
+            let over_it =
+                |refusal: &Refusal| matches!(refusal.reason, RefusalReason::Port | RefusalReason::Unexplained);
+            if !self.memory.refusal.as_ref().is_some_and(over_it) {
+                return;
+            }
         }
         self.changed_since_start = true;
         if let Some(refusal) = &mut self.memory.refusal {
