@@ -10,6 +10,7 @@ mod incidents;
 mod issue;
 mod lives;
 mod memory;
+mod refusals;
 mod report;
 mod wishes;
 
