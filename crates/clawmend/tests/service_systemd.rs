@@ -132,6 +132,11 @@ impl Bench {
         if on { std::fs::write(path, "").unwrap() } else { std::fs::remove_file(path).unwrap() }
     }
 
+    fn main_pid(&self) -> u32 {
+        let output = self.lab.systemctl(["show", "-P", "MainPID", &self.unit.name]).unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+    }
+
     fn is_active(&self) -> bool {
         self.lab.systemctl(["is-active", &self.unit.name]).unwrap().status.success()
     }
@@ -183,7 +188,28 @@ async fn hasten_beats_the_restart_delay_and_revives_nothing() {
     assert_eq!(jobs, [JobKind::Stop]);
     assert_eq!(look.seen.last_exit, Some(Exit::Code { code: 0 }));
     assert!(matches!(bench.guard.unit.try_restart().await, ActionResult::Moot { .. }));
+    // The very call, which the adapter did not send: systemd itself revives nothing by it.
+    let call = ["--job-mode=fail", "try-restart", &bench.unit.name];
+    assert!(bench.lab.systemctl(call).unwrap().status.success());
     assert!(!bench.is_active());
+}
+
+#[tokio::test]
+async fn a_late_call_does_not_hit_a_new_process() {
+    let Some(mut bench) = Bench::start().await else { return };
+    let first = bench.main_pid();
+    bench.kill_and_see_the_wait().await;
+    assert!(matches!(bench.guard.unit.restart(first).await, ActionResult::Moot { .. }));
+    assert_eq!(bench.guard.unit.try_restart().await, ActionResult::Done);
+    bench.guard.settled(ActiveState::Active).await;
+    let second = bench.main_pid();
+    assert_ne!(first, second);
+    for late in [bench.guard.unit.try_restart().await, bench.guard.unit.restart(first).await] {
+        assert!(matches!(late, ActionResult::Moot { .. }), "{late:?}");
+    }
+    assert_eq!(bench.main_pid(), second, "a process that has just been started was restarted");
+    assert_eq!(bench.guard.unit.restart(second).await, ActionResult::Done);
+    bench.guard.until("the restart", |event| look(event).is_some_and(|look| look.seen.main_pid != Some(second))).await;
 }
 
 #[tokio::test]
@@ -213,8 +239,10 @@ async fn a_persons_stop_is_seen_in_every_state() {
             bench.flag(slow, true);
         }
         // Our own restart is under way in `activating` and `deactivating` when the person's stop comes.
-        let guard = bench.guard.unit.clone();
-        let ours = async move { guard.try_restart().await };
+        let (guard, running) = (bench.guard.unit.clone(), bench.main_pid());
+        let ours = async move {
+            if state == ActiveState::Deactivating { guard.restart(running).await } else { guard.try_restart().await }
+        };
         if state != ActiveState::Deactivating {
             bench.kill_and_see_the_wait().await;
         }

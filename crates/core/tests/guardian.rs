@@ -698,3 +698,17 @@ fn a_start_that_a_person_asked_for_survives_the_death_of_the_guard() {
     scene.unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
     assert_eq!(scene.actions(), [Action::StartUnit { reset_limit: false }]);
 }
+
+#[test]
+fn a_boot_under_a_tight_quota_is_not_taken_for_stuck() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    // A fiftieth of a core: below what counts as busy in any short window.
+    scene.ways = Ways::unlistened(10);
+    scene.run(900);
+    assert!(scene.actions().is_empty());
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+}

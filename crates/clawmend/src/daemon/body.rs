@@ -246,7 +246,10 @@ impl Body {
             (Action::Terminate { wake }, _) => terminate(directive.target.as_ref(), *wake),
             (Action::Kill, _) => send(directive.target.as_ref(), Signal::Kill),
             (Action::Hasten, Self::Service(unit)) => unit.try_restart().await,
-            (Action::RestartUnit, Self::Service(unit)) => unit.restart().await,
+            (Action::RestartUnit, Self::Service(unit)) => match &directive.target {
+                Some(life) => unit.restart(life.pid).await,
+                None => ActionResult::Moot { reason: "there is no process to restart".to_owned() },
+            },
             (Action::StartUnit { reset_limit }, Self::Service(unit)) => start_unit(unit, *reset_limit).await,
             (Action::StopUnit, Self::Service(unit)) => unit.stop().await,
             (Action::EnableUnit { on }, Self::Service(unit)) => unit.set_enabled(*on).await,

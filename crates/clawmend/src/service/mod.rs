@@ -139,8 +139,10 @@ pub fn watch(manager: Manager, name: UnitName) -> Result<(Unit, mpsc::Receiver<S
 /// One call to the manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
+    /// Only while the unit waits for its automatic restart.
     TryRestart,
-    Restart,
+    /// Only while this is the unit's main process.
+    Restart(u32),
     Start,
     ResetFailed,
     Stop,
@@ -152,16 +154,16 @@ impl Unit {
     /// Longest time until a call ends, also when the manager does not answer.
     pub const CALL_LIMIT_MS: u64 = 5_000;
 
-    /// Shortens the manager's restart delay, or restarts a running unit in order; does nothing to a unit that is
-    /// stopped or being stopped (`TryRestartUnit`, mode `fail`). `Moot` when nothing came of it.
+    /// Shortens the manager's restart delay (`TryRestartUnit`, mode `fail`). `Moot`, and nothing is sent, when the unit
+    /// does not wait for its automatic restart now: the same call would restart one that has just been started.
     pub async fn try_restart(&self) -> ActionResult {
         self.call(Call::TryRestart).await
     }
 
     /// Restarts a running unit in order (`TryRestartUnit`, mode `fail`). Ends when the manager has taken the job: its
-    /// work may take minutes to finish.
-    pub async fn restart(&self) -> ActionResult {
-        self.call(Call::Restart).await
+    /// work may take minutes to finish. `Moot`, and nothing is sent, when `main_pid` is not its main process any more.
+    pub async fn restart(&self, main_pid: u32) -> ActionResult {
+        self.call(Call::Restart(main_pid)).await
     }
 
     /// Starts the unit (`StartUnit`, mode `fail`). Revives a stopped unit: only for a settled `failed` without a

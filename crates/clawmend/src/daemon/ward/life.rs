@@ -4,7 +4,7 @@ use super::super::body::{Body, Child};
 use super::super::news::News;
 use super::super::senses::Senses;
 use super::Ward;
-use crate::host::pidfd::ExitWatch;
+use crate::host::pidfd::{ExitWatch, WatchError};
 use crate::host::process;
 use crate::keeper::protocol::{Ended, Event, Spawned, State};
 use crate::openclaw::logs::signs;
@@ -22,6 +22,8 @@ use std::time::Duration;
 const LAST_WORDS: u32 = 8 * 1024;
 /// How long the keeper may take to tell of an end that the kernel has told already.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks at a process that cannot be watched.
+const LOOK_INSTEAD: Duration = Duration::from_secs(1);
 /// Ends that are remembered.
 const ENDS_REMEMBERED: usize = 16;
 
@@ -78,7 +80,13 @@ impl Ward {
         tokio::task::spawn_local(async move {
             match ExitWatch::new(&life) {
                 Ok(watch) => watch.ended().await,
-                Err(error) => tracing::debug!(%error, "no watch on the process"),
+                Err(WatchError::Gone { .. }) => {}
+                Err(error @ WatchError::CannotWatch { .. }) => {
+                    tracing::debug!(%error, "no watch on the process; it is looked at instead");
+                    while process::is_alive(&life) {
+                        tokio::time::sleep(LOOK_INSTEAD).await;
+                    }
+                }
             }
             if child {
                 tokio::time::sleep(KEEPER_PATIENCE).await;
@@ -89,8 +97,8 @@ impl Ward {
 
     /// The kernel says that it ended. Where a keeper lives it has told the same with the exit status by now.
     pub(super) fn ended_unseen(&mut self, now: Now, life: &Incarnation) {
-        let believed = self.senses.as_ref().is_some_and(|senses| senses.life() == life);
-        if !believed || process::is_alive(life) {
+        // It may still be in the process table, until its parent has taken note.
+        if self.senses.as_ref().is_none_or(|senses| senses.life() != life) {
             return;
         }
         self.gone(now, Gone { incarnation: life.clone(), exit: Exit::Unknown, uncertainty_ms: 0 });

@@ -5,7 +5,9 @@
 use super::super::{Call, Manager};
 use super::Watch;
 use super::bus::{MANAGER, SYSTEMD, SYSTEMD_PATH, call};
+use super::properties::Properties;
 use clawmend_core::directive::ActionResult;
+use clawmend_core::observation::ActiveState;
 use zbus::Message;
 
 /// It did not work this time.
@@ -20,7 +22,7 @@ pub fn moot(reason: impl Into<String>) -> ActionResult {
 
 /// Whether systemd answers with a job.
 pub const fn makes_job(what: Call) -> bool {
-    matches!(what, Call::TryRestart | Call::Restart | Call::Start | Call::Stop)
+    matches!(what, Call::TryRestart | Call::Restart(_) | Call::Start | Call::Stop)
 }
 
 /// Whether the result waits for the end of the job. A stop may drain for minutes.
@@ -28,11 +30,30 @@ pub const fn awaits_job(what: Call) -> bool {
     matches!(what, Call::TryRestart | Call::Start)
 }
 
+/// Why a call would miss what it was meant for, as the unit was last told: a late call must not hit a new process.
+pub fn misses(what: Call, unit: &Properties) -> Option<&'static str> {
+    match what {
+        Call::TryRestart if unit.state() != ActiveState::AutoRestart => {
+            Some("the unit does not wait for its automatic restart")
+        }
+        Call::Restart(main_pid) if unit.main_pid() != Some(main_pid) => {
+            Some("the process that was meant is not the unit's main process any more")
+        }
+        Call::TryRestart
+        | Call::Restart(_)
+        | Call::Start
+        | Call::Stop
+        | Call::ResetFailed
+        | Call::KillMain(_)
+        | Call::SetEnabled(_) => None,
+    }
+}
+
 /// The message for a call.
 pub fn message(what: Call, unit: &str) -> zbus::Result<Message> {
     let to_manager = |member: &str, mode: &str| call(SYSTEMD, SYSTEMD_PATH, MANAGER, member, &(unit, mode));
     match what {
-        Call::TryRestart | Call::Restart => to_manager("TryRestartUnit", "fail"),
+        Call::TryRestart | Call::Restart(_) => to_manager("TryRestartUnit", "fail"),
         Call::Start => to_manager("StartUnit", "fail"),
         Call::Stop => to_manager("StopUnit", "replace"),
         Call::ResetFailed => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "ResetFailedUnit", &(unit,)),

@@ -129,6 +129,11 @@ impl Properties {
         Settling(Some(self.state()), self.job.clone(), self.main_pid, self.invocation)
     }
 
+    /// The main process, while there is one.
+    pub fn main_pid(&self) -> Option<u32> {
+        (self.main_pid != 0).then_some(self.main_pid)
+    }
+
     fn last_exit(&self) -> Option<Exit> {
         // CLD_EXITED, CLD_KILLED, CLD_DUMPED; zero while it runs.
         match self.exec_code {

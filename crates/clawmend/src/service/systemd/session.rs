@@ -244,6 +244,10 @@ impl<'watch> Session<'watch> {
             // The caller gave up while we were connecting: a late call could go against what was decided since.
             return Ok(());
         }
+        if let Some(reason) = actions::misses(order.call, &self.properties) {
+            let _ = order.answer.send(actions::moot(reason));
+            return Ok(());
+        }
         let message = match actions::message(order.call, self.watch.name.as_str()) {
             Ok(message) => message,
             Err(error) => {
