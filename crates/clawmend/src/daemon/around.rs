@@ -4,7 +4,7 @@
 //! read only when they changed. A look reports changes, never the same state twice (the disk apart).
 
 use super::senses::Expected;
-use crate::host::{disk, process};
+use crate::host::{disk, process, socket};
 use crate::openclaw::config::{self, ConfigRead, Token};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::lock;
@@ -47,6 +47,7 @@ pub struct Around {
     flag: bool,
     disk_at: Option<Moment>,
     holder: Option<Incarnation>,
+    port_taken: bool,
 }
 
 impl Around {
@@ -72,6 +73,7 @@ impl Around {
             flag: false,
             disk_at: None,
             holder: None,
+            port_taken: false,
         }
     }
 
@@ -110,6 +112,7 @@ impl Around {
         if down {
             self.look_at_package(found);
             self.look_at_holder(found);
+            self.look_at_port(found);
         }
     }
 
@@ -180,6 +183,16 @@ impl Around {
             self.package_stamps = stamps;
             found.push(Evidence::Surroundings(Surroundings::Package));
         }
+    }
+
+    /// A stranger on the gateway's port is seen to go as soon as it has gone.
+    fn look_at_port(&mut self, found: &mut Vec<Evidence>) {
+        let port = self.expected.lock_port.or(self.expected.config_port);
+        let taken = port.and_then(socket::is_taken) == Some(true);
+        if self.port_taken && !taken {
+            found.push(Evidence::Surroundings(Surroundings::PortFreed));
+        }
+        self.port_taken = taken;
     }
 
     /// Who holds this home's lock, if that is a live process.
