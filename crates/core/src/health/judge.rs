@@ -122,8 +122,8 @@ fn judge_boot(life: &Alive, boots: &Boots, policy: &Policy, now: Moment) -> Judg
         return Judgement::down(Cause::BootStuck);
     }
     let idle_budget = boots.slowest_ms().unwrap_or(0).max(policy.boot_idle_ms);
-    let step = life.progress.step.map(|(at, _)| at);
-    let signs = [Some(life.seen), step, life.progress.used_cpu, life.progress.logged, life.progress.released];
+    let signs =
+        [Some(life.seen), life.progress.stepped, life.progress.used_cpu, life.progress.logged, life.progress.released];
     let last_sign = signs.into_iter().flatten().max();
     let stuck_at = last_sign.unwrap_or(life.seen).plus(idle_budget);
     // Without a look at the process there is no telling idle from busy.

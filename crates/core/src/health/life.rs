@@ -49,8 +49,10 @@ pub struct Progress {
     pub used_cpu: Option<Moment>,
     /// Where the present window began, and the CPU used by then.
     pub window: Option<(Moment, u64)>,
-    /// When another [`CPU_STEP_MS`] of CPU was used up, and how much it was by then: progress also under a tight quota.
+    /// Where the present step began, and the CPU used by then.
     pub step: Option<(Moment, u64)>,
+    /// When [`CPU_STEP_MS`] of CPU were last used up within [`STEP_WITHIN_MS`]: progress also under a tight quota.
+    pub stepped: Option<Moment>,
     /// Last time the log grew.
     pub logged: Option<Moment>,
     /// First look of an unbroken row in state `T`.
@@ -75,9 +77,11 @@ pub struct Progress {
 /// one every second or two (0.5–0.8 % of a core, OpenClaw 2026.9.6).
 pub const CPU_WINDOW_MS: u64 = 2_000;
 
-/// CPU that counts as a step of a start. An idle process needs over two minutes for it (0.5–0.8 % of a core), a start
-/// that is held to a fiftieth of a core less than one.
+/// CPU that counts as a step of a start, when it is used within [`STEP_WITHIN_MS`]. An idle process needs over two
+/// minutes for it (0.5–0.8 % of a core), a start that is held to a fiftieth of a core less than one.
 pub const CPU_STEP_MS: u64 = 1_000;
+/// See [`CPU_STEP_MS`].
+pub const STEP_WITHIN_MS: u64 = 60_000;
 
 /// What is kept of the last look at the process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -218,6 +222,7 @@ impl Alive {
             &mut self.first_miss,
             &mut self.progress.yielded,
             &mut self.progress.used_cpu,
+            &mut self.progress.stepped,
             &mut self.progress.logged,
             &mut self.progress.stopped,
             &mut self.progress.released,
@@ -323,7 +328,13 @@ impl Alive {
         }
         match progress.step {
             Some((_, cpu_ms)) if sample.cpu_ms.saturating_sub(cpu_ms) < CPU_STEP_MS => {}
-            Some(_) | None => progress.step = Some((now, sample.cpu_ms)),
+            Some((began, _)) => {
+                if now.since(began) <= STEP_WITHIN_MS {
+                    progress.stepped = Some(now);
+                }
+                progress.step = Some((now, sample.cpu_ms));
+            }
+            None => progress.step = Some((now, sample.cpu_ms)),
         }
         match progress.window {
             Some((began, cpu_ms)) if now.since(began) >= CPU_WINDOW_MS => {

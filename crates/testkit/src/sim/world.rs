@@ -661,6 +661,9 @@ impl World {
             Some(NEVER)
         } else if self.out_kind != Out::No {
             Some(now + 10_000)
+        } else if now < self.guard_out_until.saturating_add(3_000) {
+            // It has only just woken, and has to look first.
+            Some(self.guard_out_until + 3_000)
         } else {
             match &self.process {
                 Some(process) if process.held().is_some() => Some(now + 60_000),
