@@ -270,6 +270,9 @@ impl Ward {
                 Appeared { incarnation: life, age_ms, by: None, at_boot: look.started_at_boot, restarts_by_exit: true },
             );
         }
+        if main.is_none() {
+            self.left_its_unit(now, look);
+        }
         self.observe(now, &Evidence::Service(look.seen.clone()));
         if let Body::Service(unit) = &*self.body {
             let control = unit.control();
@@ -279,6 +282,17 @@ impl Ward {
         }
         if let Some(fragment) = &look.fragment {
             self.keep_copy_of_unit(fragment);
+        }
+    }
+
+    /// The manager has taken note of the end; the kernel's word may come later, or not at all.
+    fn left_its_unit(&mut self, now: Now, look: &Look) {
+        if look.seen.main_pid.is_some() {
+            return;
+        }
+        if let Some(incarnation) = self.senses.as_ref().map(|senses| senses.life().clone()) {
+            let exit = look.seen.last_exit.unwrap_or(Exit::Unknown);
+            self.gone(now, Gone { incarnation, exit, uncertainty_ms: 0 });
         }
     }
 
