@@ -109,8 +109,7 @@ impl Guardian {
             belief: &self.belief,
             reasons: &self.reasons,
             service: self.service.as_ref(),
-            hastened: self.hastened.is_some()
-                && self.hastened == self.service.as_ref().map(|seen| seen.invocation),
+            hastened: self.hastened.is_some() && self.hastened == self.service.as_ref().map(|seen| seen.invocation),
             unit_stopped: self.memory.unit_stopped,
             revived_by_us: self.memory.revived_by_us,
             restart_wished: self.memory.restart_wished,
