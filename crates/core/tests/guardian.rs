@@ -190,6 +190,14 @@ impl Scene {
     }
 
     fn unit(&mut self, state: ActiveState, last_exit: Option<Exit>) {
+        self.look_at_unit(state, last_exit, true);
+    }
+
+    fn unsettled_unit(&mut self, state: ActiveState, last_exit: Option<Exit>) {
+        self.look_at_unit(state, last_exit, false);
+    }
+
+    fn look_at_unit(&mut self, state: ActiveState, last_exit: Option<Exit>, settled: bool) {
         let limits = Limits {
             start_burst: 10,
             start_interval_ms: 300_000,
@@ -199,7 +207,7 @@ impl Scene {
         };
         self.see(&Evidence::Service(ServiceSeen {
             state,
-            settled: true,
+            settled,
             job: None,
             main_pid: (state == ActiveState::Active).then_some(self.pid),
             last_exit,
@@ -559,6 +567,45 @@ fn a_crashed_unit_is_hastened_but_its_own_restart_is_left_alone() {
     scene.unit(ActiveState::AutoRestart, Some(Exit::Code { code: 0 }));
     scene.idle(4);
     assert!(scene.actions().is_empty());
+}
+
+#[test]
+fn a_late_look_does_not_hasten_what_has_been_started() {
+    let mut scene = Scene::healthy_unit();
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::Hasten);
+    scene.done(&asked);
+    for _ in 0..30 {
+        scene.pass(1_000);
+        scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    }
+    assert_eq!(scene.actions(), [], "once per invocation");
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(20);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    assert_eq!(scene.actions(), [Action::Hasten], "the next invocation is another matter");
+}
+
+#[test]
+fn a_stop_and_a_start_in_a_row_by_another_hand_leave_it_guarded() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::ForeignJob(JobKind::Stop));
+    scene.unit(ActiveState::Deactivating, None);
+    scene.end(Exit::Unknown);
+    scene.unsettled_unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+    scene.pass(20);
+    scene.see(&Evidence::ForeignJob(JobKind::Start));
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(20);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    assert_eq!(scene.actions(), [Action::Hasten], "it is wanted again");
 }
 
 #[test]

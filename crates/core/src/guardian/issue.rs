@@ -21,6 +21,8 @@ pub(super) struct Outstanding {
     pub id: DirectiveId,
     pub action: Action,
     pub origin: Origin,
+    /// The unit's, when it was issued.
+    pub invocation: Option<u64>,
     pub deadline: Moment,
 }
 
@@ -107,6 +109,7 @@ impl Guardian {
             belief: &self.belief,
             reasons: &self.reasons,
             service: self.service.as_ref(),
+            hastened: self.hastened.is_some() && self.hastened == self.service.as_ref().map(|seen| seen.invocation),
             unit_stopped: self.memory.unit_stopped,
             revived_by_us: self.memory.revived_by_us,
             restart_wished: self.memory.restart_wished,
@@ -140,8 +143,9 @@ impl Guardian {
         self.withheld = None;
         self.memory.last_directive += 1;
         let id = DirectiveId(self.memory.last_directive);
-        self.outstanding =
-            Some(Outstanding { id, action: action.clone(), origin, deadline: now.mono.plus(answer_ms(&action)) });
+        let invocation = self.service.as_ref().map(|seen| seen.invocation);
+        let deadline = now.mono.plus(answer_ms(&action));
+        self.outstanding = Some(Outstanding { id, action: action.clone(), origin, invocation, deadline });
         self.note_issue(now, &action);
         self.record_action(now, id, &action, &reason, out);
         let incident = self.memory.incident.as_ref().map(|incident| incident.id);
@@ -277,7 +281,7 @@ impl Guardian {
         let Some(outstanding) = self.outstanding.take_if(|outstanding| outstanding.id == id) else { return };
         self.record(now, What::Result { directive: id, result: result.clone() }, out);
         match result {
-            ActionResult::Done => self.done(now, &outstanding.action, out),
+            ActionResult::Done => self.done(now, &outstanding, out),
             ActionResult::Moot { .. } => self.setback.again(now.mono),
             ActionResult::Retry { .. } => {
                 self.setback.again(now.mono);
@@ -292,7 +296,8 @@ impl Guardian {
         }
     }
 
-    fn done(&mut self, now: Now, action: &Action, out: &mut Vec<Output>) {
+    fn done(&mut self, now: Now, outstanding: &Outstanding, out: &mut Vec<Output>) {
+        let action = &outstanding.action;
         self.setback.clear();
         match action {
             Action::Kill => {
@@ -304,9 +309,9 @@ impl Guardian {
                 self.memory.standing.disabled_by_us = !on;
                 out.push(Output::Remember(self.memory.standing.clone()));
             }
+            Action::Hasten => self.hastened = outstanding.invocation,
             // A start by the manager shows in a new process; until then it is under way.
             Action::Spawn
-            | Action::Hasten
             | Action::StartUnit { .. }
             | Action::RestartUnit
             | Action::StopUnit

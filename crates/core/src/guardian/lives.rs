@@ -260,7 +260,10 @@ impl Guardian {
                 self.memory.start_wished = false;
                 self.memory.restart_wished = false;
             }
-            JobKind::Start if self.rested => self.started_by_others(now, now.mono, false, out),
+            // After a stop by another hand nothing but another hand starts it, however soon.
+            JobKind::Start if self.rested || self.memory.unit_stopped => {
+                self.started_by_others(now, now.mono, false, out);
+            }
             JobKind::Restart if matches!(self.life, Life::Alive(_)) => {
                 self.planned_end = true;
                 self.memory.unit_stopped = false;

@@ -77,6 +77,8 @@ pub struct Guardian {
     port_owner: Option<String>,
     /// A start of ours was taken up by the manager; its process has yet to come to light.
     started: Option<Moment>,
+    /// The unit's invocation whose restart delay we have shortened: a look that still shows it is a late one.
+    hastened: Option<u64>,
     /// The unit was seen at rest since its last process: the next one was asked for.
     rested: bool,
     suspect_since: Option<Moment>,
@@ -124,6 +126,7 @@ impl Guardian {
             last_refused: None,
             port_owner: None,
             started: None,
+            hastened: None,
             rested: false,
             suspect_since: None,
             last_action: None,

@@ -43,6 +43,8 @@ pub struct View<'a> {
     pub reasons: &'a [Reason],
     /// The unit, in service form.
     pub service: Option<&'a ServiceSeen>,
+    /// We have shortened the restart delay of the invocation that [`View::service`] shows.
+    pub hastened: bool,
     /// A person stopped the unit through the service manager.
     pub unit_stopped: bool,
     /// It was brought up again after that by a start of ours that came too late.

@@ -70,10 +70,10 @@ fn service(view: &View<'_>, absent: &Absent) -> Next {
     }
 }
 
-/// The manager will start it after its own delay; after a crash we need not wait for that. A planned restart is left
-/// to the manager.
+/// The manager will start it after its own delay; after a crash we need not wait for that, once per invocation: a look
+/// that came late must not lead to a restart of what has just been started. A planned restart is left to the manager.
 fn hasten(view: &View<'_>, absent: &Absent, seen: &ServiceSeen) -> Next {
-    if seen.job.is_some() || absent.planned || matches!(seen.last_exit, Some(Exit::Code { code: 0 })) {
+    if view.hastened || seen.job.is_some() || absent.planned || matches!(seen.last_exit, Some(Exit::Code { code: 0 })) {
         return Next::Nothing;
     }
     // Hastened starts count against the unit's own start limit: stay well clear of it.

@@ -263,12 +263,15 @@ impl Ward {
 
     fn unit_seen(&mut self, now: Now, look: &Look) {
         let main = look.seen.main_pid.and_then(process::incarnation_of);
-        if let Some(life) = main {
+        if let Some(life) = main.clone() {
             let age_ms = process::age_ms(&life, now).unwrap_or(0);
             self.appeared(
                 now,
                 Appeared { incarnation: life, age_ms, by: None, at_boot: look.started_at_boot, restarts_by_exit: true },
             );
+        }
+        if main.is_none() {
+            self.left_its_unit(now, look);
         }
         self.observe(now, &Evidence::Service(look.seen.clone()));
         if let Body::Service(unit) = &*self.body {
@@ -279,6 +282,17 @@ impl Ward {
         }
         if let Some(fragment) = &look.fragment {
             self.keep_copy_of_unit(fragment);
+        }
+    }
+
+    /// The manager has taken note of the end; the kernel's word may come later, or not at all.
+    fn left_its_unit(&mut self, now: Now, look: &Look) {
+        if look.seen.main_pid.is_some() {
+            return;
+        }
+        if let Some(incarnation) = self.senses.as_ref().map(|senses| senses.life().clone()) {
+            let exit = look.seen.last_exit.unwrap_or(Exit::Unknown);
+            self.gone(now, Gone { incarnation, exit, uncertainty_ms: 0 });
         }
     }
 

@@ -8,7 +8,7 @@ use super::super::news::News;
 use super::Ward;
 use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
-use crate::store::{Receipt, Store};
+use crate::store::{Receipt, Store, StoreError};
 use clawmend_core::directive::{Action, ActionResult, Directive, Output};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::incident::IncidentEvent;
@@ -19,6 +19,9 @@ use std::time::Duration;
 
 /// Longest wait for the disk before a directive goes ahead without it.
 const DISK_PATIENCE: Duration = Duration::from_secs(2);
+/// Tries to hand events to a store whose queue is full, and the pause between two.
+const QUEUE_TRIES: u32 = 100;
+const QUEUE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Ward {
     /// Does everything that is due, and keeps what must be kept.
@@ -42,7 +45,7 @@ impl Ward {
             }
         }
         if !events.is_empty() {
-            drop(self.store.append(&self.home.id, events));
+            tokio::task::spawn_local(keep(self.store.clone(), self.home.id.clone(), events));
         }
         if persist {
             drop(self.store.persist(&self.home.id, self.memory()));
@@ -97,6 +100,18 @@ impl Ward {
             Err(error) => tracing::debug!(%error, "no copy of the unit's file could be kept"),
         }
     }
+}
+
+/// Hands events to the store; tries again while its queue is full, so that a burst loses none.
+async fn keep(store: Store, gateway: GatewayId, events: Vec<IncidentEvent>) {
+    for _ in 0..QUEUE_TRIES {
+        match store.append(&gateway, events.clone()).durable().await {
+            Err(StoreError::Busy) => tokio::time::sleep(QUEUE_PAUSE).await,
+            // The store itself holds what it cannot write, and says so.
+            Ok(()) | Err(_) => return,
+        }
+    }
+    tracing::error!(gateway = %gateway.0, count = events.len(), "events were lost: the store takes nothing");
 }
 
 async fn within_patience(receipt: Receipt) {
