@@ -44,6 +44,8 @@ pub struct Around {
     config: Option<ConfigRead>,
     expected: Expected,
     follower: Option<Follower>,
+    /// Asked for once: looking it up reads files.
+    zone: jiff::tz::TimeZone,
     flag: bool,
     disk_at: Option<Moment>,
     holder: Option<Incarnation>,
@@ -70,6 +72,7 @@ impl Around {
             config: None,
             expected: Expected::default(),
             follower: None,
+            zone: jiff::tz::TimeZone::system(),
             flag: false,
             disk_at: None,
             holder: None,
@@ -126,10 +129,10 @@ impl Around {
     }
 
     fn look_at_config(&mut self, found: &mut Vec<Evidence>) {
-        let stamps: Vec<Stamp> = self.files.iter().map(|path| stamp(path)).collect();
-        let changed = stamps != self.stamps;
+        let changed = self.stamps.len() != self.files.len()
+            || self.files.iter().zip(&self.stamps).any(|(path, before)| stamp(path) != *before);
         if changed {
-            self.stamps = stamps;
+            self.stamps = self.files.iter().map(|path| stamp(path)).collect();
             // An editor may be half-way through: believe what has stood still for one look. The first look counts.
             if self.config.is_some() && !self.unsettled {
                 self.unsettled = true;
@@ -160,7 +163,7 @@ impl Around {
 
     fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {
         let Ok(timestamp) = jiff::Timestamp::from_millisecond(now.wall.0) else { return };
-        let day = timestamp.to_zoned(jiff::tz::TimeZone::system()).date();
+        let day = timestamp.to_zoned(self.zone.clone()).date();
         let fixed = self.config.as_ref().and_then(|config| config.view.as_ref()).and_then(|view| view.log_file.clone());
         let (home, uid, tmp) = (&self.home, self.uid, &self.tmp);
         let follower = self.follower.get_or_insert_with(|| Follower::new(home, uid, tmp, fixed, day, None));
