@@ -270,9 +270,7 @@ impl Ward {
                 Appeared { incarnation: life, age_ms, by: None, at_boot: look.started_at_boot, restarts_by_exit: true },
             );
         }
-        if main.is_none() {
-            self.left_its_unit(now, look);
-        }
+        self.left_its_unit(now, look);
         self.observe(now, &Evidence::Service(look.seen.clone()));
         if let Body::Service(unit) = &*self.body {
             let control = unit.control();
