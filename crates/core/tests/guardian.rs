@@ -605,6 +605,25 @@ fn a_stop_and_a_start_in_a_row_by_another_hand_leave_it_guarded() {
 }
 
 #[test]
+fn a_start_by_another_hand_is_no_incident() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::ForeignJob(JobKind::Stop));
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Failed, Some(KILLED));
+    scene.idle(60);
+    scene.out.clear();
+    scene.see(&Evidence::ForeignJob(JobKind::Start));
+    scene.unsettled_unit(ActiveState::Failed, Some(KILLED));
+    scene.pass(20);
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(20);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    assert!(!scene.out.iter().any(opened), "nothing has failed");
+}
+
+#[test]
 fn a_unit_stopped_by_another_hand_stays_stopped() {
     let mut scene = Scene::healthy_unit();
     scene.see(&Evidence::ForeignJob(JobKind::Stop));

@@ -63,7 +63,7 @@ const fn answer_ms(action: &Action) -> u64 {
 
 impl Guardian {
     /// How long a process that a manager was asked to start may take to come to light.
-    const COMES_TO_LIGHT_MS: u64 = 2_000;
+    pub(super) const COMES_TO_LIGHT_MS: u64 = 2_000;
 
     /// Names and issues the next step.
     pub(super) fn step(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -109,8 +109,7 @@ impl Guardian {
             belief: &self.belief,
             reasons: &self.reasons,
             service: self.service.as_ref(),
-            hastened: self.hastened.is_some()
-                && self.hastened == self.service.as_ref().map(|seen| seen.invocation),
+            hastened: self.hastened.is_some() && self.hastened == self.service.as_ref().map(|seen| seen.invocation),
             unit_stopped: self.memory.unit_stopped,
             revived_by_us: self.memory.revived_by_us,
             restart_wished: self.memory.restart_wished,

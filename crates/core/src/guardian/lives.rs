@@ -44,6 +44,7 @@ impl Guardian {
         // What the manager starts again by itself was not asked for by a person.
         let asked_for = self.rested || matches!(self.life, Life::Unknown) || self.profile.form == Form::Foreign;
         self.rested = false;
+        self.called = None;
         let born = now.mono.minus(appeared.age_ms);
         if !ours && asked_for {
             self.started_by_others(now, born, appeared.at_boot, out);
@@ -327,6 +328,7 @@ impl Guardian {
         match kind {
             JobKind::Stop => {
                 self.memory.unit_stopped = true;
+                self.called = None;
                 self.memory.revived_by_us = self.starting_it();
                 // It comes after whatever a person asked of us before.
                 self.memory.start_wished = false;
@@ -335,6 +337,7 @@ impl Guardian {
             // After a stop by another hand nothing but another hand starts it, however soon.
             JobKind::Start if self.rested || self.memory.unit_stopped => {
                 self.started_by_others(now, now.mono, false, out);
+                self.called = Some(now.mono);
             }
             JobKind::Restart if matches!(self.life, Life::Alive(_)) => {
                 self.planned_end = true;
