@@ -130,7 +130,7 @@ fn unit_guard_deaths() -> Result<()> {
     twenty_deaths(&mut guard, &mut dice, life)
 }
 
-/// A guard that ends in order, another build and back, a broken log and a full disk.
+/// A second guard, one that ends in order, another build and back, a broken log and a full disk.
 #[test]
 fn child_guard_ends_changes_and_suffers() -> Result<()> {
     let options = HomeOptions::default();
@@ -138,6 +138,7 @@ fn child_guard_ends_changes_and_suffers() -> Result<()> {
     else {
         return Ok(());
     };
+    second_guard(&guard, life)?;
     guard.terminate()?;
     guard.left_alone("the guard was asked to end", life, Duration::from_secs(5))?;
 
@@ -207,10 +208,7 @@ fn full_disk(guard: &mut Guard, life: Life) -> Result<()> {
 }
 
 /// A second guard for the same home names the first one and ends; the gateway is not touched.
-#[test]
-fn child_second_guard() -> Result<()> {
-    let options = HomeOptions::default();
-    let Some((guard, life)) = Guard::healthy_in(Form::Child, "second guard", CLAWMEND, options)? else { return Ok(()) };
+fn second_guard(guard: &Guard, life: Life) -> Result<()> {
     let holder = guard.life()?.pid.to_string();
     let answer = guard.say(&["run", "--", "openclaw", "gateway", "run"])?;
     assert_eq!(answer.code, 78, "{answer:?}");

@@ -13,6 +13,9 @@ const SOON: Duration = Duration::from_secs(30);
 /// Longer than systemd's own RestartSec=5 and every delay of the guard before a start that it may make.
 const QUIET: Duration = Duration::from_secs(8);
 
+/// The same over a child: after lives as short as here the guard waits 2 s before a start.
+const CHILD_QUIET: Duration = Duration::from_secs(5);
+
 /// How many tries around the instant of a crash; the matrix takes more.
 fn tries() -> u32 {
     if std::env::var_os("CLAWMEND_LAB_MATRIX").is_some() { 40 } else { 12 }
@@ -32,10 +35,10 @@ fn child_pause_resume_and_flag_file() -> Result<()> {
     guard.order(&["pause", "--reason", "lab"])?;
     life.signal(Signal::TERM)?;
     guard.ended_gateway(SOON)?;
-    guard.stays_ended("ended in a pause", QUIET)?;
+    guard.stays_ended("ended in a pause", CHILD_QUIET)?;
     assert_eq!(guard.say(&["check"])?.code, 4);
     guard.order(&["resume"])?;
-    guard.stays_ended("resume ends the pause only", QUIET)?;
+    guard.stays_ended("resume ends the pause only", CHILD_QUIET)?;
     survives_a_killed_guard(&mut guard)?;
     guard.order(&["start"])?;
     let life = guard.healthy()?;
@@ -47,16 +50,16 @@ fn child_pause_resume_and_flag_file() -> Result<()> {
     })?;
     life.signal(Signal::TERM)?;
     guard.ended_gateway(SOON)?;
-    guard.stays_ended("ended under the flag file", QUIET)?;
+    guard.stays_ended("ended under the flag file", CHILD_QUIET)?;
     std::fs::remove_file(guard.dirs.flag_file())?;
-    guard.stays_ended("the flag file's end is not a start", QUIET)
+    guard.stays_ended("the flag file's end is not a start", CHILD_QUIET)
 }
 
 fn survives_a_killed_guard(guard: &mut Guard) -> Result<()> {
     guard.kill()?;
     guard.start()?;
     until("the new guard to answer", SOON, || guard.status().is_ok())?;
-    guard.stays_ended("a stopped gateway under a new guard", QUIET)
+    guard.stays_ended("a stopped gateway under a new guard", CHILD_QUIET)
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn child_stops() -> Result<()> {
     until("the guard to answer", SOON, || guard.status().is_ok())?;
     guard.order(&["stop"])?;
     guard.ended_gateway(SOON)?;
-    guard.stays_ended("stopped while booting", QUIET)?;
+    guard.stays_ended("stopped while booting", CHILD_QUIET)?;
     guard.order(&["start"])?;
     let life = guard.healthy()?;
 
@@ -84,7 +87,7 @@ fn child_stops() -> Result<()> {
     })?;
     assert_eq!(code, 0);
     guard.ended_gateway(BOOT_BOUND)?;
-    guard.stays_ended("stopped in the instant of a crash", QUIET)?;
+    guard.stays_ended("stopped in the instant of a crash", CHILD_QUIET)?;
     guard.order(&["start"])?;
     guard.healthy()?;
 
@@ -97,9 +100,9 @@ fn child_stops() -> Result<()> {
         ensure!(answer.code == 0, "{answer:?}");
         guard.ended_gateway(Duration::from_secs(120)).map(drop)
     })?;
-    guard.stays_ended("after an emergency stop", QUIET)?;
+    guard.stays_ended("after an emergency stop", CHILD_QUIET)?;
     guard.order(&["resume"])?;
-    guard.stays_ended("resume does not end an emergency stop", QUIET)?;
+    guard.stays_ended("resume does not end an emergency stop", CHILD_QUIET)?;
     survives_a_killed_guard(&mut guard)?;
     assert_eq!(guard.status()?["emergency"], json!(true));
     guard.order(&["start"])?;

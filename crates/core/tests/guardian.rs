@@ -471,6 +471,7 @@ fn its_own_lock_is_no_other_gateway_and_its_end_is_no_invitation() {
     let holder = LockHolder { pid: scene.pid, same_home: true, healthy: true, name: "openclaw".into() };
     scene.see(&Evidence::LockHolder(holder));
     scene.pass(20_000);
+    scene.see(&Evidence::Listener(Listener::Foreign { port: 18789, pid: Some(7), name: "nginx".into() }));
     let text = "another gateway instance is already listening".to_owned();
     scene.see(&Evidence::Log(LogSign::Refused { text, reason: RefusalReason::Port }));
     scene.end(Exit::Code { code: 1 });
@@ -478,9 +479,12 @@ fn its_own_lock_is_no_other_gateway_and_its_end_is_no_invitation() {
     scene.idle(20);
     assert_eq!(scene.actions(), [], "the port is still taken: the next try comes with the slow timer");
     let report = scene.guardian.report();
-    assert!(matches!(report.cause, Some(Cause::RefusedToStart { reason: RefusalReason::Port, .. })), "{report:?}");
-    scene.idle(20);
-    assert_eq!(scene.actions(), [Action::Spawn]);
+    let Some(Cause::RefusedToStart { reason: RefusalReason::Port, detail }) = &report.cause else {
+        panic!("{report:?}");
+    };
+    assert_eq!(detail, "port 18789 is taken by nginx (pid 7)");
+    scene.see(&Evidence::Surroundings(Surroundings::PortFreed));
+    assert_eq!(scene.actions(), [Action::Spawn], "now it is free");
 }
 
 #[test]

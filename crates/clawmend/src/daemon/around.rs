@@ -4,7 +4,7 @@
 //! read only when they changed. A look reports changes, never the same state twice (the disk apart).
 
 use super::senses::Expected;
-use crate::host::{disk, process};
+use crate::host::{disk, process, socket};
 use crate::openclaw::config::{self, ConfigRead, Token};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::lock;
@@ -44,9 +44,12 @@ pub struct Around {
     config: Option<ConfigRead>,
     expected: Expected,
     follower: Option<Follower>,
+    /// Asked for once: looking it up reads files.
+    zone: jiff::tz::TimeZone,
     flag: bool,
     disk_at: Option<Moment>,
     holder: Option<Incarnation>,
+    port_taken: bool,
 }
 
 impl Around {
@@ -69,9 +72,11 @@ impl Around {
             config: None,
             expected: Expected::default(),
             follower: None,
+            zone: jiff::tz::TimeZone::system(),
             flag: false,
             disk_at: None,
             holder: None,
+            port_taken: false,
         }
     }
 
@@ -110,6 +115,7 @@ impl Around {
         if down {
             self.look_at_package(found);
             self.look_at_holder(found);
+            self.look_at_port(found);
         }
     }
 
@@ -123,10 +129,10 @@ impl Around {
     }
 
     fn look_at_config(&mut self, found: &mut Vec<Evidence>) {
-        let stamps: Vec<Stamp> = self.files.iter().map(|path| stamp(path)).collect();
-        let changed = stamps != self.stamps;
+        let changed = self.stamps.len() != self.files.len()
+            || self.files.iter().zip(&self.stamps).any(|(path, before)| stamp(path) != *before);
         if changed {
-            self.stamps = stamps;
+            self.stamps = self.files.iter().map(|path| stamp(path)).collect();
             // An editor may be half-way through: believe what has stood still for one look. The first look counts.
             if self.config.is_some() && !self.unsettled {
                 self.unsettled = true;
@@ -157,7 +163,7 @@ impl Around {
 
     fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {
         let Ok(timestamp) = jiff::Timestamp::from_millisecond(now.wall.0) else { return };
-        let day = timestamp.to_zoned(jiff::tz::TimeZone::system()).date();
+        let day = timestamp.to_zoned(self.zone.clone()).date();
         let fixed = self.config.as_ref().and_then(|config| config.view.as_ref()).and_then(|view| view.log_file.clone());
         let (home, uid, tmp) = (&self.home, self.uid, &self.tmp);
         let follower = self.follower.get_or_insert_with(|| Follower::new(home, uid, tmp, fixed, day, None));
@@ -180,6 +186,16 @@ impl Around {
             self.package_stamps = stamps;
             found.push(Evidence::Surroundings(Surroundings::Package));
         }
+    }
+
+    /// A stranger on the gateway's port is seen to go as soon as it has gone.
+    fn look_at_port(&mut self, found: &mut Vec<Evidence>) {
+        let port = self.expected.lock_port.or(self.expected.config_port);
+        let taken = port.and_then(socket::is_taken) == Some(true);
+        if self.port_taken && !taken {
+            found.push(Evidence::Surroundings(Surroundings::PortFreed));
+        }
+        self.port_taken = taken;
     }
 
     /// Who holds this home's lock, if that is a live process.

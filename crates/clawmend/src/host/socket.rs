@@ -37,6 +37,12 @@ pub fn listening(pid: u32) -> Option<Vec<ListenSocket>> {
     os::socket::listening(pid)
 }
 
+/// Whether anybody listens on `port` in our own network namespace, without asking who. `None`: the system cannot tell.
+#[must_use]
+pub fn is_taken(port: u16) -> Option<bool> {
+    os::socket::is_taken(port)
+}
+
 /// Who listens on `port` in our own network namespace, on whatever address.
 #[must_use]
 pub fn owner_of(port: u16) -> PortOwner {

@@ -1,17 +1,14 @@
 //! Births and deaths, and what the service manager says of them.
 
 use super::Guardian;
+use super::refusals::port_owner;
 use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::Output;
 use crate::gateway::Form;
 use crate::health::Boot;
 use crate::health::life::{Absent, Alive, Life};
 use crate::incident::What;
-use crate::observation::{
-    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Exit, Gone, JobKind, LockHolder, LogSign, ServiceSeen,
-    Surroundings,
-};
-use crate::plan::Refusal;
+use crate::observation::{ActiveState, Appeared, Exit, Gone, JobKind, ServiceSeen};
 use crate::time::{Moment, Now};
 use crate::wish::{Desired, Pause};
 
@@ -115,6 +112,7 @@ impl Guardian {
             Life::Unknown => None,
             Life::Alive(_) | Life::Absent(_) => return,
         };
+        self.port_owner = life.as_ref().and_then(|life| port_owner(&life.listener));
         let planned = self.was_planned(life.as_ref(), gone.exit);
         let asked = life.as_ref().is_some_and(|life| life.asked_to_end.is_some() || life.killed.is_some());
         let verify = self.policy.verify_ms;
@@ -214,68 +212,6 @@ impl Guardian {
         out.push(Output::Persist);
     }
 
-    fn refuse(&mut self, now: Now, reason: RefusalReason, detail: String) {
-        let present = self.around.config.as_ref();
-        let fingerprint = present.map_or(0, |config| config.fingerprint);
-        let changed = self.config_at_start != 0 && self.config_at_start != fingerprint;
-        let readable = present.is_some_and(|config| config.validity == ConfigValidity::Valid);
-        let config = if changed { self.config_at_start } else { fingerprint };
-        // What it refused over may have changed while it was still refusing.
-        let invited = (changed && readable) || std::mem::take(&mut self.changed_since_start);
-        self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });
-    }
-
-    /// It refused to start: by its exit code, or by its words.
-    fn refusal_of(&self, exit: Exit) -> Option<(RefusalReason, String)> {
-        let words = self.last_refused.clone();
-        if exit.is_refusal() {
-            return Some(words.unwrap_or((RefusalReason::Unexplained, String::new())));
-        }
-        // On a taken port it gives up with 1 after 10–27 s, on a wrong Node with 1 at once (2026.9.6).
-        match (exit, words) {
-            (Exit::Code { code: 1 }, Some((reason @ (RefusalReason::Port | RefusalReason::Runtime), detail))) => {
-                Some((reason, detail))
-            }
-            _ => None,
-        }
-    }
-
-    /// The gateway's words mislead (a truncated config is called a missing `gateway.mode`, a full disk a state
-    /// migration, 2026.9.6): what we see ourselves comes first.
-    fn own_look(&self, reason: RefusalReason, detail: String) -> (RefusalReason, String) {
-        if let Some(ConfigSeen { validity, .. }) = &self.around.config {
-            match validity {
-                ConfigValidity::Invalid { line, column, message } if *line > 0 => {
-                    return (RefusalReason::Config, format!("openclaw.json line {line}, column {column}: {message}"));
-                }
-                ConfigValidity::Invalid { message, .. } => return (RefusalReason::Config, message.clone()),
-                ConfigValidity::Missing => return (RefusalReason::Config, "openclaw.json is missing".to_owned()),
-                ConfigValidity::Valid | ConfigValidity::Unreadable { .. } => {}
-            }
-        }
-        if self.around.disk.is_some_and(|disk| !disk.writable || disk.free_bytes < 1 << 20) {
-            return (RefusalReason::Disk, "the disk is full or cannot be written".to_owned());
-        }
-        if let Some(holder) = self.lock_holder.as_ref().filter(|holder| holder.same_home) {
-            let text = format!("another gateway of this home runs as pid {}", holder.pid);
-            return (RefusalReason::Duplicate, text);
-        }
-        (reason, detail)
-    }
-
-    pub(super) fn log_sign(&mut self, sign: &LogSign) {
-        let LogSign::Refused { text, reason } = sign else { return };
-        match &mut self.memory.refusal {
-            // The line may reach us after the exit.
-            Some(refusal) if refusal.reason == RefusalReason::Unexplained => {
-                refusal.reason = *reason;
-                refusal.detail.clone_from(text);
-                self.quiet = false;
-            }
-            _ => self.last_refused = Some((*reason, text.clone())),
-        }
-    }
-
     pub(super) fn not_there(&mut self, now: Now) {
         if matches!(self.life, Life::Unknown) {
             self.life = Life::Absent(Absent {
@@ -316,14 +252,6 @@ impl Guardian {
         }
     }
 
-    /// A guard that came later cannot know whether the config was mended meanwhile: one try tells.
-    fn invite_if_readable(&mut self) {
-        let readable = self.around.config.as_ref().is_some_and(|config| config.validity == ConfigValidity::Valid);
-        if let Some(refusal) = &mut self.memory.refusal {
-            refusal.invited = refusal.invited || readable;
-        }
-    }
-
     pub(super) fn foreign_job(&mut self, now: Now, kind: JobKind, out: &mut Vec<Output>) {
         match kind {
             JobKind::Stop => {
@@ -353,58 +281,6 @@ impl Guardian {
     /// A unit that rests in peace: never started, or stopped by a job. Under `Restart=always` nothing else ends there.
     pub(super) fn rests(seen: &ServiceSeen) -> bool {
         seen.settled && matches!(seen.state, ActiveState::Inactive | ActiveState::NotFound)
-    }
-
-    pub(super) fn config_seen(&mut self, seen: &ConfigSeen) {
-        if let Some(refusal) = &mut self.memory.refusal
-            && seen.fingerprint != refusal.config
-            && matches!(seen.validity, ConfigValidity::Valid | ConfigValidity::Unreadable { .. })
-        {
-            refusal.invited = true;
-        }
-        self.around.config = Some(seen.clone());
-        self.quiet = false;
-    }
-
-    pub(super) fn disk_seen(&mut self, seen: DiskSeen) {
-        let full = |disk: &DiskSeen| !disk.writable || disk.free_bytes < 1 << 20;
-        let was_full = self.around.disk.as_ref().is_some_and(full);
-        let roomy = seen.writable && seen.free_bytes >= self.policy.disk_low_bytes;
-        if let Some(refusal) = &mut self.memory.refusal {
-            if refusal.reason == RefusalReason::Unexplained && full(&seen) {
-                // A guard that came later learns why.
-                refusal.reason = RefusalReason::Disk;
-                "the disk is full or cannot be written".clone_into(&mut refusal.detail);
-            }
-            if roomy && (was_full || refusal.reason == RefusalReason::Disk) {
-                refusal.invited = true;
-            }
-        }
-        self.around.disk = Some(seen);
-        self.quiet = false;
-    }
-
-    /// The gateway holds the lock of its home itself while it starts; only another holder is in its way.
-    pub(super) fn lock_held(&mut self, holder: &LockHolder) {
-        let own = match &self.life {
-            Life::Alive(life) => Some(life.incarnation.pid),
-            Life::Absent(absent) => absent.incarnation.as_ref().map(|life| life.pid),
-            Life::Unknown => None,
-        };
-        self.lock_holder = Some(holder.clone()).filter(|holder| own != Some(holder.pid));
-    }
-
-    pub(super) fn surroundings(&mut self, change: Surroundings) {
-        // Its own lock goes with it; that changes nothing for the next start.
-        if change == Surroundings::LockFreed && self.lock_holder.take().is_none() {
-            return;
-        }
-        self.changed_since_start = true;
-        if let Some(refusal) = &mut self.memory.refusal {
-            refusal.invited = true;
-            self.setback.clear();
-        }
-        self.quiet = false;
     }
 
     /// A start that we saw from its beginning teaches how long the next may take.

@@ -10,6 +10,7 @@ mod incidents;
 mod issue;
 mod lives;
 mod memory;
+mod refusals;
 mod report;
 mod wishes;
 
@@ -72,6 +73,8 @@ pub struct Guardian {
     planned_end: bool,
     /// What it said when it refused to start; used when its end is booked.
     last_refused: Option<(RefusalReason, String)>,
+    /// Who listened on the port of the last life when it ended, if it was a stranger.
+    port_owner: Option<String>,
     /// A start of ours was taken up by the manager; its process has yet to come to light.
     started: Option<Moment>,
     /// The unit's invocation whose restart delay we have shortened: a look that still shows it is a late one.
@@ -123,6 +126,7 @@ impl Guardian {
             withheld: None,
             planned_end: false,
             last_refused: None,
+            port_owner: None,
             started: None,
             hastened: None,
             called: None,

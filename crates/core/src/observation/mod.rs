@@ -187,8 +187,10 @@ pub enum Surroundings {
     Package,
     /// Space came free.
     DiskFreed,
-    /// The lock or port that was held is free.
+    /// The lock that was held is free.
     LockFreed,
+    /// The port on which somebody else listened is free.
+    PortFreed,
     /// The network is back.
     Network,
 }

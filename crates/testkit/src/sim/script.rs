@@ -131,7 +131,7 @@ impl World {
         if self.process.is_none() {
             return;
         }
-        let by = self.start_bound() + 100;
+        let by = self.start_bound() + 100 + self.guard_out_until.saturating_sub(self.now);
         self.oracle.inject(fault, self.now, by);
         let ending = self.process.as_ref().is_some_and(|process| process.drains_well() || process.term_waits());
         if self.own_restart || self.wishes.restart || ending || !self.guard_up {

@@ -265,7 +265,7 @@ impl Ward {
 
     fn unit_seen(&mut self, now: Now, look: &Look) {
         let main = look.seen.main_pid.and_then(process::incarnation_of);
-        if let Some(life) = main {
+        if let Some(life) = main.clone() {
             let age_ms = process::age_ms(&life, now).unwrap_or(0);
             self.appeared(
                 now,

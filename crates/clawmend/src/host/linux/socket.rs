@@ -13,6 +13,11 @@ pub fn listening(pid: u32) -> Option<Vec<ListenSocket>> {
 }
 
 /// See the facade.
+pub fn is_taken(port: u16) -> Option<bool> {
+    Some(tcp::rows("self")?.iter().any(|row| row.state == tcp::LISTEN && row.local.port() == port))
+}
+
+/// See the facade.
 pub fn owner_of(port: u16) -> PortOwner {
     let Some(rows) = tcp::rows("self") else { return PortOwner::Unknown };
     let wanted: Vec<u64> =

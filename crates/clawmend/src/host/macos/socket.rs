@@ -7,6 +7,11 @@ pub fn listening(_pid: u32) -> Option<Vec<ListenSocket>> {
     None
 }
 
+/// See the facade.
+pub fn is_taken(_port: u16) -> Option<bool> {
+    None
+}
+
 /// Not known.
 pub fn owner_of(_port: u16) -> PortOwner {
     PortOwner::Unknown
