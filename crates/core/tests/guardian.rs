@@ -592,20 +592,22 @@ fn a_late_look_does_not_hasten_what_has_been_started() {
 
 #[test]
 fn a_stop_and_a_start_in_a_row_by_another_hand_leave_it_guarded() {
-    let mut scene = Scene::healthy_unit();
-    scene.see(&Evidence::ForeignJob(JobKind::Stop));
-    scene.unit(ActiveState::Deactivating, None);
-    scene.end(Exit::Unknown);
-    scene.unsettled_unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
-    scene.pass(20);
-    scene.see(&Evidence::ForeignJob(JobKind::Start));
-    scene.appear(None);
-    scene.unit(ActiveState::Active, None);
-    scene.run(20);
-    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
-    scene.end(Exit::Unknown);
-    scene.unit(ActiveState::AutoRestart, Some(KILLED));
-    assert_eq!(scene.actions(), [Action::Hasten], "it is wanted again");
+    for start in [JobKind::Start, JobKind::Restart] {
+        let mut scene = Scene::healthy_unit();
+        scene.see(&Evidence::ForeignJob(JobKind::Stop));
+        scene.unit(ActiveState::Deactivating, None);
+        scene.end(Exit::Unknown);
+        scene.unsettled_unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+        scene.pass(20);
+        scene.see(&Evidence::ForeignJob(start));
+        scene.appear(None);
+        scene.unit(ActiveState::Active, None);
+        scene.run(20);
+        assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+        scene.end(Exit::Unknown);
+        scene.unit(ActiveState::AutoRestart, Some(KILLED));
+        assert_eq!(scene.actions(), [Action::Hasten], "{start:?}: it is wanted again");
+    }
 }
 
 #[test]

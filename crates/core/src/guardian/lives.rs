@@ -262,14 +262,14 @@ impl Guardian {
                 self.memory.start_wished = false;
                 self.memory.restart_wished = false;
             }
-            // After a stop by another hand nothing but another hand starts it, however soon.
-            JobKind::Start if self.rested || self.memory.unit_stopped => {
-                self.started_by_others(now, now.mono, false, out);
-                self.called = Some(now.mono);
-            }
             JobKind::Restart if matches!(self.life, Life::Alive(_)) => {
                 self.planned_end = true;
                 self.memory.unit_stopped = false;
+            }
+            // After a stop by another hand nothing but another hand starts it, however soon; a restart starts it, too.
+            JobKind::Start | JobKind::Restart if self.rested || self.memory.unit_stopped => {
+                self.started_by_others(now, now.mono, false, out);
+                self.called = Some(now.mono);
             }
             // The manager's own restart after a crash is such a job too.
             JobKind::Start | JobKind::Restart => {}
