@@ -592,20 +592,41 @@ fn a_late_look_does_not_hasten_what_has_been_started() {
 
 #[test]
 fn a_stop_and_a_start_in_a_row_by_another_hand_leave_it_guarded() {
+    for start in [JobKind::Start, JobKind::Restart] {
+        let mut scene = Scene::healthy_unit();
+        scene.see(&Evidence::ForeignJob(JobKind::Stop));
+        scene.unit(ActiveState::Deactivating, None);
+        scene.end(Exit::Unknown);
+        scene.unsettled_unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+        scene.pass(20);
+        scene.see(&Evidence::ForeignJob(start));
+        scene.appear(None);
+        scene.unit(ActiveState::Active, None);
+        scene.run(20);
+        assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+        scene.end(Exit::Unknown);
+        scene.unit(ActiveState::AutoRestart, Some(KILLED));
+        assert_eq!(scene.actions(), [Action::Hasten], "{start:?}: it is wanted again");
+    }
+}
+
+#[test]
+fn a_start_by_another_hand_is_no_incident() {
     let mut scene = Scene::healthy_unit();
     scene.see(&Evidence::ForeignJob(JobKind::Stop));
-    scene.unit(ActiveState::Deactivating, None);
     scene.end(Exit::Unknown);
-    scene.unsettled_unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
-    scene.pass(20);
+    scene.unit(ActiveState::Failed, Some(KILLED));
+    scene.idle(60);
+    scene.out.clear();
     scene.see(&Evidence::ForeignJob(JobKind::Start));
+    scene.unsettled_unit(ActiveState::Failed, Some(KILLED));
+    scene.pass(20);
     scene.appear(None);
     scene.unit(ActiveState::Active, None);
     scene.run(20);
     assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
-    scene.end(Exit::Unknown);
-    scene.unit(ActiveState::AutoRestart, Some(KILLED));
-    assert_eq!(scene.actions(), [Action::Hasten], "it is wanted again");
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    assert!(!scene.out.iter().any(opened), "nothing has failed");
 }
 
 #[test]

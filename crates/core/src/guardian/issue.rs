@@ -63,7 +63,7 @@ const fn answer_ms(action: &Action) -> u64 {
 
 impl Guardian {
     /// How long a process that a manager was asked to start may take to come to light.
-    const COMES_TO_LIGHT_MS: u64 = 2_000;
+    pub(super) const COMES_TO_LIGHT_MS: u64 = 2_000;
 
     /// Names and issues the next step.
     pub(super) fn step(&mut self, now: Now, out: &mut Vec<Output>) {

@@ -41,6 +41,7 @@ impl Guardian {
         // What the manager starts again by itself was not asked for by a person.
         let asked_for = self.rested || matches!(self.life, Life::Unknown) || self.profile.form == Form::Foreign;
         self.rested = false;
+        self.called = None;
         let born = now.mono.minus(appeared.age_ms);
         if !ours && asked_for {
             self.started_by_others(now, born, appeared.at_boot, out);
@@ -255,18 +256,20 @@ impl Guardian {
         match kind {
             JobKind::Stop => {
                 self.memory.unit_stopped = true;
+                self.called = None;
                 self.memory.revived_by_us = self.starting_it();
                 // It comes after whatever a person asked of us before.
                 self.memory.start_wished = false;
                 self.memory.restart_wished = false;
             }
-            // After a stop by another hand nothing but another hand starts it, however soon.
-            JobKind::Start if self.rested || self.memory.unit_stopped => {
-                self.started_by_others(now, now.mono, false, out);
-            }
             JobKind::Restart if matches!(self.life, Life::Alive(_)) => {
                 self.planned_end = true;
                 self.memory.unit_stopped = false;
+            }
+            // After a stop by another hand nothing but another hand starts it, however soon; a restart starts it, too.
+            JobKind::Start | JobKind::Restart if self.rested || self.memory.unit_stopped => {
+                self.started_by_others(now, now.mono, false, out);
+                self.called = Some(now.mono);
             }
             // The manager's own restart after a crash is such a job too.
             JobKind::Start | JobKind::Restart => {}

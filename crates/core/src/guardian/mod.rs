@@ -79,6 +79,8 @@ pub struct Guardian {
     started: Option<Moment>,
     /// The unit's invocation whose restart delay we have shortened: a look that still shows it is a late one.
     hastened: Option<u64>,
+    /// Another hand asked the manager for a start; its process has yet to come to light.
+    called: Option<Moment>,
     /// The unit was seen at rest since its last process: the next one was asked for.
     rested: bool,
     suspect_since: Option<Moment>,
@@ -127,6 +129,7 @@ impl Guardian {
             port_owner: None,
             started: None,
             hastened: None,
+            called: None,
             rested: false,
             suspect_since: None,
             last_action: None,
@@ -323,7 +326,7 @@ impl Guardian {
             }
             Life::Absent(_) => {
                 self.reasons.clear();
-                self.judge_absent()
+                self.judge_absent(now.mono)
             }
         };
         let doubtful = matches!(belief.verdict, Verdict::Suspect | Verdict::Down)
@@ -339,7 +342,7 @@ impl Guardian {
         }
     }
 
-    fn judge_absent(&self) -> Judgement {
+    fn judge_absent(&self, now: Moment) -> Judgement {
         let down = |cause| Judgement { verdict: Verdict::Down, cause: Some(cause), again: None };
         let stopped = self.memory.standing.forbids_start()
             || self.memory.unit_stopped
@@ -350,7 +353,12 @@ impl Guardian {
         if let Some(refusal) = &self.memory.refusal {
             return down(Cause::RefusedToStart { reason: refusal.reason, detail: refusal.detail.clone() });
         }
+        let called = self.called.map(|at| at.plus(Self::COMES_TO_LIGHT_MS)).filter(|until| now < *until);
         match &self.life {
+            // What was asked for through the manager just now has not failed.
+            Life::Absent(_) if called.is_some() && self.memory.incident.is_none() => {
+                Judgement { verdict: Verdict::Starting, cause: None, again: called }
+            }
             // What a person stopped and now wants back has not failed.
             Life::Absent(_) if self.memory.start_wished && self.memory.incident.is_none() => {
                 Judgement { verdict: Verdict::Starting, cause: None, again: None }

@@ -31,7 +31,26 @@ pub struct Manager {
     pub systemd: SystemdLab,
     /// The file of the gateway's unit.
     pub unit_file: PathBuf,
+    /// Where its processes are listed; more than one place where the machine has more than one cgroup hierarchy.
+    cgroups: Vec<PathBuf>,
     _folder: TempDir,
+}
+
+impl Manager {
+    /// The unit's cgroup is known, and has no process.
+    pub(super) fn holds_nothing(&self) -> bool {
+        let empty = |list: &PathBuf| std::fs::read_to_string(list).is_ok_and(|pids| pids.trim().is_empty());
+        !self.cgroups.is_empty() && self.cgroups.iter().all(|list| !list.exists() || empty(list))
+    }
+
+    /// `ControlGroup` of the unit, in every hierarchy in which it has a process now.
+    fn find_cgroups(&mut self, control_group: &str) {
+        let bases = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+        let inside = control_group.trim_start_matches('/');
+        let lists = bases.iter().map(|base| Path::new(base).join(inside).join("cgroup.procs"));
+        let used = |list: &PathBuf| std::fs::read_to_string(list).is_ok_and(|pids| !pids.trim().is_empty());
+        self.cgroups = lists.filter(|list| !inside.is_empty() && used(list)).collect();
+    }
 }
 
 /// The name of the unit that OpenClaw installs for its default profile.
@@ -100,11 +119,15 @@ impl Guard {
         let home = Home::at(systemd.home(), options)?;
         let mut guard = Self::with_arguments(permit, program, home, &["run"])?;
         let unit_file = systemd.home().join(".config/systemd/user").join(UNIT);
-        guard.manager = Some(Manager { systemd, unit_file, _folder: folder });
+        guard.manager = Some(Manager { systemd, unit_file, cgroups: Vec::new(), _folder: folder });
         let port = guard.home.port;
         let installed = guard.manager.as_mut().map(|manager| manager.systemd.install_openclaw(port));
         if let Some(Err(reason)) = installed {
             return Ok(Err(Unavailable(reason.0)));
+        }
+        let control_group = guard.property("ControlGroup")?;
+        if let Some(manager) = &mut guard.manager {
+            manager.find_cgroups(&control_group);
         }
         Ok(Ok(guard))
     }

@@ -2,7 +2,7 @@
 
 use super::BOOT_BOUND;
 use super::gateway::turn;
-use super::guard::Guard;
+use super::guard::{Guard, Manager};
 use super::http::get_json;
 use super::process::{Life, lives_with_nonce};
 use super::wait::{until, until_some};
@@ -91,13 +91,26 @@ impl Guard {
     #[must_use]
     pub fn gateways(&self) -> Vec<Life> {
         if self.manager.is_some() {
-            let main = self.property("MainPID").ok().and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0);
-            return main.and_then(|pid| Life::of(pid).ok()).filter(Life::alive).into_iter().collect();
+            return self.main_process().ok().flatten().into_iter().collect();
         }
         let candidates: Vec<Life> =
             lives_with_nonce(self.nonce()).into_iter().filter(|life| is_gateway(life.pid)).collect();
         let pids: Vec<u32> = candidates.iter().map(|life| life.pid).collect();
         candidates.into_iter().filter(|life| life.parent().is_none_or(|parent| !pids.contains(&parent))).collect()
+    }
+
+    /// The unit's main process. An empty cgroup says that there is none, without the cost of asking the manager.
+    fn main_process(&self) -> Result<Option<Life>> {
+        if self.manager.as_ref().is_some_and(Manager::holds_nothing) {
+            return Ok(None);
+        }
+        let pid: u32 = self.property("MainPID")?.parse()?;
+        Ok(Some(pid).filter(|pid| *pid != 0).and_then(|pid| Life::of(pid).ok()).filter(Life::alive))
+    }
+
+    /// No gateway lives. A manager that cannot be asked is an error, never a gateway that has ended.
+    fn nothing_lives(&self) -> Result<bool> {
+        if self.manager.is_some() { Ok(self.main_process()?.is_none()) } else { Ok(self.gateways().is_empty()) }
     }
 
     /// The only live gateway process.
@@ -124,7 +137,7 @@ impl Guard {
     /// # Errors
     /// When one runs.
     pub fn stays_ended(&self, what: &str, time: Duration) -> Result<()> {
-        super::hold(what, time, || Ok(self.gateways().is_empty()))
+        super::hold(what, time, || self.nothing_lives())
             .with_context(|| format!("{:?}\n{}", self.incidents(), self.output_tail()))
     }
 
@@ -133,7 +146,9 @@ impl Guard {
     /// # Errors
     /// When one still runs after `bound`.
     pub fn ended_gateway(&self, bound: Duration) -> Result<Duration> {
-        until("the gateway to end", bound, || self.gateways().is_empty()).with_context(|| self.output_tail())
+        until_some("the gateway to end", bound, || Ok(self.nothing_lives()?.then_some(())))
+            .map(|((), took)| took)
+            .with_context(|| self.output_tail())
     }
 
     /// The newest incident once it names this cause.

@@ -24,6 +24,8 @@ const LAST_WORDS: u32 = 8 * 1024;
 const KEEPER_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at a process that cannot be watched.
 const LOOK_INSTEAD: Duration = Duration::from_secs(1);
+/// From an end to the look at the surroundings: the answer to the end comes first, files can wait.
+const AROUND_AFTER_END_MS: u64 = 100;
 /// Ends that are remembered.
 const ENDS_REMEMBERED: usize = 16;
 
@@ -114,7 +116,7 @@ impl Ward {
         }
         self.ended.push_back(gone.incarnation.clone());
         self.observe(now, &Evidence::Gone(gone));
-        self.next.around = now.mono;
+        self.next.around = now.mono.plus(AROUND_AFTER_END_MS);
     }
 
     pub(super) async fn keeper_event(&mut self, now: Now, event: Event) {
@@ -270,9 +272,7 @@ impl Ward {
                 Appeared { incarnation: life, age_ms, by: None, at_boot: look.started_at_boot, restarts_by_exit: true },
             );
         }
-        if main.is_none() {
-            self.left_its_unit(now, look);
-        }
+        self.left_its_unit(now, look);
         self.observe(now, &Evidence::Service(look.seen.clone()));
         if let Body::Service(unit) = &*self.body {
             let control = unit.control();
