@@ -67,15 +67,19 @@ fn spin(guard: &mut Guard, life: Life) -> Result<Life> {
 fn crash(guard: &mut Guard, life: Life, signal: Signal) -> Result<Life> {
     life.signal(signal)?;
     let ended = life.ended(CRASH_BOUND)?;
-    let (_, _) = guard.replacement(life, CRASH_BOUND)?;
+    let (replacement, _) = guard.replacement(life, CRASH_BOUND)?;
     let seen = ended.elapsed();
-    eprintln!("measured: {:?}: {signal:?}: a replacement was seen {seen:?} after the end", guard.form());
+    // The kernel counts its age in ticks of 10 ms; the sight of it waits for a walk through `/proc`.
+    let began = replacement.age().map(|age| seen.saturating_sub(age));
+    eprintln!(
+        "measured: {:?}: {signal:?}: a replacement began {began:?} after the end and was seen after {seen:?}",
+        guard.form()
+    );
     let new = guard.healthy()?;
     let incident = recovered(guard, "crashed")?;
     if guard.form() == Form::Child {
-        // The goal is 20 ms by the guard's own clock; looking from outside costs this lab a walk through `/proc`.
+        // By the guard's own clock; outside clocks on a loaded machine measure the load. `xtask bench` has those.
         ensure!(incident["start_issued_after_ms"].as_u64().is_some_and(|ms| ms <= 20), "{incident}");
-        ensure!(seen < Duration::from_secs(1), "the replacement was seen only after {seen:?}");
     }
     Ok(new)
 }
