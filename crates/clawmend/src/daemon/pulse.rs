@@ -119,9 +119,13 @@ fn asked_interval_ms() -> Option<u64> {
     None
 }
 
-/// Says it. Only systemd listens.
+/// Only systemd listens.
 #[cfg(not(target_os = "linux"))]
-pub fn say(_saying: &Saying<'_>) {}
+pub fn say(saying: &Saying<'_>) {
+    if let Saying::Status(text) = saying {
+        tracing::debug!(text, "status");
+    }
+}
 
 #[cfg(test)]
 mod tests {
