@@ -151,7 +151,8 @@ fn newer_database(guard: &mut Guard, life: Life) -> Result<()> {
     guard.terminate()?;
     let path = guard.dirs.state().join("clawmend.db");
     let database = rusqlite::Connection::open(&path)?;
-    database.pragma_update(None, "user_version", 9999)?;
+    let changed = database.execute("UPDATE meta SET value = '9999' WHERE key = 'schema'", [])?;
+    ensure!(changed == 1, "the records do not say which schema they have");
     drop(database);
     guard.start()?;
     guard.verdict("healthy", SOON)?;
@@ -159,8 +160,10 @@ fn newer_database(guard: &mut Guard, life: Life) -> Result<()> {
     let report = guard.say(&["status", "--json"])?.json()?;
     let notes = report["guard"]["notes"].to_string();
     assert!(notes.contains("newer") || notes.contains("schema") || notes.contains("version"), "not said: {report}");
-    let kept: i64 = rusqlite::Connection::open(&path)?.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    assert_eq!(kept, 9999, "the newer records were changed");
+    let kept: String =
+        rusqlite::Connection::open(&path)?
+            .query_row("SELECT value FROM meta WHERE key = 'schema'", [], |row| row.get(0))?;
+    assert_eq!(kept, "9999", "the newer records were changed");
     Ok(())
 }
 
