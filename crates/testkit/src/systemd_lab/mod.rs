@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a manager may take to come up. Far more than it needs (0.3 s), for busy machines.
@@ -76,7 +77,7 @@ struct Namespace {
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     /// Every `READY=1` that a manager sent.
-    ready: Receiver<()>,
+    ready: Mutex<Receiver<()>>,
     /// Ends the reader of the managers' messages.
     notify: UnixDatagram,
     log: PathBuf,
@@ -294,7 +295,7 @@ impl Namespace {
         let socket = inside("ready");
         let _ = fs::remove_file(&socket);
         let notify = UnixDatagram::bind(&socket).map_err(unavailable)?;
-        let ready = read_messages(notify.try_clone().map_err(unavailable)?);
+        let ready = Mutex::new(read_messages(notify.try_clone().map_err(unavailable)?));
         let log = inside("lab.log");
         let mut holder = Command::new("unshare")
             .args(["-m", "--propagation", "private", "sh", "-c", include_str!("lab.sh"), "lab.sh", id])
@@ -329,7 +330,7 @@ impl Namespace {
 
     fn start_manager(&mut self, which: &str) -> Result<(), Unavailable> {
         // A manager sends READY=1 more than once; what an earlier one sent must not count for this one.
-        while self.ready.try_recv().is_ok() {}
+        while self.ready_signals().try_recv().is_ok() {}
         self.order(which)?;
         self.await_ready(&format!("the {which} manager"))
     }
@@ -339,7 +340,7 @@ impl Namespace {
         let until = Instant::now() + READY_LIMIT;
         loop {
             // Short waits, so that a manager that ended at once is not waited for in vain.
-            match self.ready.recv_timeout(Duration::from_millis(500)) {
+            match self.ready_signals().recv_timeout(Duration::from_millis(500)) {
                 Ok(()) => return Ok(()),
                 Err(_) if Instant::now() > until => return Err(self.failure(&format!("{who} did not come up"))),
                 Err(_) => {
@@ -349,6 +350,10 @@ impl Namespace {
                 }
             }
         }
+    }
+
+    fn ready_signals(&mut self) -> &mut Receiver<()> {
+        self.ready.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failure(&self, what: &str) -> Unavailable {
