@@ -611,6 +611,38 @@ fn a_stop_and_a_start_in_a_row_by_another_hand_leave_it_guarded() {
 }
 
 #[test]
+fn an_end_is_no_incident_before_the_manager_has_spoken_but_counts_from_the_end() {
+    let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
+    let mut scene = Scene::healthy_unit();
+    scene.end(Exit::Unknown);
+    scene.pass(20);
+    scene.see(&Evidence::ForeignJob(JobKind::Stop));
+    scene.unit(ActiveState::Inactive, Some(Exit::Signal { signal: 15, core: false }));
+    scene.idle(10);
+    assert!(!scene.out.iter().any(opened), "a person stopped it");
+
+    let mut scene = Scene::healthy_unit();
+    scene.end(Exit::Unknown);
+    assert_eq!(scene.guardian.verdict(), Verdict::Suspect);
+    scene.pass(40);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::Hasten);
+    scene.done(&asked);
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(20);
+    let recovery = scene.guardian.memory().last_recovery.clone().unwrap();
+    assert_eq!((recovery.detected_after_ms, recovery.start_issued_after_ms), (Some(0), Some(40)));
+    assert_eq!(recovery.cause.unwrap().code(), "crashed");
+
+    let mut scene = Scene::healthy_unit();
+    scene.end(Exit::Unknown);
+    scene.idle(2);
+    assert!(scene.out.iter().any(opened), "a manager that says nothing does not hide an end");
+}
+
+#[test]
 fn a_start_by_another_hand_is_no_incident() {
     let mut scene = Scene::healthy_unit();
     scene.see(&Evidence::ForeignJob(JobKind::Stop));

@@ -54,7 +54,11 @@ impl Guardian {
 
     /// When the present fault of a live process began, and how far back that may lie.
     fn onset(&self, now: Moment) -> (Moment, u64) {
-        let Life::Alive(life) = &self.life else { return (now, 0) };
+        let life = match &self.life {
+            Life::Alive(life) => life,
+            Life::Absent(absent) if absent.incarnation.is_some() => return (absent.since.mono, 0),
+            Life::Absent(_) | Life::Unknown => return (now, 0),
+        };
         if let Some(stopped) = life.progress.stopped {
             return (stopped, life.progress.stopped_uncertainty_ms);
         }
@@ -96,6 +100,9 @@ impl Guardian {
     pub(super) fn open_for_end(&mut self, now: Now, gone: &Gone, out: &mut Vec<Output>) {
         let standing = &self.memory.standing;
         if self.memory.incident.is_some() || standing.forbids_start() || self.memory.unit_stopped {
+            return;
+        }
+        if self.word_awaited(now.mono).is_some() {
             return;
         }
         self.open(now, now.mono.minus(0), gone.uncertainty_ms, out);

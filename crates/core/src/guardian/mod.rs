@@ -24,7 +24,7 @@ use crate::health::Verdict;
 use crate::health::judge::{Judgement, judge};
 use crate::health::life::Life;
 use crate::health::reasons::{Circumstances, Reason, reasons};
-use crate::observation::{Evidence, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
+use crate::observation::{Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
 use crate::plan::ChannelTries;
 use crate::policy::Policy;
 use crate::time::{Moment, Now};
@@ -90,6 +90,8 @@ pub struct Guardian {
 impl Guardian {
     /// How long after a sleep or a starved spell the guard distrusts what it sees.
     const DOUBT_MS: u64 = 2_000;
+    /// How long the manager's word on an end may take: 5–100 ms (systemd 252), longer under load.
+    const MANAGERS_WORD_MS: u64 = 1_000;
     /// Lateness below this is the ordinary noise of a scheduler.
     const LATE_MS: u64 = 200;
 
@@ -353,6 +355,9 @@ impl Guardian {
         if let Some(refusal) = &self.memory.refusal {
             return down(Cause::RefusedToStart { reason: refusal.reason, detail: refusal.detail.clone() });
         }
+        if let Some(until) = self.word_awaited(now) {
+            return Judgement { verdict: Verdict::Suspect, cause: None, again: Some(until) };
+        }
         let called = self.called.map(|at| at.plus(Self::COMES_TO_LIGHT_MS)).filter(|until| now < *until);
         match &self.life {
             // What was asked for through the manager just now has not failed.
@@ -373,6 +378,15 @@ impl Guardian {
             Life::Absent(absent) => down(lives::cause_of(absent.exit)),
             Life::Unknown | Life::Alive(_) => Judgement { verdict: Verdict::Unknown, cause: None, again: None },
         }
+    }
+
+    /// The kernel said that it ended, and the manager, which knows how and whether somebody asked for it, has not
+    /// spoken yet: until then nothing is known to have failed.
+    fn word_awaited(&self, now: Moment) -> Option<Moment> {
+        let Life::Absent(absent) = &self.life else { return None };
+        let open = absent.exit == Exit::Unknown && absent.incarnation.is_some() && !absent.planned;
+        let until = absent.since.mono.plus(Self::MANAGERS_WORD_MS);
+        (open && self.profile.form == Form::Systemd && self.service.is_some() && now < until).then_some(until)
     }
 
     /// The verdict for people: their own wish comes first.

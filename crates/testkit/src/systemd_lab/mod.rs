@@ -17,6 +17,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a manager may take to come up. Far more than it needs (0.3 s), for busy machines.
@@ -74,6 +76,9 @@ struct Namespace {
     holder: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// Every `READY=1` that a manager sent.
+    ready: Mutex<Receiver<()>>,
+    /// Ends the reader of the managers' messages.
     notify: UnixDatagram,
     log: PathBuf,
     has_system: bool,
@@ -255,6 +260,28 @@ impl Drop for SystemdLab {
     }
 }
 
+/// Reads what the managers tell, for as long as they live: a manager tells of every change of its state, and one
+/// whose messages nobody takes blocks for ever once the socket's queue is full (ten by default).
+fn read_messages(notify: UnixDatagram) -> Receiver<()> {
+    let (sender, ready) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut message = [0_u8; 4096];
+        while let Ok(length @ 1..) = notify.recv(&mut message) {
+            let text = String::from_utf8_lossy(&message[..length]);
+            if text.lines().any(|line| line == "READY=1") && sender.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    ready
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.notify.shutdown(std::net::Shutdown::Both);
+    }
+}
+
 impl Namespace {
     fn open(id: &str, root: &Path) -> Result<Self, Unavailable> {
         let systemd = ["/lib/systemd/systemd", "/usr/lib/systemd/systemd"]
@@ -268,6 +295,7 @@ impl Namespace {
         let socket = inside("ready");
         let _ = fs::remove_file(&socket);
         let notify = UnixDatagram::bind(&socket).map_err(unavailable)?;
+        let ready = Mutex::new(read_messages(notify.try_clone().map_err(unavailable)?));
         let log = inside("lab.log");
         let mut holder = Command::new("unshare")
             .args(["-m", "--propagation", "private", "sh", "-c", include_str!("lab.sh"), "lab.sh", id])
@@ -281,7 +309,7 @@ impl Namespace {
             .map_err(|error| unavailable(format!("unshare: {error}")))?;
         let orders = holder.stdin.take();
         let answers = holder.stdout.take().ok_or_else(|| unavailable("the lab has no output"))?;
-        Ok(Self { holder, orders, answers: BufReader::new(answers), notify, log, has_system: false })
+        Ok(Self { holder, orders, answers: BufReader::new(answers), ready, notify, log, has_system: false })
     }
 
     fn order(&mut self, line: &str) -> Result<(), Unavailable> {
@@ -302,9 +330,7 @@ impl Namespace {
 
     fn start_manager(&mut self, which: &str) -> Result<(), Unavailable> {
         // A manager sends READY=1 more than once; what an earlier one sent must not count for this one.
-        self.notify.set_nonblocking(true).map_err(unavailable)?;
-        while self.notify.recv(&mut [0_u8; 16]).is_ok() {}
-        self.notify.set_nonblocking(false).map_err(unavailable)?;
+        while self.ready_signals().try_recv().is_ok() {}
         self.order(which)?;
         self.await_ready(&format!("the {which} manager"))
     }
@@ -312,17 +338,10 @@ impl Namespace {
     /// Waits for `READY=1`, which a manager sends when its basic units are up.
     fn await_ready(&mut self, who: &str) -> Result<(), Unavailable> {
         let until = Instant::now() + READY_LIMIT;
-        let mut message = [0_u8; 4096];
         loop {
             // Short waits, so that a manager that ended at once is not waited for in vain.
-            self.notify.set_read_timeout(Some(Duration::from_millis(500))).map_err(unavailable)?;
-            match self.notify.recv(&mut message) {
-                Ok(length) => {
-                    let text = String::from_utf8_lossy(&message[..length]);
-                    if text.lines().any(|line| line == "READY=1") {
-                        return Ok(());
-                    }
-                }
+            match self.ready_signals().recv_timeout(Duration::from_millis(500)) {
+                Ok(()) => return Ok(()),
                 Err(_) if Instant::now() > until => return Err(self.failure(&format!("{who} did not come up"))),
                 Err(_) => {
                     if !matches!(self.holder.try_wait(), Ok(None)) {
@@ -331,6 +350,10 @@ impl Namespace {
                 }
             }
         }
+    }
+
+    fn ready_signals(&mut self) -> &mut Receiver<()> {
+        self.ready.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failure(&self, what: &str) -> Unavailable {
