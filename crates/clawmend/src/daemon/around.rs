@@ -46,6 +46,8 @@ pub struct Around {
     follower: Option<Follower>,
     /// Asked for once: looking it up reads files.
     zone: jiff::tz::TimeZone,
+    /// The local date, and the minute for which it was worked out. In every zone a day begins with a minute.
+    day: Option<(i64, jiff::civil::Date)>,
     flag: bool,
     disk_at: Option<Moment>,
     holder: Option<Incarnation>,
@@ -73,6 +75,7 @@ impl Around {
             expected: Expected::default(),
             follower: None,
             zone: jiff::tz::TimeZone::system(),
+            day: None,
             flag: false,
             disk_at: None,
             holder: None,
@@ -162,16 +165,36 @@ impl Around {
     }
 
     fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {
-        let Ok(timestamp) = jiff::Timestamp::from_millisecond(now.wall.0) else { return };
-        let day = timestamp.to_zoned(self.zone.clone()).date();
+        let Some(day) = self.date(now) else { return };
+        if self.follower.is_some() {
+            return self.follow(day, found);
+        }
         let fixed = self.config.as_ref().and_then(|config| config.view.as_ref()).and_then(|view| view.log_file.clone());
         let (home, uid, tmp) = (&self.home, self.uid, &self.tmp);
-        let follower = self.follower.get_or_insert_with(|| Follower::new(home, uid, tmp, fixed, day, None));
+        self.follower = Some(Follower::new(home, uid, tmp, fixed, day, None));
+        self.follow(day, found);
+    }
+
+    fn follow(&mut self, day: jiff::civil::Date, found: &mut Vec<Evidence>) {
+        let Some(follower) = &mut self.follower else { return };
         let gateways = match self.expected.lock_port.or(self.expected.config_port) {
             Some(port) => Gateways::Several { port },
             None => Gateways::Alone,
         };
         found.extend(follower.read_new(day, gateways).into_iter().map(Evidence::Log));
+    }
+
+    fn date(&mut self, now: Now) -> Option<jiff::civil::Date> {
+        let minute = now.wall.0.div_euclid(60_000);
+        if let Some((known, day)) = self.day
+            && known == minute
+        {
+            return Some(day);
+        }
+        let timestamp = jiff::Timestamp::from_millisecond(now.wall.0).ok()?;
+        let day = timestamp.to_zoned(self.zone.clone()).date();
+        self.day = Some((minute, day));
+        Some(day)
     }
 
     fn look_at_disk(&self, found: &mut Vec<Evidence>) {

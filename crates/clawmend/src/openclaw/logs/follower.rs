@@ -9,7 +9,7 @@ use super::signs::{MAX_LINE, of_line};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::files;
 use clawmend_core::observation::LogSign;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -54,6 +54,8 @@ pub struct Follower {
     skipping: bool,
     /// A file that comes to light later is read from its beginning.
     from_start: bool,
+    /// Where the log of a day may be, the preferred place first.
+    places: Option<(jiff::civil::Date, Vec<PathBuf>)>,
 }
 
 struct Open {
@@ -84,8 +86,9 @@ impl Follower {
             partial: Vec::new(),
             skipping: false,
             from_start: false,
+            places: None,
         };
-        if let Some(path) = follower.path_of(day) {
+        if let Some((path, _)) = follower.log_of(day) {
             follower.open = Open::at_end(&path, uid);
         }
         if let (Some(open), Some(position)) = (&mut follower.open, position)
@@ -107,12 +110,13 @@ impl Follower {
     /// The signs in what was written since the last call. [`LogSign::Grew`] is the first one when this gateway wrote
     /// anything. Errors of the file system count as no news: the log is a help, never a proof.
     pub fn read_new(&mut self, day: jiff::civil::Date, gateways: Gateways) -> Vec<LogSign> {
+        let Some((path, metadata)) = self.log_of(day) else { return Vec::new() };
+        if self.open.as_ref().is_some_and(|open| open.is_read(&path, &metadata)) {
+            return Vec::new();
+        }
         let mut reader =
             Reader { budget: MAX_READ, signs: Vec::new(), grew: false, gateways, marks: self.marks(gateways) };
-        let current = self.path_of(day);
-        if let Some(path) = &current {
-            self.keep_up(path, &mut reader);
-        }
+        self.keep_up(&path, &metadata, &mut reader);
         let mut signs = reader.signs;
         if reader.grew {
             signs.insert(0, LogSign::Grew);
@@ -120,19 +124,12 @@ impl Follower {
         signs
     }
 
-    fn keep_up(&mut self, path: &Path, reader: &mut Reader) {
-        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
-        let same =
-            self.open.as_ref().is_some_and(|open| open.path == path && open.identity == files::identity(&metadata));
-        if same {
-            if let Some(open) = &mut self.open {
-                if metadata.len() < open.offset {
-                    open.offset = 0;
-                    self.partial.clear();
-                    self.skipping = false;
-                } else if metadata.len() == open.offset {
-                    return;
-                }
+    fn keep_up(&mut self, path: &Path, metadata: &Metadata, reader: &mut Reader) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.is(path, metadata)) {
+            if metadata.len() < open.offset {
+                open.offset = 0;
+                self.partial.clear();
+                self.skipping = false;
             }
             self.drain(reader);
             return;
@@ -180,16 +177,17 @@ impl Follower {
     }
 
     /// The log to follow: the fixed one, or that of the day which belongs to our user.
-    fn path_of(&self, day: jiff::civil::Date) -> Option<PathBuf> {
+    fn log_of(&mut self, day: jiff::civil::Date) -> Option<(PathBuf, Metadata)> {
+        let seen = |path: &PathBuf| Some((path.clone(), std::fs::symlink_metadata(path).ok()?));
         if let Some(path) = &self.fixed {
-            return Some(path.clone());
+            return seen(path);
         }
-        let owned = |path: &PathBuf| {
-            std::fs::symlink_metadata(path).is_ok_and(|data| data.is_file() && files::belongs_to(&data, self.uid))
-        };
-        // The usual case without building names: the day has not changed.
-        let candidates = self.home.log_candidates(self.uid, &self.tmp, day);
-        candidates.into_iter().find(owned)
+        if self.places.as_ref().is_none_or(|(of, _)| *of != day) {
+            self.places = Some((day, self.home.log_candidates(self.uid, &self.tmp, day)));
+        }
+        let (_, places) = self.places.as_ref()?;
+        let owned = |(_, data): &(PathBuf, Metadata)| data.is_file() && files::belongs_to(data, self.uid);
+        places.iter().filter_map(seen).find(owned)
     }
 
     fn marks(&self, gateways: Gateways) -> [String; 2] {
@@ -201,6 +199,15 @@ impl Follower {
 }
 
 impl Open {
+    fn is(&self, path: &Path, metadata: &Metadata) -> bool {
+        self.path == path && self.identity == files::identity(metadata)
+    }
+
+    /// It is this file, and nothing in it is new.
+    fn is_read(&self, path: &Path, metadata: &Metadata) -> bool {
+        self.is(path, metadata) && self.offset == metadata.len()
+    }
+
     fn at_start(path: &Path, uid: u32) -> Option<Self> {
         let (file, metadata) = files::open_owned(path, uid).ok()?;
         Some(Self { file, path: path.to_owned(), identity: files::identity(&metadata), offset: 0 })
