@@ -23,6 +23,7 @@ pub use options::{DaemonError, Options};
 
 use crate::api::server::{BindError, Call, Server};
 use crate::cli::Account;
+use crate::host::alarm::Alarm;
 use crate::host::files::{FileLock, LockError, private_dir};
 use crate::host::{clock, dirs};
 use crate::settings::{self, Settings, SettingsError};
@@ -38,13 +39,15 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use voice::Voice;
 use ward::Ward;
 
 /// Questions that wait at most.
 const CALLS: usize = 32;
+/// Between two looks at our own settings, at a wake-up of the wards.
+const SETTINGS_EVERY_MS: u64 = 5_000;
 
 /// Guards until it is told to end.
 ///
@@ -62,7 +65,11 @@ pub fn run(options: Options) -> Result<ExitCode, DaemonError> {
         .build()
         .map_err(|error| DaemonError::Retry { message: format!("the runtime could not be started: {error}") })?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, guard(options))
+    // A task of its own: what `block_on` waits for itself is asked again at each wake-up of any other.
+    let whole = async { tokio::task::spawn_local(guard(options)).await };
+    local.block_on(&runtime, whole).unwrap_or_else(|error| {
+        Err(DaemonError::Retry { message: format!("a fault of the guard itself ended it: {error}") })
+    })
 }
 
 /// As PID 1 of a container: the keeper is this very process, the guard its child.
@@ -214,8 +221,9 @@ fn settings_watch(context: &Context, path: PathBuf) {
     tokio::task::spawn_local(async move {
         let stamp = |path: &Path| std::fs::metadata(path).and_then(|seen| seen.modified()).ok();
         let mut before = stamp(&path);
+        let mut alarm = Alarm::new();
         loop {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            alarm.reached(ward::multiple_after(clock::now().mono, SETTINGS_EVERY_MS)).await;
             let present = stamp(&path);
             if present == before {
                 continue;

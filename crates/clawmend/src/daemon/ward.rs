@@ -6,6 +6,9 @@
 mod begin;
 mod life;
 mod orders;
+mod schedule;
+
+pub(in crate::daemon) use schedule::{Schedule, multiple_after};
 
 pub use begin::{Parts, contained, follow_policy, listen_to_keeper, listen_to_service, own_uid, program_of, rpc_into};
 
@@ -16,6 +19,7 @@ use super::news::{News, Sender};
 use super::pulse::{Pulse, ServiceWatchdog};
 use super::senses::Senses;
 use super::voice::Voice;
+use crate::host::alarm::Alarm;
 use crate::host::clock;
 use crate::openclaw::discovery::Home;
 use crate::probe::http::Limits;
@@ -44,8 +48,6 @@ const READINESS_EVERY_MS: u64 = 5_000;
 const LISTENER_EVERY_MS: u64 = 10_000;
 /// The same while confirming.
 const LISTENER_CLOSE_MS: u64 = 500;
-/// Things that are due within this are done at the same wake-up.
-const TOGETHER_MS: u64 = 20;
 
 /// Everything that guards one gateway.
 pub struct Ward {
@@ -71,31 +73,21 @@ pub struct Ward {
     pub(super) ended: VecDeque<Incarnation>,
 }
 
-/// When what is due next.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Schedule {
-    look: Moment,
-    probe: Moment,
-    readiness: Moment,
-    listener: Moment,
-    around: Moment,
-}
-
 impl Ward {
     /// Guards until the queue is closed.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<News>) {
+        let mut alarm = Alarm::new();
         loop {
             let now = clock::now();
             let wake = self.wake_at(now);
             self.pulse.plan(wake);
-            let pause = tokio::time::sleep(Duration::from_millis(wake.since(now.mono)));
             let news = tokio::select! {
                 biased;
                 news = inbox.recv() => match news {
                     Some(news) => Some(news),
                     None => return,
                 },
-                () = pause => None,
+                () = alarm.reached(wake) => None,
             };
             let now = clock::now();
             if let Some(seen) = self.pulse.wake(now, news.is_some()) {
@@ -118,9 +110,9 @@ impl Ward {
 
     /// The next moment at which something is due.
     fn wake_at(&self, now: Now) -> Moment {
-        let mut wake = self.next.around;
+        let mut wake = self.next.around.at();
         if self.senses.is_some() {
-            wake = wake.min(self.next.look).min(self.next.probe);
+            wake = wake.min(self.next.look.at()).min(self.next.probe.at());
         }
         if let Some(due) = self.guardian.next_wake() {
             wake = wake.min(due);
@@ -161,11 +153,9 @@ impl Ward {
 
     /// Whatever time has made due.
     fn on_time(&mut self, now: Now) {
-        let soon = now.mono.plus(TOGETHER_MS);
-        if self.next.around <= soon {
+        let down = self.guardian.verdict() == Verdict::Down;
+        if self.next.around.due(now.mono, if down { AROUND_DOWN_MS } else { AROUND_EVERY_MS }) {
             let mut found = Vec::new();
-            let down = self.guardian.verdict() == Verdict::Down;
-            self.next.around = now.mono.plus(if down { AROUND_DOWN_MS } else { AROUND_EVERY_MS });
             self.around.look(now, down, &mut found);
             for evidence in &found {
                 self.observe(now, evidence);
@@ -175,37 +165,27 @@ impl Ward {
             }
         }
         if self.senses.is_some() {
-            self.look_and_probe(now, soon);
+            self.look_and_probe(now);
         }
         self.guardian.poll(now, &mut self.out);
     }
 
-    fn look_and_probe(&mut self, now: Now, soon: Moment) {
+    fn look_and_probe(&mut self, now: Now) {
         let cadence = self.guardian.cadence();
         let Some(senses) = &mut self.senses else { return };
         let mut found = [None, None];
-        if self.next.listener <= soon || (cadence.closely && self.next.listener > soon.plus(LISTENER_CLOSE_MS)) {
-            let every = if cadence.closely { LISTENER_CLOSE_MS } else { LISTENER_EVERY_MS };
-            self.next.listener = now.mono.plus(every);
+        if self.next.listener.due(now.mono, if cadence.closely { LISTENER_CLOSE_MS } else { LISTENER_EVERY_MS }) {
             if self.around.expected().lock_port.is_none() {
                 let life = senses.life().clone();
                 self.around.learn_port(&life);
             }
             found[0] = Some(Evidence::Listener(senses.listen(self.around.expected())));
         }
-        // A look that was planned for calmer times comes forward when the cadence rises.
-        self.next.look = self.next.look.min(now.mono.plus(u64::from(cadence.process_ms)));
-        self.next.probe = self.next.probe.min(now.mono.plus(u64::from(cadence.http_ms)));
-        if self.next.look <= soon {
-            self.next.look = now.mono.plus(u64::from(cadence.process_ms));
+        if self.next.look.due(now.mono, u64::from(cadence.process_ms)) {
             found[1] = senses.look(cadence.closely);
         }
-        if self.next.probe <= soon {
-            self.next.probe = now.mono.plus(u64::from(cadence.http_ms));
-            let with_readiness = cadence.readiness || self.next.readiness <= soon;
-            if with_readiness {
-                self.next.readiness = now.mono.plus(READINESS_EVERY_MS);
-            }
+        if self.next.probe.due(now.mono, u64::from(cadence.http_ms)) {
+            let with_readiness = self.next.readiness.due(now.mono, READINESS_EVERY_MS) || cadence.readiness;
             let starting = self.guardian.verdict() == Verdict::Starting;
             let endpoints: &'static [Endpoint] = match (with_readiness, starting) {
                 (false, _) => &[Endpoint::Healthz],

@@ -38,11 +38,11 @@ impl Ward {
             }
             if matches!(outcome, HttpOutcome::Refused | HttpOutcome::Broken) {
                 // The socket may have moved: look again before the next knock.
-                self.next.listener = now.mono;
+                self.next.listener.set(now.mono);
             }
         }
         if let Evidence::Rpc(RpcSeen::Shutdown { .. }) = evidence {
-            self.next.probe = now.mono;
+            self.next.probe.set(now.mono);
         }
     }
 
@@ -116,14 +116,14 @@ impl Ward {
         }
         self.ended.push_back(gone.incarnation.clone());
         self.observe(now, &Evidence::Gone(gone));
-        self.next.around = now.mono.plus(AROUND_AFTER_END_MS);
+        self.next.around.set(now.mono.plus(AROUND_AFTER_END_MS));
     }
 
     pub(super) async fn keeper_event(&mut self, now: Now, event: Event) {
         match event {
             Event::Exited(ended) => self.child_ended(now, ended).await,
             // The kernel's word on it comes with the next look, which is now.
-            Event::Stopped { .. } | Event::Continued { .. } => self.next.look = now.mono,
+            Event::Stopped { .. } | Event::Continued { .. } => self.next.look.set(now.mono),
             Event::Stopping => {
                 tracing::info!(gateway = %self.home.id.0, "the keeper was told to end with its gateway");
                 // Whoever ends the container ends the gateway: no start goes against that.

@@ -1,5 +1,6 @@
 //! Linux: `/proc`, cgroups, pidfds.
 
+pub mod alarm;
 pub mod clock;
 pub mod disk;
 pub mod pidfd;

@@ -1,5 +1,6 @@
 //! macOS: what `sysinfo` and rustix tell.
 
+pub mod alarm;
 pub mod clock;
 pub mod disk;
 pub mod pidfd;

@@ -1,5 +1,6 @@
 //! Windows: what `sysinfo` tells.
 
+pub mod alarm;
 pub mod clock;
 pub mod disk;
 pub mod pidfd;
