@@ -4,7 +4,7 @@
 //! [`IN_FLIGHT`] probes are under way. Senses collect; they conclude nothing.
 
 use super::news::{News, Sender};
-use crate::host::process::{Look, Sampler};
+use crate::host::process::{Depth, Look, Sampler};
 use crate::host::socket::{self, ListenSocket, PortOwner};
 use crate::probe::connect::{Scheme, Target};
 use crate::probe::http::{HttpProbe, Limits};
@@ -16,9 +16,12 @@ use std::rc::Rc;
 
 /// Probes under way at most: the one that waits for a silent gateway, and fresh ones beside it.
 const IN_FLIGHT: usize = 3;
+/// Looks that only ask whether the known socket is still open, before all sockets are listed again: five minutes at
+/// rest. Such a look misses nothing but a `shutdown(2)` of a listening socket, which Node never does.
+const SHORT_LOOKS: u32 = 30;
 
 /// Where the gateway may be expected to listen, before it was seen to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Port from the lock file: right even after the config was edited (OpenClaw 2026.9.6).
     pub lock_port: Option<u16>,
@@ -33,6 +36,8 @@ pub struct Senses {
     life: Incarnation,
     sampler: Sampler,
     target: Option<Target>,
+    /// The gateway's socket, what it was chosen by, and short looks at it since then.
+    own: Option<(ListenSocket, Expected, u32)>,
     kept: Rc<RefCell<Option<HttpProbe>>>,
     in_flight: Rc<Cell<usize>>,
 }
@@ -45,6 +50,7 @@ impl Senses {
             life: life.clone(),
             sampler: Sampler::new(life.clone()),
             target: None,
+            own: None,
             kept: Rc::default(),
             in_flight: Rc::default(),
         }
@@ -63,16 +69,27 @@ impl Senses {
     }
 
     /// One look at the process. `None`: the look failed for a reason on our side.
-    pub fn look(&mut self, closely: bool) -> Option<Evidence> {
-        match self.sampler.sample(closely) {
+    pub fn look(&mut self, depth: Depth) -> Option<Evidence> {
+        match self.sampler.sample(depth) {
             Look::Alive(sample) => Some(Evidence::Process(sample)),
             // Its end comes from whoever watches for it, with the manner of it.
             Look::Gone | Look::CannotTell(_) => None,
         }
     }
 
-    /// Who listens where the gateway should; finds out where that is.
-    pub fn listen(&mut self, expected: &Expected) -> Listener {
+    /// Who listens where the gateway should; finds out where that is. Not `closely`: a socket that is still open is
+    /// enough, and the backlog is the one of the last whole look.
+    pub fn listen(&mut self, expected: &Expected, closely: bool) -> Listener {
+        if let Some((own, chosen_by, looks)) = &mut self.own
+            && !closely
+            && *looks < SHORT_LOOKS
+            && chosen_by == expected
+            && socket::is_held(self.life.pid, own)
+        {
+            *looks += 1;
+            return Listener::Own { port: own.addr.port(), backlog: own.backlog };
+        }
+        self.own = None;
         let Some(sockets) = socket::listening(self.life.pid) else {
             // We may not look into it: go by what its lock or config says.
             let port = expected.lock_port.or(expected.config_port);
@@ -84,6 +101,7 @@ impl Senses {
         };
         self.sampler.set_gateway_port(Some(own.addr.port()));
         self.aim(Some(reachable(own.addr)), expected);
+        self.own = Some((own, expected.clone(), 0));
         Listener::Own { port: own.addr.port(), backlog: own.backlog }
     }
 
@@ -171,7 +189,7 @@ mod tests {
     use super::*;
 
     fn socket(addr: &str) -> Option<ListenSocket> {
-        addr.parse().ok().map(|addr| ListenSocket { addr, backlog: 0 })
+        addr.parse().ok().map(|addr| ListenSocket { addr, backlog: 0, inode: 0, descriptor: 0 })
     }
 
     #[test]
@@ -183,6 +201,29 @@ mod tests {
         assert_eq!(own_socket(&sockets, &expected), None, "an unknown socket is not taken for the gateway's");
         let expected = Expected::default();
         assert_eq!(own_socket(&sockets[..2], &expected).map(|own| own.addr.port()), Some(1), "not the inspector");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_socket_is_believed_until_it_is_closed_or_another_is_expected() {
+        let Some(life) = crate::host::process::incarnation_of(std::process::id()) else { return };
+        let bind = || std::net::TcpListener::bind("127.0.0.1:0").ok();
+        let (Some(first), Some(second)) = (bind(), bind()) else { return };
+        let port = |listener: &std::net::TcpListener| listener.local_addr().map_or(0, |addr| addr.port());
+        let on = |port| Expected { lock_port: None, config_port: Some(port), tls: false };
+        let (one, two) = (port(&first), port(&second));
+        let own = |listener| matches!(listener, Listener::Own { port, .. } if port == one);
+        let mut senses = Senses::new(&life);
+        assert!(own(senses.listen(&on(one), false)));
+        for _ in 0..3 * SHORT_LOOKS {
+            assert!(own(senses.listen(&on(one), false)));
+        }
+        assert!(senses.own.as_ref().is_some_and(|(_, _, looks)| *looks <= SHORT_LOOKS), "looked at whole in between");
+        assert!(matches!(senses.listen(&on(two), false), Listener::Own { port, .. } if port == two));
+        assert!(own(senses.listen(&on(one), false)));
+        drop(first);
+        assert!(!own(senses.listen(&on(one), false)), "closed, and seen at the next look");
+        assert_eq!(senses.target(), None);
     }
 
     #[test]

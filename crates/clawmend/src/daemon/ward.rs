@@ -21,6 +21,7 @@ use super::senses::Senses;
 use super::voice::Voice;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
+use crate::host::process::Depth;
 use crate::openclaw::discovery::Home;
 use crate::probe::http::Limits;
 use crate::probe::rpc::Rpc;
@@ -179,12 +180,18 @@ impl Ward {
                 let life = senses.life().clone();
                 self.around.learn_port(&life);
             }
-            found[0] = Some(Evidence::Listener(senses.listen(self.around.expected())));
+            found[0] = Some(Evidence::Listener(senses.listen(self.around.expected(), cadence.closely)));
         }
-        if self.next.look.due(now.mono, u64::from(cadence.process_ms)) {
-            found[1] = senses.look(cadence.closely);
+        let probing = self.next.probe.due(now.mono, u64::from(cadence.http_ms));
+        if self.next.look.due(now.mono, u64::from(cadence.process_ms)) || probing {
+            // What the main thread did before a silence must be known from the moment of the question.
+            found[1] = senses.look(match (cadence.closely, probing) {
+                (true, _) => Depth::Closely,
+                (false, true) => Depth::Whole,
+                (false, false) => Depth::Glance,
+            });
         }
-        if self.next.probe.due(now.mono, u64::from(cadence.http_ms)) {
+        if probing {
             let with_readiness = self.next.readiness.due(now.mono, READINESS_EVERY_MS) || cadence.readiness;
             let starting = self.guardian.verdict() == Verdict::Starting;
             let endpoints: &'static [Endpoint] = match (with_readiness, starting) {

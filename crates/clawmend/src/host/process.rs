@@ -36,6 +36,18 @@ pub enum Look {
     CannotTell(String),
 }
 
+/// How much a look takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// State, CPU and memory. Switches and holders are those of the last whole look, as long as it ran or slept free
+    /// then and still does; else this is a whole look.
+    Glance,
+    /// Also switches, a tracer and a frozen cgroup.
+    Whole,
+    /// Also descriptors, CPU throttling and inspector clients.
+    Closely,
+}
+
 /// Looks at one life again and again. Keeps what it needs open, so that a look is cheap (Linux: ≤ 40 µs).
 #[derive(Debug)]
 pub struct Sampler {
@@ -54,10 +66,9 @@ impl Sampler {
         self.inner.set_gateway_port(port);
     }
 
-    /// Looks. `closely` also counts descriptors, CPU throttling and inspector clients; a tracer and a frozen cgroup
-    /// are found either way.
-    pub fn sample(&mut self, closely: bool) -> Look {
-        self.inner.sample(closely)
+    /// Looks.
+    pub fn sample(&mut self, depth: Depth) -> Look {
+        self.inner.sample(depth)
     }
 }
 

@@ -72,7 +72,7 @@ impl Sampler {
     pub fn set_gateway_port(&mut self, _port: Option<u16>) {}
 
     /// Context switches, tracer and descriptors are not told here and stay at zero or `None`.
-    pub fn sample(&mut self, _closely: bool) -> Look {
+    pub fn sample(&mut self, _depth: crate::host::process::Depth) -> Look {
         let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory();
         let Some(system) = &mut self.system else {
             return Look::CannotTell("the process table cannot be read".to_owned());

@@ -14,7 +14,7 @@ const COMMAND_LINE_MAX: u64 = 64 * 1024;
 /// A client is connected to it now.
 pub fn has_client(pid: u32, descriptors: &Descriptors, gateway_port: Option<u16>) -> bool {
     let Some(rows) = tcp::rows(&pid.to_string()) else { return false };
-    let own = |row: &&Row| descriptors.sockets.contains(&row.inode);
+    let own = |row: &&Row| descriptors.sockets.contains_key(&row.inode);
     let listeners = rows.iter().filter(own).filter(|row| row.state == tcp::LISTEN && row.local.ip().is_loopback());
     let mut ports: Vec<u16> =
         listeners.map(|row| row.local.port()).filter(|port| Some(*port) != gateway_port).collect();

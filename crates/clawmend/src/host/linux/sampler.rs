@@ -5,7 +5,7 @@
 
 use super::procfs::{self, Stat, Status};
 use super::{cgroup, inspector};
-use crate::host::process::Look;
+use crate::host::process::{Depth, Look};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::{Held, ProcessSample, RunState};
 use std::fs::File;
@@ -18,6 +18,8 @@ pub struct Sampler {
     gateway_port: Option<u16>,
     mounts: cgroup::Mounts,
     files: Option<Files>,
+    /// Of the last whole look, when nobody held it.
+    free: Option<Status>,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl From<io::Error> for Blind {
 impl Sampler {
     /// See the facade.
     pub fn new(life: Incarnation) -> Self {
-        Self { life, gateway_port: None, mounts: cgroup::Mounts::default(), files: None }
+        Self { life, gateway_port: None, mounts: cgroup::Mounts::default(), files: None, free: None }
     }
 
     /// See the facade.
@@ -55,8 +57,8 @@ impl Sampler {
     }
 
     /// See the facade.
-    pub fn sample(&mut self, closely: bool) -> Look {
-        match self.look(closely) {
+    pub fn sample(&mut self, depth: Depth) -> Look {
+        match self.look(depth) {
             Ok(sample) => Look::Alive(sample),
             Err(Blind::Gone) => {
                 self.files = None;
@@ -69,7 +71,7 @@ impl Sampler {
         }
     }
 
-    fn look(&mut self, closely: bool) -> Result<ProcessSample, Blind> {
+    fn look(&mut self, depth: Depth) -> Result<ProcessSample, Blind> {
         let files = match self.files.take() {
             Some(files) => files,
             None => self.open()?,
@@ -80,11 +82,16 @@ impl Sampler {
         if stat.start != self.life.start {
             return Err(Blind::Gone);
         }
+        let ordinary = matches!(run_state(stat.state), RunState::Running | RunState::Sleeping);
+        if let Some(status) = self.free.filter(|_| depth == Depth::Glance && ordinary) {
+            return Ok(assemble(&self.life, stat, status, false));
+        }
         let status = procfs::parse_status(procfs::read_at_start(&files.status, &mut buffer)?);
         files.follow_cgroup(&self.mounts, &mut buffer)?;
         let frozen = files.cgroup_files.is_frozen();
         let mut sample = assemble(&self.life, stat, status, frozen);
-        if closely {
+        self.free = sample.held.is_none().then_some(status);
+        if depth == Depth::Closely {
             sample.throttled = files.cgroup_files.throttled();
             look_into_descriptors(&mut sample, self.gateway_port);
         }
@@ -186,10 +193,10 @@ mod tests {
     }
 
     /// Looks until the condition holds; the kernel takes a moment to carry out a signal.
-    fn look_until(sampler: &mut Sampler, closely: bool, holds: impl Fn(&ProcessSample) -> bool) -> ProcessSample {
+    fn look_until(sampler: &mut Sampler, depth: Depth, holds: impl Fn(&ProcessSample) -> bool) -> ProcessSample {
         let begun = Instant::now();
         loop {
-            let sample = alive(sampler.sample(closely));
+            let sample = alive(sampler.sample(depth));
             if holds(&sample) || begun.elapsed() > Duration::from_secs(10) {
                 return sample;
             }
@@ -202,18 +209,18 @@ mod tests {
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let life = incarnation_of(child.id()).unwrap();
         let mut sampler = Sampler::new(life.clone());
-        let sample = look_until(&mut sampler, true, |sample| sample.state == RunState::Sleeping);
+        let sample = look_until(&mut sampler, Depth::Closely, |sample| sample.state == RunState::Sleeping);
         assert_eq!(sample.state, RunState::Sleeping);
         assert!(sample.rss_kib > 0 && sample.threads == 1 && sample.descriptors.is_some());
         send(&life, Signal::Stop).unwrap();
-        assert_eq!(look_until(&mut sampler, false, |s| s.state == RunState::Stopped).state, RunState::Stopped);
+        assert_eq!(look_until(&mut sampler, Depth::Glance, |s| s.state == RunState::Stopped).state, RunState::Stopped);
         let mut other = life.clone();
         other.start += 1;
-        assert_eq!(Sampler::new(other).sample(false), Look::Gone);
+        assert_eq!(Sampler::new(other).sample(Depth::Glance), Look::Gone);
         send(&life, Signal::Kill).unwrap();
-        assert_eq!(look_until(&mut sampler, false, |s| s.state == RunState::Dead).state, RunState::Dead);
+        assert_eq!(look_until(&mut sampler, Depth::Glance, |s| s.state == RunState::Dead).state, RunState::Dead);
         child.wait().unwrap();
-        assert_eq!(sampler.sample(false), Look::Gone);
+        assert_eq!(sampler.sample(Depth::Glance), Look::Gone);
     }
 
     #[test]
@@ -225,12 +232,12 @@ mod tests {
         }
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let mut sampler = Sampler::new(incarnation_of(child.id()).unwrap());
-        assert_eq!(alive(sampler.sample(false)).held, None);
+        assert_eq!(alive(sampler.sample(Depth::Whole)).held, None);
         std::fs::write(dir.join("cgroup.procs"), child.id().to_string()).unwrap();
         std::fs::write(dir.join("freezer.state"), "FROZEN").unwrap();
-        let held = alive(sampler.sample(false)).held;
+        let held = alive(sampler.sample(Depth::Whole)).held;
         std::fs::write(dir.join("freezer.state"), "THAWED").unwrap();
-        let thawed = alive(sampler.sample(false)).held;
+        let thawed = alive(sampler.sample(Depth::Whole)).held;
         child.kill().unwrap();
         child.wait().unwrap();
         std::fs::remove_dir(&dir).unwrap();
@@ -261,30 +268,56 @@ mod tests {
             let mut lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
             assert_eq!(lines.next().unwrap().unwrap(), "up");
             let mut sampler = Sampler::new(incarnation_of(server.id()).unwrap());
-            assert_eq!(alive(sampler.sample(true)).held, None);
+            assert_eq!(alive(sampler.sample(Depth::Closely)).held, None);
             let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
             assert_eq!(lines.next().unwrap().unwrap(), "in");
             let listening = crate::host::socket::listening(server.id()).unwrap();
             assert_eq!(listening.len(), 1);
             assert_eq!(listening[0].addr.port(), port);
+            assert!(crate::host::socket::is_held(server.id(), &listening[0]));
+            assert!(!crate::host::socket::is_held(std::process::id(), &listening[0]), "ours, not theirs");
             let owner = crate::host::socket::owner_of(port);
             assert!(matches!(owner, crate::host::socket::PortOwner::Process { pid, .. } if pid == server.id()));
-            let held = alive(sampler.sample(true)).held;
+            let held = alive(sampler.sample(Depth::Closely)).held;
             drop(client);
             server.kill().unwrap();
             server.wait().unwrap();
+            assert!(!crate::host::socket::is_held(server.id(), &listening[0]), "it is gone");
             assert_eq!(held, expected, "port {port}");
         }
     }
 
     #[test]
+    fn a_glance_passes_on_switches_and_looks_whole_where_something_is_odd() {
+        let mut sampler = Sampler::new(incarnation_of(std::process::id()).unwrap());
+        let first = alive(sampler.sample(Depth::Glance));
+        assert!(sampler.free.is_some(), "the first look is a whole one");
+        sampler.free = sampler.free.map(|free| Status { voluntary: 7, ..free });
+        assert_eq!(alive(sampler.sample(Depth::Glance)).voluntary, 7, "a glance must not read it");
+        assert_eq!(first.held, None);
+        alive(sampler.sample(Depth::Whole));
+        assert_ne!(sampler.free.unwrap().voluntary, 7, "a whole look does");
+
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let life = incarnation_of(child.id()).unwrap();
+        let mut sampler = Sampler::new(life.clone());
+        look_until(&mut sampler, Depth::Whole, |sample| sample.state == RunState::Sleeping);
+        sampler.free = sampler.free.map(|free| Status { voluntary: 7_000_000, ..free });
+        send(&life, Signal::Stop).unwrap();
+        let stopped = look_until(&mut sampler, Depth::Glance, |sample| sample.state == RunState::Stopped);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_ne!(stopped.voluntary, 7_000_000, "who holds a stopped process is looked up at once");
+    }
+
+    #[test]
     fn a_look_is_cheap() {
         let mut sampler = Sampler::new(incarnation_of(std::process::id()).unwrap());
-        alive(sampler.sample(false));
+        alive(sampler.sample(Depth::Whole));
         let mut fastest = Duration::MAX;
         for _ in 0..200 {
             let begun = Instant::now();
-            alive(sampler.sample(false));
+            alive(sampler.sample(Depth::Whole));
             fastest = fastest.min(begun.elapsed());
         }
         println!("fastest look: {fastest:?}");

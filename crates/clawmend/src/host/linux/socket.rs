@@ -8,8 +8,17 @@ use crate::host::socket::{ListenSocket, PortOwner};
 pub fn listening(pid: u32) -> Option<Vec<ListenSocket>> {
     let descriptors = Descriptors::read(pid)?;
     let rows = tcp::rows(&pid.to_string())?;
-    let own = rows.iter().filter(|row| row.state == tcp::LISTEN && descriptors.sockets.contains(&row.inode));
-    Some(own.map(|row| ListenSocket { addr: row.local, backlog: row.receive_queue }).collect())
+    let listening = rows.iter().filter(|row| row.state == tcp::LISTEN);
+    let own = listening.filter_map(|row| {
+        let descriptor = *descriptors.sockets.get(&row.inode)?;
+        Some(ListenSocket { addr: row.local, backlog: row.receive_queue, inode: row.inode, descriptor })
+    });
+    Some(own.collect())
+}
+
+/// See the facade.
+pub fn is_held(pid: u32, socket: &ListenSocket) -> bool {
+    tcp::socket_behind(pid, socket.descriptor) == Some(socket.inode)
 }
 
 /// See the facade.
@@ -27,7 +36,8 @@ pub fn owner_of(port: u16) -> PortOwner {
     }
     let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let owner = pids
-        .find(|pid| Descriptors::read(*pid).is_some_and(|its| wanted.iter().any(|inode| its.sockets.contains(inode))));
+    let owner = pids.find(|pid| {
+        Descriptors::read(*pid).is_some_and(|its| wanted.iter().any(|inode| its.sockets.contains_key(inode)))
+    });
     owner.map_or(PortOwner::Hidden, |pid| PortOwner::Process { pid, name: name(pid) })
 }

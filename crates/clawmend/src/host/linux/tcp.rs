@@ -1,6 +1,6 @@
 //! `/proc/PID/net/tcp` and the sockets among a process's descriptors.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Rows beyond this are not read: a host with more sockets is not one that this must understand.
@@ -29,8 +29,8 @@ pub struct Row {
 pub struct Descriptors {
     /// How many.
     pub count: u32,
-    /// Inodes of those that are sockets.
-    pub sockets: HashSet<u64>,
+    /// Those that are sockets, by inode.
+    pub sockets: HashMap<u64, u32>,
 }
 
 impl Descriptors {
@@ -39,18 +39,25 @@ impl Descriptors {
         let mut found = Self::default();
         for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten() {
             found.count = found.count.saturating_add(1);
-            let target = std::fs::read_link(entry.path()).ok();
-            found.sockets.extend(target.and_then(|target| socket_inode(target.to_str()?)));
+            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            found.sockets.extend(number.and_then(|number| Some((socket_behind(pid, number)?, number))));
         }
         Some(found)
     }
+}
+
+/// The inode of the socket that a descriptor of a process stands for.
+pub fn socket_behind(pid: u32, descriptor: u32) -> Option<u64> {
+    let target = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+    socket_inode(target.to_str()?)
 }
 
 fn socket_inode(target: &str) -> Option<u64> {
     target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// All TCP rows of the network namespace of `scope` (`self` or a pid). `None` when it cannot be read.
+/// All TCP rows of the network namespace of `scope` (`self` or a pid). `None` when it cannot be read. The kernel walks
+/// its whole table of connections, also when it is empty: 1 ms on a host with 24 GB. Not for a standing look.
 pub fn rows(scope: &str) -> Option<Vec<Row>> {
     let four = std::fs::read_to_string(format!("/proc/{scope}/net/tcp")).ok()?;
     // Absent where IPv6 is switched off.

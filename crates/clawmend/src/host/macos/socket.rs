@@ -7,6 +7,11 @@ pub fn listening(_pid: u32) -> Option<Vec<ListenSocket>> {
     None
 }
 
+/// Not known.
+pub fn is_held(_pid: u32, _socket: &ListenSocket) -> bool {
+    false
+}
+
 /// See the facade.
 pub fn is_taken(_port: u16) -> Option<bool> {
     None
