@@ -155,9 +155,17 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
 }
 
 fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> {
-    let wrong = |error: &SettingsError| DaemonError::NeedsPerson {
-        message: error.to_string(),
-        hints: vec!["correct the file, or move it away: no setting is needed for the common case".to_owned()],
+    let wrong = |error: &SettingsError| match error {
+        SettingsError::Missing { .. } => DaemonError::NotFound {
+            message: error.to_string(),
+            hints: vec!["no setting is needed for the common case: leave --config out".to_owned()],
+        },
+        SettingsError::Unreadable { .. } | SettingsError::TooLarge { .. } | SettingsError::Invalid { .. } => {
+            DaemonError::NeedsPerson {
+                message: error.to_string(),
+                hints: vec!["correct the file, or move it away: no setting is needed for the common case".to_owned()],
+            }
+        }
     };
     match &options.settings {
         Some(path) => settings::load(path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error)),
