@@ -8,6 +8,8 @@ mod body;
 mod claims;
 mod desk;
 mod front;
+mod kept;
+mod left;
 mod log;
 mod logs;
 mod news;
@@ -32,8 +34,9 @@ use clawmend_core::gateway::{Control, GatewayId};
 use clawmend_core::guardian::{Guardian, Profile};
 use clawmend_core::observation::Evidence;
 use clawmend_core::wish::Wish;
+use kept::Kept;
 use pulse::{Saying, ServiceWatchdog, say};
-use setup::{Charge, Holding, Kept};
+use setup::{Charge, Holding};
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -282,8 +285,9 @@ impl Context {
             tracing::warn!(gateway = %id.0, "{note}");
         }
         let now = clock::now();
-        let kept: Kept = loaded.memory.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let mut memory = if kept.boot == clock::boot_id() { kept.memory } else { kept.memory.after_reboot(now) };
+        let beside = kept::read_beside(&dir);
+        let copies = [beside.as_deref(), loaded.memory_copy.as_deref(), loaded.memory.as_deref()];
+        let mut memory = Kept::newest(copies.into_iter().flatten(), clock::boot_id()).into_memory(now);
         if let Some(standing) = loaded.standing {
             memory.standing = standing;
         }
@@ -321,6 +325,10 @@ impl Context {
             },
             now,
         );
+        let left = left::kills(&loaded.intents, &dir, now.wall);
+        for kill in &left {
+            ward.observe(now, &Evidence::KillLeft(kill.clone()));
+        }
         if !loaded.waiting.is_empty() {
             for waiting in &loaded.waiting {
                 ward.observe(now, &Evidence::Person(waiting.wish.clone()));
@@ -334,6 +342,7 @@ impl Context {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
         ward.settle_in(now);
+        ward.settle_left(&left);
         if body.child().is_some() {
             ward::listen_to_keeper(Rc::clone(&body), news.clone());
         }

@@ -14,21 +14,11 @@ use crate::openclaw::install;
 use crate::service::{Manager, UnitName};
 use crate::settings::{GatewaySettings, Scope, Settings};
 use clawmend_core::gateway::GatewayId;
-use clawmend_core::guardian::Memory;
 use clawmend_core::policy::{Policy, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// The state machine's memory as it is kept, with the boot that its clock belongs to.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Kept {
-    /// Which boot.
-    pub boot: String,
-    /// The memory.
-    pub memory: Memory,
-}
 
 /// How a gateway is held.
 #[derive(Clone, Debug)]

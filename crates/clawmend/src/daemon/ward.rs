@@ -23,7 +23,7 @@ use crate::openclaw::discovery::Home;
 use crate::probe::http::Limits;
 use crate::probe::rpc::Rpc;
 use crate::store::Store;
-use clawmend_core::directive::Output;
+use clawmend_core::directive::{DirectiveId, Output};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::guardian::Guardian;
 use clawmend_core::health::Verdict;
@@ -73,6 +73,8 @@ pub struct Ward {
     pub(super) ended: VecDeque<Incarnation>,
     /// A refusal that is booked as soon as its last words are here.
     pub(super) unheard: Option<Ended>,
+    /// Kills whose end is not booked yet.
+    pub(super) kills: Vec<(DirectiveId, Incarnation)>,
     /// A new keeper is being asked to take over a process that outlived the old one.
     pub(super) adopting: bool,
 }

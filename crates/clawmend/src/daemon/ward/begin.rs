@@ -71,6 +71,7 @@ impl Ward {
             pending: Vec::new(),
             ended: VecDeque::new(),
             unheard: None,
+            kills: Vec::new(),
             adopting: false,
         }
     }

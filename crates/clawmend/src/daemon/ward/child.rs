@@ -4,6 +4,7 @@
 //! whose last words are asked for waits in [`Ward::unheard`], and the keeper's second word on it changes nothing.
 
 use super::super::body::{Body, Child};
+use super::super::kept;
 use super::super::news::{News, Sender};
 use super::Ward;
 use super::begin::KEEPER_RETRY;
@@ -46,7 +47,7 @@ impl Ward {
         }
         if self.senses.as_ref().is_some_and(|senses| *senses.life() != ended.incarnation) {
             // An older life; the present one goes on.
-            return self.acknowledge(ended.incarnation);
+            return self.book_earlier(now, ended);
         }
         if self.senses.is_none() && self.guardian.verdict() != Verdict::Unknown {
             // It ended before the answer to its spawn was here: a life all the same, and one that did not last.
@@ -103,6 +104,17 @@ impl Ward {
         self.acknowledge(life);
     }
 
+    /// An end before that of the present or last life, which an earlier guard may not have booked.
+    fn book_earlier(&mut self, now: Now, ended: Ended) {
+        let uncertainty_ms = now.mono.since(Moment(ended.at_ms));
+        let life = ended.incarnation.clone();
+        self.observe(
+            now,
+            &Evidence::EndedEarlier(Gone { incarnation: life.clone(), exit: ended.exit, uncertainty_ms }),
+        );
+        self.acknowledge(life);
+    }
+
     fn died_at_birth(&mut self, now: Now, ended: &Ended) {
         let note = self.body.child().and_then(Child::note).filter(|note| note.nonce == ended.nonce);
         if let Some(note) = note {
@@ -121,11 +133,13 @@ impl Ward {
     fn acknowledge(&mut self, life: Incarnation) {
         self.carry_out();
         let memory = self.memory();
-        let receipt = self.store.persist(&self.home.id, memory);
-        let body = Rc::clone(&self.body);
+        let receipt = self.store.persist(&self.home.id, memory.clone());
+        let (body, runtime) = (Rc::clone(&self.body), self.runtime.clone());
         tokio::task::spawn_local(async move {
             if let Err(error) = receipt.durable().await {
                 tracing::warn!(%error, "an end could not be recorded yet");
+                // The keeper starts nothing while too many ends wait: it is told all the same.
+                kept::write_beside(&runtime, &memory);
             }
             if let Some(child) = body.child() {
                 child.ack(&life).await;
@@ -139,7 +153,7 @@ impl Ward {
             self.adopting = false;
             self.child_found(now, child);
             for ended in state.exits {
-                self.acknowledge(ended.incarnation);
+                self.book_earlier(now, ended);
             }
             return;
         }
@@ -162,7 +176,7 @@ impl Ward {
         match exits.pop() {
             Some(last) => {
                 for older in exits {
-                    self.acknowledge(older.incarnation);
+                    self.book_earlier(now, older);
                 }
                 self.child_ended(now, last);
             }

@@ -5,12 +5,13 @@ use super::*;
 use crate::api::types::GatewayStatus;
 use crate::cli::Account;
 use crate::daemon::body::{Child, ChildCommand};
-use crate::daemon::setup::Kept;
+use crate::daemon::kept::Kept;
 use crate::host::process;
 use crate::keeper::protocol::{Event, Spawned, State};
+use clawmend_core::directive::{Action, ActionResult, Directive};
 use clawmend_core::gateway::{Control, Form, GatewayId};
 use clawmend_core::guardian::{Memory, Profile};
-use clawmend_core::observation::Exit;
+use clawmend_core::observation::{Appeared, Exit, Gone};
 use clawmend_core::policy::Policy;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -40,6 +41,13 @@ struct Bench {
 impl Bench {
     /// `tail`: what the keeper answers when it is asked for the last words; `None`: nothing, ever.
     fn new(tail: Option<&'static str>) -> Self {
+        let (bench, ward, inbox) = Self::standing(tail);
+        tokio::task::spawn_local(ward.run(inbox));
+        bench
+    }
+
+    /// With a ward whose loop does not turn.
+    fn standing(tail: Option<&'static str>) -> (Self, Ward, mpsc::Receiver<News>) {
         let folder = tempfile::tempdir().unwrap();
         let openclaw = folder.path().join(".openclaw");
         std::fs::create_dir(&openclaw).unwrap();
@@ -72,10 +80,9 @@ impl Bench {
             watchdog: Rc::new(ServiceWatchdog::from_environment()),
             news: news.clone(),
         };
-        tokio::task::spawn_local(Ward::new(parts, now).run(inbox));
         let gateway = std::process::Command::new("sleep").arg("300").spawn().unwrap();
         let life = process::incarnation_of(gateway.id()).unwrap();
-        Self { folder, news, store, asked, gateway, life }
+        (Self { folder, news, store, asked, gateway, life }, Ward::new(parts, now), inbox)
     }
 
     async fn tell(&self, news: News) {
@@ -102,8 +109,17 @@ impl Bench {
         tokio::time::timeout(AT_ONCE, answer).await.expect("the loop stands still").unwrap()
     }
 
+    async fn loaded(&self) -> crate::store::Loaded {
+        self.store.load(&GatewayId("default".into())).await.unwrap()
+    }
+
+    fn kill(&self) -> Directive {
+        let target = Some(self.life.clone());
+        Directive { id: DirectiveId(7), incident: None, target, action: Action::Kill, reason: "spinning".into() }
+    }
+
     async fn memory(&self) -> Memory {
-        let loaded = self.store.load(&GatewayId("default".into())).await.unwrap();
+        let loaded = self.loaded().await;
         loaded.memory.map(|text| serde_json::from_str::<Kept>(&text).unwrap().memory).unwrap_or_default()
     }
 
@@ -228,5 +244,76 @@ fn a_life_that_comes_before_the_last_words_leaves_no_end_out() {
         assert_eq!(bench.status().await.incarnation.unwrap().pid, std::process::id());
         let memory = bench.memory().await;
         assert_eq!(memory.unclean.count(clock::now().mono, 300_000), 1, "{memory:?}");
+    });
+}
+
+#[test]
+fn a_kill_stays_on_record_until_its_end_is_booked() {
+    live(|| async {
+        let (mut bench, mut ward, mut inbox) = Bench::standing(None);
+        let appeared =
+            Appeared { incarnation: bench.life.clone(), age_ms: 0, by: None, at_boot: false, restarts_by_exit: true };
+        ward.appeared(clock::now(), appeared);
+        ward.carry_out();
+        ward.out.push(Output::Do(bench.kill()));
+        ward.carry_out();
+        let done = async {
+            loop {
+                if let Some(News::Evidence(Evidence::Result { result, .. })) = inbox.recv().await {
+                    return result;
+                }
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, done).await.unwrap(), ActionResult::Done);
+        assert_eq!(bench.loaded().await.intents.len(), 1, "a guard that dies now knows nothing of its kill");
+        bench.gateway.wait().unwrap();
+        let exit = Exit::Signal { signal: 9, core: false };
+        ward.gone(clock::now(), Gone { incarnation: bench.life.clone(), exit, uncertainty_ms: 0 });
+        ward.carry_out();
+        tokio::task::yield_now().await;
+        let loaded = bench.loaded().await;
+        assert!(loaded.intents.is_empty(), "{:?}", loaded.intents);
+        assert_eq!(bench.memory().await.unclean.count(clock::now().mono, 300_000), 1);
+    });
+}
+
+#[test]
+fn a_kill_that_could_not_be_carried_out_is_settled_at_once() {
+    live(|| async {
+        let (mut bench, mut ward, mut inbox) = Bench::standing(None);
+        bench.gateway.kill().unwrap();
+        bench.gateway.wait().unwrap();
+        ward.out.push(Output::Do(bench.kill()));
+        ward.carry_out();
+        let told = tokio::time::timeout(PATIENCE, inbox.recv()).await.unwrap();
+        let moot =
+            |news| matches!(news, Some(News::Evidence(Evidence::Result { result: ActionResult::Moot { .. }, .. })));
+        assert!(moot(told));
+        assert!(bench.loaded().await.intents.is_empty());
+    });
+}
+
+#[test]
+fn what_an_earlier_guard_left_is_booked_and_settled() {
+    live(|| async {
+        let (mut bench, mut ward, _inbox) = Bench::standing(None);
+        bench.gateway.kill().unwrap();
+        bench.gateway.wait().unwrap();
+        let id = GatewayId("default".into());
+        bench.store.intent(&id, &bench.kill(), clock::now().wall).durable().await.unwrap();
+        crate::daemon::left::note(bench.folder.path(), &bench.kill(), clock::now().wall).unwrap();
+        let intents = bench.loaded().await.intents;
+        let left = crate::daemon::left::kills(&intents, bench.folder.path(), clock::now().wall);
+        for kill in &left {
+            ward.observe(clock::now(), &Evidence::KillLeft(kill.clone()));
+        }
+        ward.carry_out();
+        ward.settle_left(&left);
+        let began = Instant::now();
+        while bench.folder.path().join("kill.json").exists() || !bench.loaded().await.intents.is_empty() {
+            assert!(began.elapsed() < PATIENCE, "never settled");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(bench.memory().await.unclean.count(clock::now().mono, 300_000), 1);
     });
 }
