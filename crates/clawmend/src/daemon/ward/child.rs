@@ -157,8 +157,11 @@ impl Ward {
             }
             return;
         }
-        if self.adopting || self.adopt_orphan(&state) {
+        if self.adopting {
             return;
+        }
+        if self.body.child().and_then(Child::orphan).is_some() {
+            return self.adopt_orphan(now, state);
         }
         self.without_child(now, state);
     }
@@ -200,14 +203,14 @@ impl Ward {
         );
     }
 
-    /// The gateway outlived its keeper: the new one takes it over, beside the loop. `false`: there is none such.
-    fn adopt_orphan(&mut self, state: &State) -> bool {
-        if self.body.child().and_then(Child::orphan).is_none() {
-            return false;
-        }
+    /// The gateway outlived its keeper: the new one takes it over, beside the loop. What else the keeper knows are ends
+    /// of lives before; too many of them would keep it from taking anything over.
+    fn adopt_orphan(&mut self, now: Now, mut state: State) {
         self.adopting = true;
-        tokio::task::spawn_local(adopt(Rc::clone(&self.body), self.news.clone(), state.clone()));
-        true
+        for ended in std::mem::take(&mut state.exits) {
+            self.book_earlier(now, ended);
+        }
+        tokio::task::spawn_local(adopt(Rc::clone(&self.body), self.news.clone(), state));
     }
 
     /// Tells the keeper that it is not needed any more.

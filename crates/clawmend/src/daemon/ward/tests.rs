@@ -80,7 +80,7 @@ impl Bench {
             watchdog: Rc::new(ServiceWatchdog::from_environment()),
             news: news.clone(),
         };
-        let gateway = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+        let gateway = std::process::Command::new("sleep").arg("300").env("CLAWMEND_NONCE", "n").spawn().unwrap();
         let life = process::incarnation_of(gateway.id()).unwrap();
         (Self { folder, news, store, asked, gateway, life }, Ward::new(parts, now), inbox)
     }
@@ -315,5 +315,27 @@ fn what_an_earlier_guard_left_is_booked_and_settled() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(bench.memory().await.unclean.count(clock::now().mono, 300_000), 1);
+    });
+}
+
+#[test]
+fn a_gateway_that_no_keeper_takes_over_yet_is_not_started_twice() {
+    live(|| async {
+        let mut bench = Bench::new(None);
+        let incarnation = Some(bench.life.clone());
+        let note = crate::daemon::body::SpawnNote { directive: 1, nonce: "n".into(), incarnation };
+        std::fs::write(bench.folder.path().join("spawn.json"), serde_json::to_vec(&note).unwrap()).unwrap();
+        let earlier = Incarnation { pid: 1, start: 1, boot: bench.life.boot.clone() };
+        let exit = Exit::Signal { signal: 9, core: false };
+        let told = Ended { incarnation: earlier, exit, ..bench.ended(0) };
+        bench.tell(News::KeeperState(state(None, vec![told]))).await;
+        let asked = |asked: &[String], what: &str| asked.iter().filter(|it| *it == what).count();
+        bench.until("tried again", |it| asked(it, "adopt") >= 2).await;
+        bench.status().await;
+        assert!(!bench.was_asked("spawn"), "a second gateway was started beside the one that lives");
+        assert_eq!(bench.memory().await.unclean.count(clock::now().mono, 300_000), 1, "the end before is booked");
+        bench.gateway.kill().unwrap();
+        bench.gateway.wait().unwrap();
+        bench.until("started once it has ended", |it| asked(it, "spawn") >= 1).await;
     });
 }
