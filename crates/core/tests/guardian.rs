@@ -830,12 +830,10 @@ impl Scene {
         self.guardian.memory().unclean.count(self.now.mono, 300_000)
     }
 
-    /// What was recorded since the last call.
+    /// What was recorded since the last call, beliefs apart.
     fn recorded(&mut self) -> Vec<What> {
-        let outputs = self.out.iter();
-        outputs
-            .filter_map(|output| if let Output::Record(event) = output { Some(event.what.clone()) } else { None })
-            .collect()
+        let event = |output: &Output| if let Output::Record(event) = output { Some(event.what.clone()) } else { None };
+        self.out.iter().filter_map(event).filter(|what| !matches!(what, What::Judged { .. })).collect()
     }
 
     fn killed_while_spinning(form: Form) -> (Self, Directive) {
@@ -954,4 +952,63 @@ fn an_end_that_a_keeper_tells_after_the_next_birth_is_booked_once() {
     scene.see(&Evidence::EndedEarlier(gone));
     assert_eq!(scene.unclean(), 1);
     assert!(scene.actions().is_empty());
+}
+
+/// The record of the incident as a person reads it.
+fn story(out: Vec<Output>) -> Vec<String> {
+    let line = |what: What| match what {
+        What::Opened { .. } => "opened".to_owned(),
+        What::Evidence { text } => format!("saw: {text}"),
+        What::Judged { verdict } => format!("believed: {}", verdict.name()),
+        What::Diagnosed { cause } => format!("cause: {}", cause.code()),
+        What::Acted { action, .. } => format!("did: {}", action.name()),
+        What::Closed { outcome } => format!("over: {outcome:?}"),
+        What::Started { .. } => "started".to_owned(),
+        What::Serving => "serving".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let recorded = |output| if let Output::Record(event) = output { Some(line(event.what)) } else { None };
+    out.into_iter().filter_map(recorded).collect()
+}
+
+#[test]
+fn an_incident_reads_as_what_was_seen_believed_done_and_how_it_ended() {
+    let mut scene = Scene::healthy_child();
+    scene.out.clear();
+    scene.ways = Ways::spinning();
+    scene.run(40);
+    let kill =
+        scene.out.iter().find_map(|output| if let Output::Do(kill) = output { Some(kill.clone()) } else { None });
+    scene.done(kill.as_ref().unwrap());
+    scene.end(KILLED);
+    let spawn =
+        scene.out.iter().rev().find_map(|output| if let Output::Do(it) = output { Some(it.clone()) } else { None });
+    scene.ways = Ways::well();
+    scene.appear(spawn.as_ref());
+    scene.run(20);
+    let story = story(std::mem::take(&mut scene.out)).join("\n");
+    let (kill, spawn) = (kill.unwrap().id, spawn.unwrap().id);
+    let expected = format!(
+        "opened\nbelieved: suspect\nbelieved: down\n\
+         saw: no good answer for 30.0 s; its main thread is running; 29 s of CPU used since its start\n\
+         cause: spinning\ndid: kill\nResult {{ directive: {kill:?}, result: Done }}\n\
+         did: spawn\nResult {{ directive: {spawn:?}, result: Done }}\n\
+         started\nbelieved: starting\nserving\nbelieved: healthy\nover: Recovered"
+    );
+    assert_eq!(story, expected, "{story}");
+}
+
+#[test]
+fn a_gateway_that_flaps_for_hours_does_not_fill_its_record() {
+    let mut scene = Scene::healthy_child();
+    scene.out.clear();
+    for _ in 0..300 {
+        scene.ways = Ways { answer: HttpOutcome::TimedOut, ..Ways::well() };
+        scene.run(4);
+        scene.ways = Ways::well();
+        scene.run(2);
+    }
+    let lines = story(std::mem::take(&mut scene.out));
+    let remarks = lines.iter().filter(|line| line.starts_with("saw: ") || line.starts_with("believed: ")).count();
+    assert!((20..=40).contains(&remarks), "{remarks}");
 }

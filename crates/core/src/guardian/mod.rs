@@ -12,6 +12,7 @@ mod left;
 mod lives;
 mod memory;
 mod refusals;
+mod remarks;
 mod report;
 mod wishes;
 
