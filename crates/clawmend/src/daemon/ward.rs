@@ -75,6 +75,8 @@ pub struct Ward {
     pub(super) unheard: Option<Ended>,
     /// Kills whose end is not booked yet.
     pub(super) kills: Vec<(DirectiveId, Incarnation)>,
+    /// The unit's file was looked at, to keep a copy of it.
+    pub(super) unit_copied: bool,
     /// A new keeper is being asked to take over a process that outlived the old one.
     pub(super) adopting: bool,
 }

@@ -72,6 +72,7 @@ impl Ward {
             ended: VecDeque::new(),
             unheard: None,
             kills: Vec::new(),
+            unit_copied: false,
             adopting: false,
         }
     }

@@ -139,7 +139,7 @@ impl Ward {
             if let Err(error) = receipt.durable().await {
                 tracing::warn!(%error, "an end could not be recorded yet");
                 // The keeper starts nothing while too many ends wait: it is told all the same.
-                kept::write_beside(&runtime, &memory);
+                let _ = tokio::task::spawn_blocking(move || kept::write_beside(&runtime, &memory)).await;
             }
             if let Some(child) = body.child() {
                 child.ack(&life).await;

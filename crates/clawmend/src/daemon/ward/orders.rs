@@ -111,10 +111,11 @@ impl Ward {
                 body.act(&directive).await
             };
             // A process that was killed has yet to be seen to end, and that to be booked.
-            if directive.action.is_kill() && !(directive.action == Action::Kill && result == ActionResult::Done) {
+            let killed = directive.action == Action::Kill && result == ActionResult::Done;
+            answer(&news, &directive, result, spawned).await;
+            if directive.action.is_kill() && !killed {
                 settle(store, runtime, gateway, directive.id).await;
             }
-            answer(&news, &directive, result, spawned).await;
         });
     }
 
@@ -124,17 +125,21 @@ impl Ward {
         let Some(name) = fragment.file_name() else { return };
         let folder = self.voice.state_dir().join("units");
         let copy = folder.join(name);
-        if copy.exists() {
+        if std::mem::replace(&mut self.unit_copied, true) || copy.exists() {
             return;
         }
-        let kept = std::fs::read(fragment).and_then(|bytes| {
-            crate::host::files::private_dir(&folder).map_err(std::io::Error::other)?;
-            crate::host::files::write_atomic(&copy, &bytes, crate::host::files::Durability::Durable)
+        let fragment = fragment.to_owned();
+        // A durable write may take long.
+        tokio::task::spawn_blocking(move || {
+            let kept = std::fs::read(&fragment).and_then(|bytes| {
+                crate::host::files::private_dir(&folder).map_err(std::io::Error::other)?;
+                crate::host::files::write_atomic(&copy, &bytes, crate::host::files::Durability::Durable)
+            });
+            match kept {
+                Ok(()) => tracing::info!(copy = %copy.display(), "a copy of the unit's file was kept"),
+                Err(error) => tracing::debug!(%error, "no copy of the unit's file could be kept"),
+            }
         });
-        match kept {
-            Ok(()) => tracing::info!(copy = %copy.display(), "a copy of the unit's file was kept"),
-            Err(error) => tracing::debug!(%error, "no copy of the unit's file could be kept"),
-        }
     }
 }
 
@@ -165,8 +170,12 @@ async fn put_on_record(store: &Store, runtime: &Path, gateway: &GatewayId, direc
     if matches!(kept, Ok(Ok(()))) {
         return;
     }
-    if let Err(error) = left::note(runtime, directive, clock::now().wall) {
-        tracing::error!(%error, "a kill could not be put on record anywhere");
+    let (runtime, directive) = (runtime.to_owned(), directive.clone());
+    let noted = tokio::task::spawn_blocking(move || left::note(&runtime, &directive, clock::now().wall));
+    match tokio::time::timeout(DISK_PATIENCE, noted).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, "a kill could not be put on record anywhere"),
+        Ok(Err(_)) | Err(_) => tracing::error!("a kill could not be put on record anywhere in time"),
     }
 }
 

@@ -123,6 +123,14 @@ impl Bench {
         loaded.memory.map(|text| serde_json::from_str::<Kept>(&text).unwrap().memory).unwrap_or_default()
     }
 
+    async fn until_settled(&self) {
+        let began = Instant::now();
+        while self.folder.path().join("kill.json").exists() || !self.loaded().await.intents.is_empty() {
+            assert!(began.elapsed() < PATIENCE, "never settled");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn until(&self, what: &str, so: impl Fn(&[String]) -> bool) {
         let began = Instant::now();
         while !so(&self.asked.borrow()) {
@@ -270,9 +278,7 @@ fn a_kill_stays_on_record_until_its_end_is_booked() {
         let exit = Exit::Signal { signal: 9, core: false };
         ward.gone(clock::now(), Gone { incarnation: bench.life.clone(), exit, uncertainty_ms: 0 });
         ward.carry_out();
-        tokio::task::yield_now().await;
-        let loaded = bench.loaded().await;
-        assert!(loaded.intents.is_empty(), "{:?}", loaded.intents);
+        bench.until_settled().await;
         assert_eq!(bench.memory().await.unclean.count(clock::now().mono, 300_000), 1);
     });
 }
@@ -289,7 +295,7 @@ fn a_kill_that_could_not_be_carried_out_is_settled_at_once() {
         let moot =
             |news| matches!(news, Some(News::Evidence(Evidence::Result { result: ActionResult::Moot { .. }, .. })));
         assert!(moot(told));
-        assert!(bench.loaded().await.intents.is_empty());
+        bench.until_settled().await;
     });
 }
 
@@ -309,11 +315,7 @@ fn what_an_earlier_guard_left_is_booked_and_settled() {
         }
         ward.carry_out();
         ward.settle_left(&left);
-        let began = Instant::now();
-        while bench.folder.path().join("kill.json").exists() || !bench.loaded().await.intents.is_empty() {
-            assert!(began.elapsed() < PATIENCE, "never settled");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        bench.until_settled().await;
         assert_eq!(bench.memory().await.unclean.count(clock::now().mono, 300_000), 1);
     });
 }
