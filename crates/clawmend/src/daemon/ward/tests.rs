@@ -82,6 +82,10 @@ impl Bench {
         };
         let gateway = std::process::Command::new("sleep").arg("300").env("CLAWMEND_NONCE", "n").spawn().unwrap();
         let life = process::incarnation_of(gateway.id()).unwrap();
+        // The kernel shows its environment a moment after the exec that ends our wait for it.
+        while process::environ_value(&life, "CLAWMEND_NONCE").is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         (Self { folder, news, store, asked, gateway, life }, Ward::new(parts, now), inbox)
     }
 
