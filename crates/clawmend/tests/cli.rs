@@ -286,3 +286,16 @@ fn completions_name_the_commands() {
         assert!(String::from_utf8_lossy(&output.stdout).contains("incidents"), "{shell}");
     }
 }
+
+#[test]
+fn a_settings_file_that_was_named_must_be_there() {
+    let home = Home::new();
+    let path = home.0.path().join("mine.toml");
+    let named = path.to_str().unwrap();
+    let missing = home.all(&[&["run", "--config", named], &["up", "--config", named]]);
+    std::fs::write(&path, "[[gateway]]\nid = \"work\"\nform = \"launchd\"\n").unwrap();
+    let unusable = home.told(&["run", "--config", named]);
+    std::fs::write(&path, "[guard]\nflag = 1\n").unwrap();
+    let told = missing + "\n" + &unusable + "\n" + &home.told(&["run", "--config", named]);
+    insta::assert_snapshot!(told.replace(home.0.path().to_str().unwrap(), "HOME"));
+}

@@ -437,6 +437,15 @@ fn as_pid_one(dir: &Path, guard: &str) -> Option<std::process::Child> {
 }
 
 /// Stands for the guard: leaves an orphan behind, and notes each of its lives.
+#[tokio::test(flavor = "current_thread")]
+async fn the_keeper_goes_by_its_name_and_not_by_that_of_the_link_it_was_started_through() {
+    let mut lab = Lab::new();
+    let pid = lab.keeper().await.hello().await.unwrap().pid;
+    assert_eq!(std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap(), "clawmend-keeper\n");
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(line.starts_with(b"clawmend\0keeper\0"), "{}", String::from_utf8_lossy(&line));
+}
+
 const GUARD: &str = "echo life >> LIVES; (sleep 0.1 & ) ; exec sleep 600";
 
 #[tokio::test(flavor = "current_thread")]

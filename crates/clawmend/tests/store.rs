@@ -161,6 +161,39 @@ fn a_damaged_database_is_set_aside_and_the_wishes_survive() {
     assert_eq!(Store::open_reader(folder.path()).unwrap().incident(None, IncidentId(1)).unwrap().len(), 1);
 }
 
+#[test]
+fn a_damaged_database_does_not_cost_the_guard_its_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_daemon(folder.path()).unwrap();
+    for round in 1..=3 {
+        store.persist(&id(), format!("{{\"budget\":{round}}}")).durable_blocking().unwrap();
+    }
+    block(store.close());
+    std::fs::write(folder.path().join(NAME), vec![0xa5; 50_000]).unwrap();
+    let store = Store::open_daemon(folder.path()).unwrap();
+    let loaded = block(store.load(&id())).unwrap();
+    assert_eq!((loaded.memory, loaded.memory_copy.as_deref()), (None, Some("{\"budget\":3}")));
+    // A copy that grew beyond all measure is named, and nothing hangs on it.
+    std::fs::write(folder.path().join("memory-default.json"), vec![b' '; 1 << 20]).unwrap();
+    let loaded = block(store.load(&id())).unwrap();
+    assert_eq!(loaded.memory_copy, None);
+    assert!(loaded.notes.iter().any(|note| note.contains("second copy")), "{:?}", loaded.notes);
+}
+
+#[test]
+fn the_copy_is_kept_while_the_database_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // A folder in its place: nothing can be opened there, and it is no damage that could be set aside.
+    std::fs::create_dir(folder.path().join(NAME)).unwrap();
+    let store = Store::open_daemon(folder.path()).unwrap();
+    assert!(store.append(&id(), vec![opened(1, 1)]).durable_blocking().is_err());
+    store.persist(&id(), "{\"budget\":1}".into()).durable_blocking().unwrap();
+    store.persist(&id(), "{\"budget\":2}".into()).durable_blocking().unwrap();
+    drop(store);
+    let store = Store::open_daemon(folder.path()).unwrap();
+    assert_eq!(block(store.load(&id())).unwrap().memory_copy.as_deref(), Some("{\"budget\":2}"));
+}
+
 /// The whole file is overwritten while the guard has it open.
 #[test]
 fn damage_that_shows_at_work_is_survived() {

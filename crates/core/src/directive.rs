@@ -123,6 +123,11 @@ pub enum ActionResult {
         /// Why.
         reason: String,
     },
+    /// Nobody can tell: the guard ended before it knew. Only the next guard says so.
+    Unknown {
+        /// What is known of it.
+        reason: String,
+    },
     /// It cannot work without a person (no permission, no such program).
     NeedsPerson {
         /// Why, and what to do.

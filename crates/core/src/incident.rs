@@ -150,4 +150,10 @@ pub struct Incident {
     pub actions: u32,
     /// A person was told.
     pub escalated: bool,
+    /// The verdict that was recorded last.
+    #[serde(default)]
+    pub judged: Option<Verdict>,
+    /// Verdicts and evidence recorded so far.
+    #[serde(default)]
+    pub remarks: u32,
 }

@@ -9,8 +9,8 @@ use clawmend_core::health::Verdict;
 use clawmend_core::incident::{Outcome, What};
 use clawmend_core::observation::{
     ActiveState, Appeared, ConfigSeen, ConfigValidity, Endpoint, Evidence, Exit, Gone, GuardSelf, Held, HttpOutcome,
-    HttpSeen, JobKind, Limits, Listener, LockHolder, LogSign, ProcessSample, Readiness, RunState, ServiceSeen,
-    Surroundings,
+    HttpSeen, JobKind, KillLeft, Limits, Listener, LockHolder, LogSign, ProcessSample, Readiness, RunState,
+    ServiceSeen, Surroundings,
 };
 use clawmend_core::policy::Policy;
 use clawmend_core::time::{Moment, Now, Wall};
@@ -811,4 +811,204 @@ fn a_boot_under_a_tight_quota_is_not_taken_for_stuck() {
     scene.run(900);
     assert!(scene.actions().is_empty());
     assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+}
+
+impl Scene {
+    /// The guard dies and another one goes on with what was remembered.
+    fn another_guard(&mut self) {
+        let memory = self.guardian.memory().clone();
+        let profile = self.guardian.profile().clone();
+        self.out.clear();
+        self.guardian = Guardian::new(profile, Policy::adaptive(), memory, self.now);
+    }
+
+    fn left(&mut self, kill: &Directive, ended: bool, recorded: bool) {
+        self.see(&Evidence::KillLeft(KillLeft { directive: kill.clone(), age_ms: 3_000, ended, recorded }));
+    }
+
+    fn unclean(&self) -> u32 {
+        self.guardian.memory().unclean.count(self.now.mono, 300_000)
+    }
+
+    /// What was recorded since the last call, beliefs apart.
+    fn recorded(&mut self) -> Vec<What> {
+        let event = |output: &Output| if let Output::Record(event) = output { Some(event.what.clone()) } else { None };
+        self.out.iter().filter_map(event).filter(|what| !matches!(what, What::Judged { .. })).collect()
+    }
+
+    fn killed_while_spinning(form: Form) -> (Self, Directive) {
+        let mut scene = if form == Form::Child { Self::healthy_child() } else { Self::healthy_unit() };
+        scene.ways = Ways::spinning();
+        let (_, kill) = scene.until_asked(120);
+        assert_eq!(kill.action, Action::Kill);
+        (scene, kill)
+    }
+}
+
+#[test]
+fn a_kill_that_the_guard_died_over_counts_once_and_as_ours() {
+    let (mut scene, kill) = Scene::killed_while_spinning(Form::Child);
+    scene.another_guard();
+    scene.left(&kill, true, true);
+    assert_eq!(scene.unclean(), 1);
+    let recorded = scene.recorded();
+    assert!(
+        matches!(recorded.as_slice(), [What::Result { directive, result: ActionResult::Unknown { .. } }] if *directive == kill.id),
+        "{recorded:?}"
+    );
+    scene.pass(50);
+    scene.end(KILLED);
+    assert_eq!(scene.unclean(), 1, "the keeper's word on it is no second end");
+    assert_eq!(scene.one().action, Action::Spawn);
+    let crashed = |what: &What| matches!(what, What::Diagnosed { cause } if cause.code() == "crashed");
+    assert!(!scene.recorded().iter().any(crashed), "our kill was taken for a crash");
+    assert_eq!(scene.guardian.memory().incident.clone().unwrap().cause, Some(Cause::Spinning));
+}
+
+#[test]
+fn a_unit_that_was_back_before_the_next_guard_has_our_kill_in_its_window() {
+    let (mut scene, kill) = Scene::killed_while_spinning(Form::Systemd);
+    scene.another_guard();
+    scene.left(&kill, true, false);
+    let recorded = scene.recorded();
+    assert!(
+        matches!(recorded.as_slice(), [What::Acted { action: Action::Kill, .. }, What::Result { .. }]),
+        "{recorded:?}"
+    );
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    assert_eq!(scene.unclean(), 1);
+    // A later guard that reads the same record again books nothing.
+    scene.another_guard();
+    scene.left(&kill, true, true);
+    assert_eq!(scene.unclean(), 1);
+}
+
+#[test]
+fn a_kill_does_not_survive_the_guard_that_wanted_it() {
+    let (mut scene, kill) = Scene::killed_while_spinning(Form::Child);
+    scene.another_guard();
+    scene.left(&kill, false, true);
+    assert_eq!(scene.unclean(), 0);
+    let recorded = scene.recorded();
+    assert!(matches!(recorded.as_slice(), [What::Result { result: ActionResult::Moot { .. }, .. }]), "{recorded:?}");
+    // It answers again: nobody touches it.
+    scene.pid -= 1;
+    scene.appear(None);
+    scene.ways = Ways::well();
+    scene.run(20);
+    assert!(scene.actions().is_empty());
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+}
+
+#[test]
+fn kills_of_dead_guards_keep_the_next_kill_from_being_the_third() {
+    let mut scene = Scene::healthy_child();
+    for _ in 0..2 {
+        scene.ways = Ways::spinning();
+        let (_, kill) = scene.until_asked(120);
+        assert_eq!(kill.action, Action::Kill);
+        scene.another_guard();
+        scene.left(&kill, true, true);
+        scene.see(&Evidence::NotThere);
+        let spawn = scene.one();
+        scene.done(&spawn);
+        scene.ways = Ways::well();
+        scene.appear(Some(&spawn));
+        scene.run(30);
+        scene.out.clear();
+    }
+    assert_eq!(scene.unclean(), 2);
+    scene.ways = Ways::spinning();
+    scene.run(60);
+    assert!(scene.actions().is_empty(), "a third unclean end by our hand");
+}
+
+#[test]
+fn our_kill_of_a_unit_counts_although_nobody_tells_how_it_ended() {
+    let (mut scene, kill) = Scene::killed_while_spinning(Form::Systemd);
+    scene.done(&kill);
+    scene.end(Exit::Unknown);
+    assert_eq!(scene.unclean(), 1);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    assert_eq!(scene.unclean(), 1, "the manager's word on it is no second end");
+    // The same when the new process comes to light first.
+    let (mut scene, kill) = Scene::killed_while_spinning(Form::Systemd);
+    scene.done(&kill);
+    scene.appear(None);
+    assert_eq!(scene.unclean(), 1);
+}
+
+#[test]
+fn an_end_that_a_keeper_tells_after_the_next_birth_is_booked_once() {
+    let mut scene = Scene::healthy_child();
+    let earlier = Incarnation { pid: 7, start: 7, boot: "boot".into() };
+    let gone = Gone { incarnation: earlier, exit: KILLED, uncertainty_ms: 60_000 };
+    for _ in 0..2 {
+        scene.see(&Evidence::EndedEarlier(gone.clone()));
+        assert_eq!(scene.unclean(), 1);
+    }
+    scene.another_guard();
+    scene.see(&Evidence::EndedEarlier(gone));
+    assert_eq!(scene.unclean(), 1);
+    assert!(scene.actions().is_empty());
+}
+
+/// The record of the incident as a person reads it.
+fn story(out: Vec<Output>) -> Vec<String> {
+    let line = |what: What| match what {
+        What::Opened { .. } => "opened".to_owned(),
+        What::Evidence { text } => format!("saw: {text}"),
+        What::Judged { verdict } => format!("believed: {}", verdict.name()),
+        What::Diagnosed { cause } => format!("cause: {}", cause.code()),
+        What::Acted { action, .. } => format!("did: {}", action.name()),
+        What::Closed { outcome } => format!("over: {outcome:?}"),
+        What::Started { .. } => "started".to_owned(),
+        What::Serving => "serving".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let recorded = |output| if let Output::Record(event) = output { Some(line(event.what)) } else { None };
+    out.into_iter().filter_map(recorded).collect()
+}
+
+#[test]
+fn an_incident_reads_as_what_was_seen_believed_done_and_how_it_ended() {
+    let mut scene = Scene::healthy_child();
+    scene.out.clear();
+    scene.ways = Ways::spinning();
+    scene.run(40);
+    let kill =
+        scene.out.iter().find_map(|output| if let Output::Do(kill) = output { Some(kill.clone()) } else { None });
+    scene.done(kill.as_ref().unwrap());
+    scene.end(KILLED);
+    let spawn =
+        scene.out.iter().rev().find_map(|output| if let Output::Do(it) = output { Some(it.clone()) } else { None });
+    scene.ways = Ways::well();
+    scene.appear(spawn.as_ref());
+    scene.run(20);
+    let story = story(std::mem::take(&mut scene.out)).join("\n");
+    let (kill, spawn) = (kill.unwrap().id, spawn.unwrap().id);
+    let expected = format!(
+        "opened\nbelieved: suspect\nbelieved: down\n\
+         saw: no good answer for 30.0 s; its main thread is running; 29 s of CPU used since its start\n\
+         cause: spinning\ndid: kill\nResult {{ directive: {kill:?}, result: Done }}\n\
+         did: spawn\nResult {{ directive: {spawn:?}, result: Done }}\n\
+         started\nbelieved: starting\nserving\nbelieved: healthy\nover: Recovered"
+    );
+    assert_eq!(story, expected, "{story}");
+}
+
+#[test]
+fn a_gateway_that_flaps_for_hours_does_not_fill_its_record() {
+    let mut scene = Scene::healthy_child();
+    scene.out.clear();
+    for _ in 0..300 {
+        scene.ways = Ways { answer: HttpOutcome::TimedOut, ..Ways::well() };
+        scene.run(4);
+        scene.ways = Ways::well();
+        scene.run(2);
+    }
+    let lines = story(std::mem::take(&mut scene.out));
+    let remarks = lines.iter().filter(|line| line.starts_with("saw: ") || line.starts_with("believed: ")).count();
+    assert!((20..=40).contains(&remarks), "{remarks}");
 }

@@ -46,6 +46,8 @@ impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
                 self.ask(Action::Kill, out);
             }
             Evidence::Gone(_)
+            | Evidence::EndedEarlier(_)
+            | Evidence::KillLeft(_)
             | Evidence::Process(_)
             | Evidence::Listener(_)
             | Evidence::Http(_)

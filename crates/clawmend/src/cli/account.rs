@@ -9,7 +9,7 @@ use super::output::{Style, Tone, clean, print_json, tell};
 use super::words;
 use crate::api::types::{SCHEMA, Time};
 use clawmend_core::gateway::GatewayId;
-use clawmend_core::incident::IncidentEvent;
+use clawmend_core::incident::{IncidentEvent, What};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -131,6 +131,10 @@ impl Account {
     /// One event of an incident.
     pub fn event(&self, gateway: &GatewayId, event: &IncidentEvent) {
         let text = words::event(&event.what);
+        // A watcher is told of a new verdict in a sentence of its own.
+        if self.form != Form::Json && matches!(event.what, What::Judged { .. }) {
+            return;
+        }
         match self.form {
             Form::Terminal | Form::Lines => {
                 let time =

@@ -127,6 +127,7 @@ impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
         match error {
             DaemonError::NeedsPerson { message, hints } => Self { kind: Kind::NeedsPerson, message, hints },
+            DaemonError::NotFound { message, hints } => Self { kind: Kind::NotFound, message, hints },
             DaemonError::Forbidden { message, hints } => Self { kind: Kind::Refused, message, hints },
             DaemonError::Retry { message } => Self::new(Kind::Retry, message).hint("try again"),
             DaemonError::Bug { message } => Self::new(Kind::Internal, message),

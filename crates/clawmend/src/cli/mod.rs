@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK });
         }
     };
+    crate::host::process::name_self(c"clawmend");
     match dispatch(args) {
         Ok(code) => code,
         Err(error) => {

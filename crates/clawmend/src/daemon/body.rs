@@ -13,7 +13,7 @@ use clawmend_core::directive::{Action, ActionResult, Directive};
 use clawmend_core::gateway::{Form, Incarnation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tokio::sync::Mutex;
 
 /// What is run as our child.
@@ -295,13 +295,4 @@ fn send(target: Option<&Incarnation>, signal: Signal) -> ActionResult {
         Err(error @ SignalError::NotPermitted { .. }) => ActionResult::NeedsPerson { reason: error.to_string() },
         Err(error) => ActionResult::Retry { reason: error.to_string() },
     }
-}
-
-/// Keeps what must not be lost while the database cannot take it.
-///
-/// # Errors
-/// Those of the file system.
-pub fn note_beside(runtime: &Path, directive: &Directive) -> std::io::Result<()> {
-    let bytes = serde_json::to_vec(directive).map_err(std::io::Error::other)?;
-    write_atomic(&runtime.join("kill.json"), &bytes, Durability::Durable)
 }

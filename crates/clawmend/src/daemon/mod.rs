@@ -8,6 +8,8 @@ mod body;
 mod claims;
 mod desk;
 mod front;
+mod kept;
+mod left;
 mod log;
 mod logs;
 mod news;
@@ -33,8 +35,9 @@ use clawmend_core::gateway::{Control, GatewayId};
 use clawmend_core::guardian::{Guardian, Profile};
 use clawmend_core::observation::Evidence;
 use clawmend_core::wish::Wish;
+use kept::Kept;
 use pulse::{Saying, ServiceWatchdog, say};
-use setup::{Charge, Holding, Kept};
+use setup::{Charge, Holding};
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -162,9 +165,17 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
 }
 
 fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> {
-    let wrong = |error: &SettingsError| DaemonError::NeedsPerson {
-        message: error.to_string(),
-        hints: vec!["correct the file, or move it away: no setting is needed for the common case".to_owned()],
+    let wrong = |error: &SettingsError| match error {
+        SettingsError::Missing { .. } => DaemonError::NotFound {
+            message: error.to_string(),
+            hints: vec!["no setting is needed for the common case: leave --config out".to_owned()],
+        },
+        SettingsError::Unreadable { .. } | SettingsError::TooLarge { .. } | SettingsError::Invalid { .. } => {
+            DaemonError::NeedsPerson {
+                message: error.to_string(),
+                hints: vec!["correct the file, or move it away: no setting is needed for the common case".to_owned()],
+            }
+        }
     };
     match &options.settings {
         Some(path) => settings::load(path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error)),
@@ -282,8 +293,9 @@ impl Context {
             tracing::warn!(gateway = %id.0, "{note}");
         }
         let now = clock::now();
-        let kept: Kept = loaded.memory.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let mut memory = if kept.boot == clock::boot_id() { kept.memory } else { kept.memory.after_reboot(now) };
+        let beside = kept::read_beside(&dir);
+        let copies = [beside.as_deref(), loaded.memory_copy.as_deref(), loaded.memory.as_deref()];
+        let mut memory = Kept::newest(copies.into_iter().flatten(), clock::boot_id()).into_memory(now);
         if let Some(standing) = loaded.standing {
             memory.standing = standing;
         }
@@ -321,6 +333,10 @@ impl Context {
             },
             now,
         );
+        let left = left::kills(&loaded.intents, &dir, now.wall);
+        for kill in &left {
+            ward.observe(now, &Evidence::KillLeft(kill.clone()));
+        }
         if !loaded.waiting.is_empty() {
             for waiting in &loaded.waiting {
                 ward.observe(now, &Evidence::Person(waiting.wish.clone()));
@@ -334,6 +350,7 @@ impl Context {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
         ward.settle_in(now);
+        ward.settle_left(&left);
         if body.child().is_some() {
             ward::listen_to_keeper(Rc::clone(&body), news.clone());
         }

@@ -29,8 +29,17 @@ pub enum News {
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
     /// New figures from changed settings.
     Policy(Box<clawmend_core::policy::Policy>),
-    /// The keeper is not needed any more.
-    Dismiss,
+    /// The keeper is not needed any more; told when it has heard it, or cannot.
+    Dismiss(tokio::sync::oneshot::Sender<()>),
+    /// What a gateway that refused to start said last.
+    LastWords {
+        /// Whose.
+        life: Incarnation,
+        /// The end of its output; empty when the keeper did not answer.
+        text: String,
+    },
+    /// A process that outlived its keeper has ended before a new one had it: this is all that the keeper knows.
+    NotAdopted(State),
     /// The kernel says that this life has ended.
     Ended(Incarnation),
 }

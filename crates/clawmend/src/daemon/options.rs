@@ -34,6 +34,14 @@ pub enum DaemonError {
         /// What to do, one sentence each.
         hints: Vec<String>,
     },
+    /// Something that was named is not there.
+    #[error("{message}")]
+    NotFound {
+        /// What is not there.
+        message: String,
+        /// What to do.
+        hints: Vec<String>,
+    },
     /// Not with these rights.
     #[error("{message}")]
     Forbidden {

@@ -23,6 +23,9 @@ use tokio::sync::mpsc;
 /// Longest wait for the sandbox's orderly end: what its own drain may take, and a little.
 const END_PATIENCE: Duration = Duration::from_secs(340);
 
+/// Longest wait for a keeper that is not needed any more; it also ends by itself.
+const DISMISS_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A throwaway gateway.
 pub struct Throwaway {
     /// What is guarded.
@@ -182,7 +185,9 @@ impl Throwaway {
                 return;
             }
         }
-        let _ = ward.send(News::Dismiss).await;
+        let (done, heard) = tokio::sync::oneshot::channel();
+        let _ = ward.send(News::Dismiss(done)).await;
+        let _ = tokio::time::timeout(DISMISS_PATIENCE, heard).await;
         let _ = std::fs::remove_file(self.runtime.join("command.json"));
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(%error, "the throwaway home could not be removed");

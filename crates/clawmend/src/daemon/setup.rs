@@ -3,6 +3,8 @@
 //! Invariant: nothing is started, stopped or changed here. A home that somebody else guards or runs is refused by
 //! name. Start at [`plan`].
 
+mod form;
+
 use super::body::ChildCommand;
 use super::options::{DaemonError, Options};
 use crate::host::files::{Durability, write_atomic};
@@ -12,21 +14,11 @@ use crate::openclaw::install;
 use crate::service::{Manager, UnitName};
 use crate::settings::{GatewaySettings, Scope, Settings};
 use clawmend_core::gateway::GatewayId;
-use clawmend_core::guardian::Memory;
 use clawmend_core::policy::{Policy, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// The state machine's memory as it is kept, with the boot that its clock belongs to.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Kept {
-    /// Which boot.
-    pub boot: String,
-    /// The memory.
-    pub memory: Memory,
-}
 
 /// How a gateway is held.
 #[derive(Clone, Debug)]
@@ -66,10 +58,15 @@ pub fn plan(options: &Options, settings: &Settings, runtime: &Path, state: &Path
         let command = child_of(&home, command, state)?;
         return Ok(vec![Charge { home, holding: Holding::Child(command) }]);
     }
-    let charges: Vec<Charge> = homes
-        .into_iter()
-        .filter_map(|home| holding(&home, options, settings, runtime, state).map(|holding| Charge { home, holding }))
-        .collect();
+    let mut charges = Vec::new();
+    for home in homes {
+        let entry = settings.gateways.iter().find(|entry| entry.id == home.id);
+        let holding = match entry.and_then(|entry| Some((entry, entry.form?))) {
+            Some((entry, form)) => Some(form::holding(&home, entry, form, options.start, runtime, state)?),
+            None => holding(&home, options, entry, runtime, state),
+        };
+        charges.extend(holding.map(|holding| Charge { home, holding }));
+    }
     if charges.is_empty() {
         return Err(DaemonError::NeedsPerson {
             message: "no OpenClaw gateway was found for this user".to_owned(),
@@ -137,11 +134,16 @@ fn profile_of(command: &[OsString]) -> Option<String> {
     None
 }
 
-fn holding(home: &Home, options: &Options, settings: &Settings, runtime: &Path, state: &Path) -> Option<Holding> {
+fn holding(
+    home: &Home,
+    options: &Options,
+    entry: Option<&GatewaySettings>,
+    runtime: &Path,
+    state: &Path,
+) -> Option<Holding> {
     if let Some(command) = kept_command(&keeper_dir(runtime, &home.id)) {
         return Some(Holding::Child(command));
     }
-    let entry = settings.gateways.iter().find(|entry| entry.id == home.id);
     if let Some((manager, unit)) = unit_of(home, entry) {
         return Some(Holding::Unit(manager, unit));
     }

@@ -4,6 +4,7 @@
 //! it and comes back as news. Start at [`Ward::run`].
 
 mod begin;
+mod child;
 mod life;
 mod orders;
 mod schedule;
@@ -22,11 +23,12 @@ use super::voice::Voice;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
 use crate::host::process::Depth;
+use crate::keeper::protocol::Ended;
 use crate::openclaw::discovery::Home;
 use crate::probe::http::Limits;
 use crate::probe::rpc::Rpc;
 use crate::store::Store;
-use clawmend_core::directive::Output;
+use clawmend_core::directive::{DirectiveId, Output};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::guardian::Guardian;
 use clawmend_core::health::Verdict;
@@ -72,6 +74,14 @@ pub struct Ward {
     pub(super) pending: Vec<desk::Pending>,
     /// Lives whose end was told lately: a late word that one of them began is not believed.
     pub(super) ended: VecDeque<Incarnation>,
+    /// A refusal that is booked as soon as its last words are here.
+    pub(super) unheard: Option<Ended>,
+    /// Kills whose end is not booked yet.
+    pub(super) kills: Vec<(DirectiveId, Incarnation)>,
+    /// The unit's file was looked at, to keep a copy of it.
+    pub(super) unit_copied: bool,
+    /// A new keeper is being asked to take over a process that outlived the old one.
+    pub(super) adopting: bool,
 }
 
 impl Ward {
@@ -96,11 +106,11 @@ impl Ward {
             }
             self.watchdog.turn(now);
             if let Some(news) = news {
-                self.take(now, news).await;
+                self.take(now, news);
                 // What has arrived meanwhile belongs to the same instant; bounded, so that time is never starved.
                 for _ in 0..64 {
                     let Ok(news) = inbox.try_recv() else { break };
-                    self.take(now, news).await;
+                    self.take(now, news);
                 }
             }
             self.on_time(clock::now());
@@ -128,7 +138,8 @@ impl Ward {
         self.guardian.observe(now, evidence, &mut self.out);
     }
 
-    async fn take(&mut self, now: Now, news: News) {
+    /// Plain, so that nothing in here can wait: a question to anybody runs beside the loop.
+    fn take(&mut self, now: Now, news: News) {
         match news {
             News::Evidence(evidence) => {
                 self.observe(now, &evidence);
@@ -139,14 +150,12 @@ impl Ward {
                 let _ = reply.send(desk::status(self, now));
             }
             News::Policy(policy) => self.guardian.set_policy(*policy),
-            News::Dismiss => {
-                if let Some(child) = self.body.child() {
-                    child.dismiss().await;
-                }
-            }
+            News::Dismiss(done) => self.dismiss(done),
             News::Service(event) => self.service_event(now, event),
-            News::Keeper(event) => self.keeper_event(now, event).await,
-            News::KeeperState(state) => self.keeper_state(now, state).await,
+            News::Keeper(event) => self.keeper_event(now, event),
+            News::KeeperState(state) => self.keeper_state(now, state),
+            News::NotAdopted(state) => self.not_adopted(now, state),
+            News::LastWords { life, text } => self.last_words(now, &life, &text),
             News::KeeperLost => tracing::warn!(gateway = %self.home.id.0, "the keeper is gone; another one is started"),
             News::Ended(life) => self.ended_unseen(now, &life),
         }
@@ -211,3 +220,6 @@ impl Ward {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

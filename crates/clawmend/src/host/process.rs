@@ -112,6 +112,12 @@ pub fn is_descendant(pid: u32, of: &Incarnation) -> bool {
     os::process::is_descendant(pid, of)
 }
 
+/// Gives this very process the name that `ps` and `top` show; at most 15 bytes count. Started through `/proc/self/exe`,
+/// it would be called `exe`. Where the system has no such name, or refuses it, nothing happens.
+pub fn name_self(name: &std::ffi::CStr) {
+    os::process::name_self(name);
+}
+
 /// What people call the program; at most 64 characters, printable. Never used to decide.
 #[must_use]
 pub fn name(pid: u32) -> String {

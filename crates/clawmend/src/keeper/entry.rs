@@ -9,6 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+/// What `ps` calls it, so that a person who ends guards by name does not mean the keeper.
+const NAME: &std::ffi::CStr = c"clawmend-keeper";
 /// `EX_USAGE`.
 const USAGE: u8 = 64;
 /// `EX_TEMPFAIL`: another keeper has this folder.
@@ -29,6 +31,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.launch {
         return launch(&arguments.dir);
     }
+    crate::host::process::name_self(NAME);
     // Refused only to a group leader, which `--launch` never makes us: then a person started us, in their own session.
     let _ = rustix::process::setsid();
     match keep(&arguments.dir, None) {
@@ -41,6 +44,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// the gateway's own status. Signals: SIGTERM and SIGINT end the gateway in order, a second one by force.
 #[must_use]
 pub fn run_as_init(dir: &Path, options: InitOptions) -> ExitCode {
+    crate::host::process::name_self(NAME);
     if std::process::id() != 1 {
         // Kernels since 3.4 know it; without it orphans go to the real PID 1, which reaps them.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));

@@ -9,6 +9,7 @@ use crate::host::signal::Signal;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::Exit;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -82,7 +83,11 @@ impl Init {
     fn start_guard(&mut self, now: Instant) {
         let started = self.options.guard_argv.split_first().and_then(|(program, arguments)| {
             // Reaped by the keeper's loop, never through this handle.
-            let pid = Command::new(program).args(arguments).spawn().ok()?.id();
+            let mut guard = Command::new(program);
+            if program == "/proc/self/exe" {
+                guard.arg0("clawmend");
+            }
+            let pid = guard.args(arguments).spawn().ok()?.id();
             process::incarnation_of(pid)
         });
         match started {

@@ -26,7 +26,7 @@ pub struct GatewaySettings {
     /// Whose service manager has that unit.
     #[serde(default)]
     pub scope: Option<Scope>,
-    /// Who owns the process.
+    /// Who owns the process; it holds over what would be found out.
     #[serde(default)]
     pub form: Option<Form>,
 }

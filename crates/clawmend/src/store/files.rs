@@ -17,6 +17,12 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     write_atomic(path, content, Durability::Durable)
 }
 
+/// The same without a sync: it survives the end of this process, and a power failure with the old content or the new.
+pub fn replace_fast(path: &Path, content: &[u8]) -> io::Result<()> {
+    private_parent(path)?;
+    write_atomic(path, content, Durability::Fast)
+}
+
 /// Reads a file of at most `limit` bytes; `None` when there is none.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {

@@ -8,6 +8,7 @@
 //! Start at [`Store`]; the thread is in [`writer`](self::writer), the tables in `schema`.
 
 mod backlog;
+mod copy;
 mod files;
 mod open;
 mod read;
@@ -130,6 +131,8 @@ pub struct Loaded {
     pub waiting: Vec<WaitingWish>,
     /// What [`Store::persist`] was last given.
     pub memory: Option<String>,
+    /// The second copy of that. It may be the newer one, when the database could not be written.
+    pub memory_copy: Option<String>,
     /// Actions on record whose end is not, oldest first.
     pub intents: Vec<(Wall, Directive)>,
     /// What could not be read, for the log.
@@ -211,7 +214,8 @@ impl Store {
         self.write(Write::Standing { gateway: gateway.clone(), mirror })
     }
 
-    /// Keeps the state machine's memory (JSON).
+    /// Keeps the state machine's memory (JSON), in the database and in a small file beside it. It is acknowledged when
+    /// either has it.
     pub fn persist(&self, gateway: &GatewayId, memory: String) -> Receipt {
         self.write(Write::Memory { gateway: gateway.clone(), json: memory })
     }

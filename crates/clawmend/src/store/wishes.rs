@@ -95,7 +95,8 @@ pub(super) fn known(state: &Path) -> Vec<GatewayId> {
     let Ok(entries) = std::fs::read_dir(state) else { return Vec::new() };
     let name = |entry: std::fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
-        let id = name.strip_prefix("wish-").or_else(|| name.strip_prefix("standing-"))?.strip_suffix(".json")?;
+        let id = ["wish-", "standing-", "memory-"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
+        let id = id.strip_suffix(".json")?;
         crate::settings::gateway_id(id).ok()
     };
     entries.flatten().take(1024).filter_map(name).collect()

@@ -9,7 +9,7 @@ use super::open::{self, Opened};
 use super::retention::{self, Limits};
 use super::rows::{self, Write};
 use super::wishes::Mirror;
-use super::{Loaded, StoreError, StoreHealth, read, wishes};
+use super::{Loaded, StoreError, StoreHealth, copy, read, wishes};
 use clawmend_core::gateway::GatewayId;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -138,8 +138,10 @@ impl Writer {
             // What waits comes first; only what must be durable before somebody acts is tried on its own.
             let (urgent, rest): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(write, _)| write.must_be_synced());
             let trouble = self.trouble.clone().unwrap_or(Trouble::Full);
-            for (write, ack) in rest {
-                let _ = ack.send(Err(self.refuse(write, &trouble)));
+            for (mut write, ack) in rest {
+                let mirrored = self.mirror(&mut write);
+                let error = self.refuse(write, &trouble);
+                let _ = ack.send(if mirrored { Ok(()) } else { Err(error) });
             }
             self.write_now(urgent);
         }
@@ -165,7 +167,8 @@ impl Writer {
         }
     }
 
-    /// Numbers a wish and writes its second copy; it is durable when either of the two is.
+    /// Writes the second copy of a wish, which is numbered here, or of the guard's memory. What has two copies is kept
+    /// when either of them is.
     fn mirror(&mut self, write: &mut Write) -> bool {
         match write {
             Write::Standing { gateway, mirror } => {
@@ -177,11 +180,8 @@ impl Writer {
                 self.revisions.insert(gateway.clone(), mirror.revision);
                 wishes::write_mirror(&self.state, gateway, mirror).is_ok()
             }
-            Write::Events { .. }
-            | Write::Memory { .. }
-            | Write::Intent { .. }
-            | Write::Settled { .. }
-            | Write::Introduction(_) => false,
+            Write::Memory { gateway, json } => copy::write(&self.state, gateway, json).is_ok(),
+            Write::Events { .. } | Write::Intent { .. } | Write::Settled { .. } | Write::Introduction(_) => false,
         }
     }
 
@@ -287,6 +287,10 @@ impl Writer {
             noted("wishes that waited for a guard", &error);
             Vec::new()
         });
+        let memory_copy = copy::read(&self.state, gateway).unwrap_or_else(|error| {
+            noted("the second copy of the guard's memory", &error);
+            None
+        });
         let mut memory = self.backlog.memory(gateway).cloned();
         let mut intents = Vec::new();
         if let Some(database) = &self.database {
@@ -299,7 +303,7 @@ impl Writer {
                 Err(error) => noted("intended actions", &error),
             }
         }
-        Loaded { standing, waiting, memory, intents, notes }
+        Loaded { standing, waiting, memory, memory_copy, intents, notes }
     }
 
     fn tell(&self) {

@@ -25,6 +25,15 @@ impl Window {
         self.0.push_back(at);
     }
 
+    /// Adds one that may lie before others that are here already.
+    pub fn insert(&mut self, at: Moment) {
+        if self.0.len() >= Self::CAPACITY {
+            self.0.pop_front();
+        }
+        let place = self.0.partition_point(|other| *other <= at);
+        self.0.insert(place, at);
+    }
+
     /// How many lie within the last `span_ms`.
     #[must_use]
     pub fn count(&self, now: Moment, span_ms: u64) -> u32 {
@@ -112,6 +121,20 @@ mod tests {
         assert_eq!(window.below(2, Moment(2_000), 1_500), Some(Moment(2_500)));
         window.prune(Moment(10_000), 1_500);
         assert_eq!(window.count(Moment(10_000), 100_000), 0);
+    }
+
+    #[test]
+    fn what_is_learned_late_takes_its_place_in_time() {
+        let mut window = Window::default();
+        for at in [5_000, 1_000, 3_000] {
+            window.insert(Moment(at));
+        }
+        assert_eq!(window.count(Moment(5_000), 2_500), 2, "an older one hides no newer one");
+        assert_eq!(window.below(3, Moment(5_000), 10_000), Some(Moment(11_000)));
+        for at in 0..1_000 {
+            window.insert(Moment(at));
+        }
+        assert_eq!(window.count(Moment(5_000), u64::MAX), 256);
     }
 
     #[test]

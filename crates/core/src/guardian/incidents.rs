@@ -31,6 +31,7 @@ impl Guardian {
             return self.close_by_wish(now, out);
         }
         self.open_for_belief(now, out);
+        self.note_judgement(now, out);
         self.name_cause(now, out);
         self.note_serving(now, out);
         self.prove(now, out);
@@ -132,6 +133,8 @@ impl Guardian {
             serving_after_ms: None,
             actions: 0,
             escalated: false,
+            judged: None,
+            remarks: 0,
         });
         self.down_since = onset;
         self.last_action = None;
@@ -177,6 +180,7 @@ impl Guardian {
         if let Some(incident) = &mut self.memory.incident {
             incident.cause = Some(cause.clone());
         }
+        self.note_what_is_seen(now, out);
         self.record(now, What::Diagnosed { cause }, out);
         out.push(Output::Persist);
     }

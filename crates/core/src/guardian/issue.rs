@@ -282,7 +282,7 @@ impl Guardian {
         self.record(now, What::Result { directive: id, result: result.clone() }, out);
         match result {
             ActionResult::Done => self.done(now, &outstanding, out),
-            ActionResult::Moot { .. } => self.setback.again(now.mono),
+            ActionResult::Moot { .. } | ActionResult::Unknown { .. } => self.setback.again(now.mono),
             ActionResult::Retry { .. } => {
                 self.setback.again(now.mono);
                 self.undo_note(&outstanding.action);

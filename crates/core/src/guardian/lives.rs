@@ -31,11 +31,18 @@ fn own_fault(exit: Exit) -> bool {
     }
 }
 
+/// It counts in OpenClaw's crash-loop breaker. Exit 78 leaves no mark in its boot ledger; a start that failed on a
+/// taken port does (`startup_failed`).
+pub(super) fn is_unclean(exit: Exit) -> bool {
+    !exit.is_clean() && !exit.is_refusal()
+}
+
 impl Guardian {
     pub(super) fn appeared(&mut self, now: Now, appeared: &Appeared, out: &mut Vec<Output>) {
         if matches!(&self.life, Life::Alive(life) if life.incarnation == appeared.incarnation) {
             return;
         }
+        self.book_our_kill(now);
         let follows_our_end = matches!(&self.life, Life::Absent(absent) if absent.by_us || absent.planned);
         let ours = appeared.by.is_some() || self.starting_it() || (follows_our_end && !self.rested);
         // What the manager starts again by itself was not asked for by a person.
@@ -114,7 +121,8 @@ impl Guardian {
         };
         self.port_owner = life.as_ref().and_then(|life| port_owner(&life.listener));
         let planned = self.was_planned(life.as_ref(), gone.exit);
-        let asked = life.as_ref().is_some_and(|life| life.asked_to_end.is_some() || life.killed.is_some());
+        let killed = self.killed_by_us(&gone.incarnation);
+        let asked = killed || life.as_ref().is_some_and(|life| life.asked_to_end.is_some());
         let verify = self.policy.verify_ms;
         // A life that ended while no guard looked says nothing of how long lives last.
         if let Some(life) = &life {
@@ -138,7 +146,7 @@ impl Guardian {
         self.note_end_in_pause(gone.exit, out);
         self.open_for_end(now, gone, out);
         let known = life.is_none() && gone.exit.is_refusal() && self.memory.refusal.is_some();
-        if !known && (gone.exit != Exit::Unknown || self.profile.form == Form::Child) {
+        if !known && (gone.exit != Exit::Unknown || self.profile.form == Form::Child || killed) {
             self.exit_counted(now, gone.exit, out);
             if life.is_none() {
                 self.invite_if_readable();
@@ -193,16 +201,17 @@ impl Guardian {
     /// Books an end whose manner is known.
     fn exit_counted(&mut self, now: Now, exit: Exit, out: &mut Vec<Output>) {
         let refused = self.refusal_of(exit);
-        // Exit 78 leaves no mark in OpenClaw's boot ledger; a start that failed on a taken port does (`startup_failed`).
         let ended = match &self.life {
             Life::Absent(absent) => absent.incarnation.clone(),
             Life::Alive(_) | Life::Unknown => None,
         };
-        let told_before = ended.is_some() && self.memory.counted == ended;
-        if !exit.is_clean() && !exit.is_refusal() && !told_before {
+        let told_before = ended.as_ref().is_some_and(|life| self.memory.has_counted(life));
+        if is_unclean(exit) && !told_before {
             self.memory.unclean.push(now.mono);
         }
-        self.memory.counted = ended;
+        if let Some(life) = ended {
+            self.memory.note_counted(life);
+        }
         self.memory.own_fault = own_fault(exit);
         if let Some((reason, detail)) = refused {
             let (reason, detail) = self.own_look(reason, detail);

@@ -10,6 +10,7 @@ use crate::plan::Refusal;
 use crate::time::{Now, Wall};
 use crate::wish::Standing;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// Budgets, lessons, wishes and the open incident. Small: a few KiB as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Memory {
     pub revived_by_us: bool,
     /// The last life whose end is in the budgets: a keeper may tell of it again to the next guard.
     pub counted: Option<Incarnation>,
+    /// Lives before that one whose ends are in the budgets, oldest first. At most [`Memory::COUNTED_MAX`].
+    pub counted_before: VecDeque<Incarnation>,
     /// The last incident that ended in a recovery.
     pub last_recovery: Option<Recovery>,
     /// Last directive id used.
@@ -52,6 +55,32 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// More lives than can end within the breaker's window at the pace of our starts.
+    pub const COUNTED_MAX: usize = 24;
+
+    /// The end of this life is in the budgets.
+    #[must_use]
+    pub fn has_counted(&self, life: &Incarnation) -> bool {
+        self.counted.as_ref() == Some(life) || self.counted_before.contains(life)
+    }
+
+    /// The end of the newest life is in the budgets now.
+    pub(super) fn note_counted(&mut self, life: Incarnation) {
+        if let Some(before) = self.counted.replace(life)
+            && self.counted.as_ref() != Some(&before)
+        {
+            self.note_counted_before(before);
+        }
+    }
+
+    /// The same for a life before it.
+    pub(super) fn note_counted_before(&mut self, life: Incarnation) {
+        if self.counted_before.len() >= Self::COUNTED_MAX {
+            self.counted_before.pop_front();
+        }
+        self.counted_before.push_back(life);
+    }
+
     /// Carries budgets over a reboot, whose boot clock began anew.
     #[must_use]
     pub fn after_reboot(mut self, now: Now) -> Self {

@@ -8,9 +8,11 @@
 
 mod incidents;
 mod issue;
+mod left;
 mod lives;
 mod memory;
 mod refusals;
+mod remarks;
 mod report;
 mod wishes;
 
@@ -19,7 +21,7 @@ pub use report::Report;
 
 use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::{Action, Cadence, Output};
-use crate::gateway::{Control, Form, GatewayId};
+use crate::gateway::{Control, Form, GatewayId, Incarnation};
 use crate::health::Verdict;
 use crate::health::judge::{Judgement, judge};
 use crate::health::life::Life;
@@ -84,6 +86,8 @@ pub struct Guardian {
     /// The unit was seen at rest since its last process: the next one was asked for.
     rested: bool,
     suspect_since: Option<Moment>,
+    /// A life that an earlier guard ended by force; its end may yet be told.
+    killed_earlier: Option<Incarnation>,
     last_action: Option<Action>,
 }
 
@@ -134,6 +138,7 @@ impl Guardian {
             called: None,
             rested: false,
             suspect_since: None,
+            killed_earlier: None,
             last_action: None,
         }
     }
@@ -143,6 +148,8 @@ impl Guardian {
         match evidence {
             Evidence::Appeared(appeared) => self.appeared(now, appeared, out),
             Evidence::Gone(gone) => self.gone(now, gone, out),
+            Evidence::EndedEarlier(gone) => self.ended_earlier(now, gone, out),
+            Evidence::KillLeft(left) => self.kill_left(now, left, out),
             Evidence::NotThere => self.not_there(now),
             Evidence::Service(seen) => self.service_seen(now, seen, out),
             Evidence::ForeignJob(kind) => self.foreign_job(now, *kind, out),

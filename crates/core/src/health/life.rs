@@ -202,6 +202,8 @@ impl Alive {
             Evidence::Process(_)
             | Evidence::Appeared(_)
             | Evidence::Gone(_)
+            | Evidence::EndedEarlier(_)
+            | Evidence::KillLeft(_)
             | Evidence::NotThere
             | Evidence::Service(_)
             | Evidence::ForeignJob(_)

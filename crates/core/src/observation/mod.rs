@@ -15,7 +15,7 @@ pub use process::{Held, Listener, ProcessSample, RunState};
 pub use rpc::{ChannelState, RpcSeen};
 pub use service::{ActiveState, Job, JobKind, Limits, ServiceSeen};
 
-use crate::directive::{ActionResult, DirectiveId};
+use crate::directive::{ActionResult, Directive, DirectiveId};
 use crate::gateway::Incarnation;
 use crate::wish::Wish;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,10 @@ pub enum Evidence {
     Appeared(Appeared),
     /// That process has ended.
     Gone(Gone),
+    /// The end of a life before the present one. It is booked if no guard has booked it yet, and changes nothing else.
+    EndedEarlier(Gone),
+    /// A kill that an earlier guard put on record, and whose end it did not.
+    KillLeft(KillLeft),
     /// We looked, and there is no process of this gateway.
     NotThere,
     /// A look at the live process.
@@ -92,6 +96,19 @@ pub struct Gone {
     pub exit: Exit,
     /// How far back the end may lie; zero when the kernel told us at once.
     pub uncertainty_ms: u64,
+}
+
+/// What became of a kill that an earlier guard had put on record before it ended itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KillLeft {
+    /// As it was recorded.
+    pub directive: Directive,
+    /// How long ago it was recorded. It was carried out after that, if at all.
+    pub age_ms: u64,
+    /// The life that it was meant for is over.
+    pub ended: bool,
+    /// The incident's record names the action already.
+    pub recorded: bool,
 }
 
 /// Lines that change a decision. Their texts and versions are known in the adapter (`openclaw/logs`).

@@ -278,6 +278,8 @@ impl<B: Brain> Life<B> {
                 self.asked = None;
             }
             Evidence::NotThere
+            | Evidence::EndedEarlier(_)
+            | Evidence::KillLeft(_)
             | Evidence::Process(_)
             | Evidence::Listener(_)
             | Evidence::Http(_)
@@ -481,6 +483,7 @@ impl<B: Brain> Life<B> {
         self.asked = None;
         self.look_at = NEVER;
         self.probe_at = NEVER;
+        self.world.tell_kills();
         let (config, disk) = (self.world.config(), self.world.disk());
         self.world.tell(0, config);
         self.world.tell(0, disk);

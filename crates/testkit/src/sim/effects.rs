@@ -8,7 +8,7 @@ use super::unit::{Ask, Deed, Reply};
 use super::world::World;
 use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId};
 use clawmend_core::gateway::{Form, Incarnation};
-use clawmend_core::observation::{Evidence, Exit};
+use clawmend_core::observation::{Evidence, Exit, KillLeft};
 
 /// An action on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Effect {
 
 /// Starts by the guard's hand, per hour, that no policy may exceed.
 const STARTS_PER_HOUR: usize = 150;
+/// Kills that stay on record.
+pub(super) const KILLS_KEPT: usize = 4;
 
 impl World {
     /// A directive left the guard.
@@ -43,6 +45,12 @@ impl World {
             Action::Kill | Action::Sweep => fitted::FSYNC.sample(rng),
             Action::StartChannel { .. } => fitted::CHANNEL_START.sample(rng),
         };
+        if directive.action == Action::Kill {
+            if self.kills.len() >= KILLS_KEPT {
+                self.kills.pop_front();
+            }
+            self.kills.push_back((now, directive.clone()));
+        }
         let effect = Effect { id: directive.id, target: directive.target.clone(), action: directive.action.clone() };
         self.effects.push((now + delay, effect));
     }
@@ -106,6 +114,16 @@ impl World {
         let now = self.now;
         self.oracle.log(now, || format!("effect of #{}: {} {result:?}", id.0, action.name()));
         self.tell(1, Evidence::Result { directive: id, result });
+    }
+
+    /// What a new guard finds on record. Kills that were booked long ago are among them, as if no settling had reached
+    /// the disk: they must not count twice.
+    pub fn tell_kills(&mut self) {
+        for (at, directive) in self.kills.clone() {
+            let ended = !self.lives(directive.target.as_ref());
+            let left = KillLeft { directive, age_ms: self.now.saturating_sub(at), ended, recorded: true };
+            self.tell(0, Evidence::KillLeft(left));
+        }
     }
 
     fn lives(&self, target: Option<&Incarnation>) -> bool {

@@ -4,7 +4,7 @@
 //! Invariant: the world never reads the guard. Evidence leaves through [`World::tell`], effects come in through
 //! `effects.rs`, injected trouble through `script.rs`. Start at [`World::step`].
 
-use super::effects::Effect;
+use super::effects::{Effect, KILLS_KEPT};
 use super::fitted;
 use super::oracle::{Fault, Oracle};
 use super::process::{BootPlan, Flaw, Happened, NEVER, Process, Stage, Then};
@@ -12,7 +12,7 @@ use super::rng::Rng;
 use super::script::Later;
 use super::unit::{Deed, Unit};
 use clawmend_core::diagnosis::RefusalReason;
-use clawmend_core::directive::DirectiveId;
+use clawmend_core::directive::{Directive, DirectiveId};
 use clawmend_core::gateway::{Form, Incarnation};
 use clawmend_core::observation::{
     ActiveState, Appeared, ChannelState, ConfigSeen, ConfigValidity, DiskSeen, Evidence, Exit, Gone, Job, JobKind,
@@ -111,6 +111,8 @@ pub struct World {
     pub inbox: VecDeque<(u64, Evidence)>,
     /// Actions on their way.
     pub effects: Vec<(u64, Effect)>,
+    /// The newest kills that were put on record, whether or not they were carried out: when, and which.
+    pub kills: VecDeque<(u64, Directive)>,
     /// Steps of the script that are due later.
     pub later: Vec<(u64, Later)>,
     /// When the script goes on.
@@ -181,6 +183,7 @@ impl World {
             guard_up: true,
             inbox: VecDeque::with_capacity(64),
             effects: Vec::with_capacity(8),
+            kills: VecDeque::with_capacity(KILLS_KEPT),
             later: Vec::with_capacity(16),
             script_at: 3_600_000 + script_at,
             unclean_ends: VecDeque::with_capacity(64),

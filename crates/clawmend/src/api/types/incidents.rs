@@ -188,6 +188,7 @@ pub fn result_text(result: &ActionResult) -> String {
         ActionResult::Done => "done".to_owned(),
         ActionResult::Moot { reason } => format!("moot: {reason}"),
         ActionResult::Retry { reason } => format!("retry: {reason}"),
+        ActionResult::Unknown { reason } => format!("unknown: {reason}"),
         ActionResult::NeedsPerson { reason } => format!("needs_person: {reason}"),
     }
 }

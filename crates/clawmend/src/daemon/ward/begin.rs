@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Between two tries to reach or start a keeper.
-const KEEPER_RETRY: Duration = Duration::from_millis(500);
+pub(super) const KEEPER_RETRY: Duration = Duration::from_millis(500);
 
 /// What a ward is made of.
 pub struct Parts {
@@ -70,6 +70,10 @@ impl Ward {
             next: Schedule::default(),
             pending: Vec::new(),
             ended: VecDeque::new(),
+            unheard: None,
+            kills: Vec::new(),
+            unit_copied: false,
+            adopting: false,
         }
     }
 

@@ -1,25 +1,18 @@
-//! Births and ends, as keeper, service manager and kernel tell them.
+//! Births and ends, as service manager and kernel tell them. What the keeper tells is in [`child`](super::child).
 
-use super::super::body::{Body, Child};
+use super::super::body::Body;
 use super::super::news::News;
 use super::super::senses::Senses;
 use super::Ward;
 use crate::host::pidfd::{ExitWatch, WatchError};
 use crate::host::process;
-use crate::keeper::protocol::{Ended, Event, Spawned, State};
-use crate::openclaw::logs::signs;
 use crate::probe::rpc::Endpoint as RpcEndpoint;
 use crate::service::{Look, ServiceEvent};
-use clawmend_core::directive::DirectiveId;
 use clawmend_core::gateway::Incarnation;
-use clawmend_core::health::Verdict;
 use clawmend_core::observation::{Appeared, Endpoint, Evidence, Exit, Gone, HttpOutcome, HttpSeen, RpcSeen};
-use clawmend_core::time::{Moment, Now};
-use clawmend_core::wish::Wish;
+use clawmend_core::time::Now;
 use std::time::Duration;
 
-/// Output of the gateway that is read after a refusal: its reason is among the last lines.
-const LAST_WORDS: u32 = 8 * 1024;
 /// How long the keeper may take to tell of an end that the kernel has told already.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at a process that cannot be watched.
@@ -67,6 +60,7 @@ impl Ward {
         if known || self.ended.contains(&life) {
             return;
         }
+        self.book_unheard(now);
         self.unsubscribe();
         self.senses = Some(Senses::new(&life));
         self.next = super::Schedule { around: self.next.around, ..super::Schedule::default() };
@@ -106,152 +100,25 @@ impl Ward {
         self.gone(now, Gone { incarnation: life.clone(), exit: Exit::Unknown, uncertainty_ms: 0 });
     }
 
-    pub(super) fn gone(&mut self, now: Now, gone: Gone) {
-        if self.senses.as_ref().is_some_and(|senses| *senses.life() == gone.incarnation) {
+    /// No more looks at a life that has ended, and no late word of its birth is believed.
+    pub(super) fn look_away(&mut self, from: &Incarnation) {
+        if self.senses.as_ref().is_some_and(|senses| senses.life() == from) {
             self.senses = None;
             self.unsubscribe();
+        }
+        if self.ended.contains(from) {
+            return;
         }
         if self.ended.len() >= ENDS_REMEMBERED {
             self.ended.pop_front();
         }
-        self.ended.push_back(gone.incarnation.clone());
+        self.ended.push_back(from.clone());
+    }
+
+    pub(super) fn gone(&mut self, now: Now, gone: Gone) {
+        self.look_away(&gone.incarnation);
         self.observe(now, &Evidence::Gone(gone));
         self.next.around.set(now.mono.plus(AROUND_AFTER_END_MS));
-    }
-
-    pub(super) async fn keeper_event(&mut self, now: Now, event: Event) {
-        match event {
-            Event::Exited(ended) => self.child_ended(now, ended).await,
-            // The kernel's word on it comes with the next look, which is now.
-            Event::Stopped { .. } | Event::Continued { .. } => self.next.look.set(now.mono),
-            Event::Stopping => {
-                tracing::info!(gateway = %self.home.id.0, "the keeper was told to end with its gateway");
-                // Whoever ends the container ends the gateway: no start goes against that.
-                self.observe(now, &Evidence::Person(Wish::Stop));
-            }
-            Event::Other => {}
-        }
-    }
-
-    async fn child_ended(&mut self, now: Now, ended: Ended) {
-        if self.senses.as_ref().is_some_and(|senses| *senses.life() != ended.incarnation) {
-            // An older life; the present one goes on.
-            return self.acknowledge(ended.incarnation);
-        }
-        if self.senses.is_none() && self.guardian.verdict() != Verdict::Unknown {
-            // It ended before the answer to its spawn was here: a life all the same, and one that did not last.
-            self.died_at_birth(now, &ended);
-        }
-        let refusal = matches!(ended.exit, Exit::Code { code: 1 | 78 });
-        if refusal && let Some(child) = self.body.child() {
-            let text = child.tail(LAST_WORDS).await;
-            for sign in text.lines().filter_map(signs::of_line) {
-                self.observe(now, &Evidence::Log(sign));
-            }
-            let mut found = Vec::new();
-            self.around.read_config(&mut found);
-            for evidence in &found {
-                self.observe(now, evidence);
-            }
-        }
-        let uncertainty_ms = now.mono.since(Moment(ended.at_ms));
-        let life = ended.incarnation.clone();
-        self.gone(now, Gone { incarnation: ended.incarnation, exit: ended.exit, uncertainty_ms });
-        self.acknowledge(life);
-    }
-
-    fn died_at_birth(&mut self, now: Now, ended: &Ended) {
-        let note = self.body.child().and_then(Child::note).filter(|note| note.nonce == ended.nonce);
-        if let Some(note) = note {
-            let appeared = Appeared {
-                incarnation: ended.incarnation.clone(),
-                age_ms: now.mono.since(Moment(ended.at_ms)),
-                by: Some(DirectiveId(note.directive)),
-                at_boot: false,
-                restarts_by_exit: true,
-            };
-            self.appeared(now, appeared);
-        }
-    }
-
-    /// Lets the keeper forget an end, once it is on record.
-    fn acknowledge(&mut self, life: Incarnation) {
-        self.carry_out();
-        let memory = self.memory();
-        let receipt = self.store.persist(&self.home.id, memory);
-        let body = std::rc::Rc::clone(&self.body);
-        tokio::task::spawn_local(async move {
-            if let Err(error) = receipt.durable().await {
-                tracing::warn!(%error, "an end could not be recorded yet");
-            }
-            if let Some(child) = body.child() {
-                child.ack(&life).await;
-            }
-        });
-    }
-
-    /// The keeper was found, or is new: compare what it knows with what we believe.
-    pub(super) async fn keeper_state(&mut self, now: Now, state: State) {
-        if let Some(child) = &state.child {
-            self.child_found(now, child);
-            for ended in state.exits {
-                self.acknowledge(ended.incarnation);
-            }
-            return;
-        }
-        if self.adopt_orphan().await {
-            return;
-        }
-        let believed = self.senses.as_ref().map(|senses| senses.life().clone());
-        let mut exits = state.exits;
-        match exits.pop() {
-            Some(last) => {
-                for older in exits {
-                    self.acknowledge(older.incarnation);
-                }
-                self.child_ended(now, last).await;
-            }
-            None => match believed {
-                Some(life) => self.gone(now, Gone { incarnation: life, exit: Exit::Unknown, uncertainty_ms: 1_000 }),
-                None => self.observe(now, &Evidence::NotThere),
-            },
-        }
-    }
-
-    pub(super) fn child_found(&mut self, now: Now, child: &Spawned) {
-        self.appeared(
-            now,
-            Appeared {
-                incarnation: child.incarnation.clone(),
-                age_ms: now.mono.since(Moment(child.spawned_at_ms)),
-                by: Some(DirectiveId(child.directive)),
-                at_boot: false,
-                restarts_by_exit: true,
-            },
-        );
-    }
-
-    /// The gateway outlived its keeper.
-    async fn adopt_orphan(&self) -> bool {
-        let Some(child) = self.body.child() else { return false };
-        let Some((life, note)) = child.orphan() else { return false };
-        match child.adopt(&life, &note).await {
-            Ok(spawned) => {
-                let state = State {
-                    pid: 0,
-                    child: Some(spawned),
-                    exits: Vec::new(),
-                    capabilities: Vec::new(),
-                    stopping: false,
-                    dropped_lines: 0,
-                };
-                self.news.try_send(News::KeeperState(state)).is_ok()
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the gateway outlived its keeper and could not be handed to a new one");
-                false
-            }
-        }
     }
 
     pub(super) fn service_event(&mut self, now: Now, event: ServiceEvent) {

@@ -1,19 +1,20 @@
 //! Carrying out what the state machine put out, in its order.
 //!
 //! Invariant: a directive that follows a wish waits until that wish is durable (within a limit: a full disk must not
-//! stop a person's stop); a kill waits until it is on record.
+//! stop a person's stop); a kill waits until it is on record, and stays there until its end is booked.
 
-use super::super::body::{Body, note_beside};
+use super::super::body::Body;
+use super::super::left;
 use super::super::news::News;
 use super::Ward;
 use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
 use crate::store::{Receipt, Store, StoreError};
-use clawmend_core::directive::{Action, ActionResult, Directive, Output};
+use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId, Output};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::incident::IncidentEvent;
-use clawmend_core::observation::Evidence;
-use std::path::Path;
+use clawmend_core::observation::{Evidence, KillLeft};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const DISK_PATIENCE: Duration = Duration::from_secs(2);
 /// Tries to hand events to a store whose queue is full, and the pause between two.
 const QUEUE_TRIES: u32 = 100;
 const QUEUE_PAUSE: Duration = Duration::from_millis(100);
+/// Kills that wait for the end of their process; an older one is left to the next guard.
+const KILLS_MAX: usize = 32;
 
 impl Ward {
     /// Does everything that is due, and keeps what must be kept.
@@ -32,9 +35,10 @@ impl Ward {
         let mut events: Vec<IncidentEvent> = Vec::new();
         let mut wish: Option<Receipt> = None;
         let mut persist = false;
+        let mut directives = Vec::new();
         for output in std::mem::take(&mut self.out) {
             match output {
-                Output::Do(directive) => self.issue(directive, wish.take()),
+                Output::Do(directive) => directives.push((directive, wish.take())),
                 Output::Record(event) => {
                     self.voice.event(&self.home.id, &event);
                     events.push(event);
@@ -44,11 +48,36 @@ impl Ward {
                 Output::Changed => self.voice.changed(&self.guardian.report()),
             }
         }
+        for (directive, wish) in directives {
+            self.issue(directive, wish);
+        }
+        // Both are in the store's queue before the intent of a kill is: whoever finds the intent finds them, too.
         if !events.is_empty() {
-            tokio::task::spawn_local(keep(self.store.clone(), self.home.id.clone(), events));
+            let receipt = self.store.append(&self.home.id, events.clone());
+            tokio::task::spawn_local(keep(receipt, self.store.clone(), self.home.id.clone(), events));
         }
         if persist {
             drop(self.store.persist(&self.home.id, self.memory()));
+        }
+        self.settle_kills();
+    }
+
+    /// A kill is settled when the end that it led to is booked, and that is on its way to the disk.
+    fn settle_kills(&mut self) {
+        for (id, life) in std::mem::take(&mut self.kills) {
+            if self.guardian.has_booked(&life) {
+                tokio::task::spawn_local(settle(self.store.clone(), self.runtime.clone(), self.home.id.clone(), id));
+            } else {
+                self.kills.push((id, life));
+            }
+        }
+    }
+
+    /// What an earlier guard left is booked by now.
+    pub fn settle_left(&self, kills: &[KillLeft]) {
+        for kill in kills {
+            let id = kill.directive.id;
+            tokio::task::spawn_local(settle(self.store.clone(), self.runtime.clone(), self.home.id.clone(), id));
         }
     }
 
@@ -56,11 +85,17 @@ impl Ward {
     pub(super) fn memory(&self) -> String {
         let mut memory = self.guardian.memory().clone();
         memory.saved = Some(clock::now());
-        let kept = super::super::setup::Kept { boot: clock::boot_id().to_owned(), memory };
+        let kept = super::super::kept::Kept { boot: clock::boot_id().to_owned(), memory };
         serde_json::to_string(&kept).unwrap_or_default()
     }
 
-    fn issue(&self, directive: Directive, wish: Option<Receipt>) {
+    fn issue(&mut self, directive: Directive, wish: Option<Receipt>) {
+        if let (Action::Kill, Some(life)) = (&directive.action, &directive.target) {
+            if self.kills.len() >= KILLS_MAX {
+                self.kills.remove(0);
+            }
+            self.kills.push((directive.id, life.clone()));
+        }
         let (body, news, rpc) = (Rc::clone(&self.body), self.news.clone(), self.rpc.clone());
         let (store, runtime, gateway) = (self.store.clone(), self.runtime.clone(), self.home.id.clone());
         tokio::task::spawn_local(async move {
@@ -75,10 +110,12 @@ impl Ward {
             } else {
                 body.act(&directive).await
             };
-            if directive.action.is_kill() {
-                drop(store.settled(&gateway, directive.id));
-            }
+            // A process that was killed has yet to be seen to end, and that to be booked.
+            let killed = directive.action == Action::Kill && result == ActionResult::Done;
             answer(&news, &directive, result, spawned).await;
+            if directive.action.is_kill() && !killed {
+                settle(store, runtime, gateway, directive.id).await;
+            }
         });
     }
 
@@ -88,28 +125,33 @@ impl Ward {
         let Some(name) = fragment.file_name() else { return };
         let folder = self.voice.state_dir().join("units");
         let copy = folder.join(name);
-        if copy.exists() {
+        if std::mem::replace(&mut self.unit_copied, true) || copy.exists() {
             return;
         }
-        let kept = std::fs::read(fragment).and_then(|bytes| {
-            crate::host::files::private_dir(&folder).map_err(std::io::Error::other)?;
-            crate::host::files::write_atomic(&copy, &bytes, crate::host::files::Durability::Durable)
+        let fragment = fragment.to_owned();
+        // A durable write may take long.
+        tokio::task::spawn_blocking(move || {
+            let kept = std::fs::read(&fragment).and_then(|bytes| {
+                crate::host::files::private_dir(&folder).map_err(std::io::Error::other)?;
+                crate::host::files::write_atomic(&copy, &bytes, crate::host::files::Durability::Durable)
+            });
+            match kept {
+                Ok(()) => tracing::info!(copy = %copy.display(), "a copy of the unit's file was kept"),
+                Err(error) => tracing::debug!(%error, "no copy of the unit's file could be kept"),
+            }
         });
-        match kept {
-            Ok(()) => tracing::info!(copy = %copy.display(), "a copy of the unit's file was kept"),
-            Err(error) => tracing::debug!(%error, "no copy of the unit's file could be kept"),
-        }
     }
 }
 
-/// Hands events to the store; tries again while its queue is full, so that a burst loses none.
-async fn keep(store: Store, gateway: GatewayId, events: Vec<IncidentEvent>) {
+/// Sees to it that the store has events; tries again while its queue is full, so that a burst loses none.
+async fn keep(mut receipt: Receipt, store: Store, gateway: GatewayId, events: Vec<IncidentEvent>) {
     for _ in 0..QUEUE_TRIES {
-        match store.append(&gateway, events.clone()).durable().await {
+        match receipt.durable().await {
             Err(StoreError::Busy) => tokio::time::sleep(QUEUE_PAUSE).await,
             // The store itself holds what it cannot write, and says so.
             Ok(()) | Err(_) => return,
         }
+        receipt = store.append(&gateway, events.clone());
     }
     tracing::error!(gateway = %gateway.0, count = events.len(), "events were lost: the store takes nothing");
 }
@@ -128,8 +170,24 @@ async fn put_on_record(store: &Store, runtime: &Path, gateway: &GatewayId, direc
     if matches!(kept, Ok(Ok(()))) {
         return;
     }
-    if let Err(error) = note_beside(runtime, directive) {
-        tracing::error!(%error, "a kill could not be put on record anywhere");
+    let (runtime, directive) = (runtime.to_owned(), directive.clone());
+    let noted = tokio::task::spawn_blocking(move || left::note(&runtime, &directive, clock::now().wall));
+    match tokio::time::timeout(DISK_PATIENCE, noted).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, "a kill could not be put on record anywhere"),
+        Ok(Err(_)) | Err(_) => tracing::error!("a kill could not be put on record anywhere in time"),
+    }
+}
+
+/// Takes a kill off the record. One that stays there although its end is booked does no harm: the next guard sees that.
+async fn settle(store: Store, runtime: PathBuf, gateway: GatewayId, id: DirectiveId) {
+    for _ in 0..QUEUE_TRIES {
+        match store.settled(&gateway, id).durable().await {
+            Err(StoreError::Busy) => tokio::time::sleep(QUEUE_PAUSE).await,
+            // What was booked before is on the disk, too.
+            Ok(()) => return left::forget(&runtime, id),
+            Err(_) => return,
+        }
     }
 }
 

@@ -133,6 +133,13 @@ pub fn name(pid: u32) -> String {
     std::fs::read(format!("/proc/{pid}/comm")).map(|comm| printable(&comm, 64)).unwrap_or_default()
 }
 
+/// Sets the name of the calling thread, which for the main thread is that of the process.
+pub fn name_self(name: &std::ffi::CStr) {
+    if let Err(error) = rustix::thread::set_name(name) {
+        tracing::debug!(%error, "the process keeps its name");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -19,3 +19,6 @@ pub fn age_ms(life: &clawmend_core::gateway::Incarnation, now: clawmend_core::ti
     let start = i64::try_from(life.start.checked_mul(1_000)?).ok()?;
     u64::try_from(now.wall.0.saturating_sub(start)).ok()
 }
+
+/// The system shows the program file's own name.
+pub fn name_self(_name: &std::ffi::CStr) {}
