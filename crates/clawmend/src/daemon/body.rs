@@ -162,7 +162,7 @@ impl Child {
             Err(KeeperError::Refused(refusal)) => {
                 let reason = refusal.message;
                 match refusal.code {
-                    RefusalCode::Busy => (ActionResult::Moot { reason }, refusal.child),
+                    RefusalCode::Busy => (ActionResult::Moot { reason }, refusal.child.map(|child| *child)),
                     RefusalCode::CannotRun => (ActionResult::NeedsPerson { reason }, None),
                     RefusalCode::SpawnFailed
                     | RefusalCode::Unacknowledged

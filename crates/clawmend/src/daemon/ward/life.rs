@@ -174,20 +174,9 @@ impl Ward {
         }
     }
 
-    /// Lets the keeper forget an end, once it is on record.
+    /// Lets the keeper forget an end, once it is on record. A keeper keeps 64 ends at most.
     fn acknowledge(&mut self, life: Incarnation) {
-        self.carry_out();
-        let memory = self.memory();
-        let receipt = self.store.persist(&self.home.id, memory);
-        let body = std::rc::Rc::clone(&self.body);
-        tokio::task::spawn_local(async move {
-            if let Err(error) = receipt.durable().await {
-                tracing::warn!(%error, "an end could not be recorded yet");
-            }
-            if let Some(child) = body.child() {
-                child.ack(&life).await;
-            }
-        });
+        self.unacknowledged.push(life);
     }
 
     /// The keeper was found, or is new: compare what it knows with what we believe.

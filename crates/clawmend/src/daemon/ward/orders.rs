@@ -10,7 +10,7 @@ use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
 use crate::store::{Receipt, Store, StoreError};
 use clawmend_core::directive::{Action, ActionResult, Directive, Output};
-use clawmend_core::gateway::GatewayId;
+use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::IncidentEvent;
 use clawmend_core::observation::Evidence;
 use std::path::Path;
@@ -24,31 +24,42 @@ const QUEUE_TRIES: u32 = 100;
 const QUEUE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Ward {
-    /// Does everything that is due, and keeps what must be kept.
+    /// Sends out everything that is due. What only has to be told or kept waits for [`Ward::keep_up`].
     pub(super) fn carry_out(&mut self) {
-        if self.out.is_empty() {
-            return;
-        }
-        let mut events: Vec<IncidentEvent> = Vec::new();
         let mut wish: Option<Receipt> = None;
-        let mut persist = false;
         for output in std::mem::take(&mut self.out) {
             match output {
                 Output::Do(directive) => self.issue(directive, wish.take()),
+                Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
+                Output::Record(_) | Output::Persist | Output::Changed => self.later.push(output),
+            }
+        }
+    }
+
+    /// Tells and keeps what has happened. Comes after [`Ward::carry_out`], once its directives are on their way: a
+    /// restart does not wait for words.
+    pub(super) fn keep_up(&mut self) {
+        let mut events: Vec<IncidentEvent> = Vec::new();
+        let mut persist = false;
+        for output in std::mem::take(&mut self.later) {
+            match output {
                 Output::Record(event) => {
                     self.voice.event(&self.home.id, &event);
                     events.push(event);
                 }
-                Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
-                Output::Persist => persist = true,
                 Output::Changed => self.voice.changed(&self.guardian.report()),
+                Output::Persist | Output::Do(_) | Output::Remember(_) => persist = true,
             }
         }
         if !events.is_empty() {
             tokio::task::spawn_local(keep(self.store.clone(), self.home.id.clone(), events));
         }
-        if persist {
-            drop(self.store.persist(&self.home.id, self.memory()));
+        let ends = std::mem::take(&mut self.unacknowledged);
+        if persist || !ends.is_empty() {
+            let receipt = self.store.persist(&self.home.id, self.memory());
+            if !ends.is_empty() {
+                tokio::task::spawn_local(acknowledge(receipt, Rc::clone(&self.body), ends));
+            }
         }
     }
 
@@ -112,6 +123,18 @@ async fn keep(store: Store, gateway: GatewayId, events: Vec<IncidentEvent>) {
         }
     }
     tracing::error!(gateway = %gateway.0, count = events.len(), "events were lost: the store takes nothing");
+}
+
+/// Lets the keeper forget ends, once they are on record.
+async fn acknowledge(receipt: Receipt, body: Rc<Body>, ends: Vec<Incarnation>) {
+    if let Err(error) = receipt.durable().await {
+        tracing::warn!(%error, "an end could not be recorded yet");
+    }
+    if let Some(child) = body.child() {
+        for life in &ends {
+            child.ack(life).await;
+        }
+    }
 }
 
 async fn within_patience(receipt: Receipt) {
