@@ -39,10 +39,10 @@ struct Figures {
 
 impl Figures {
     fn new(form: Form) -> Self {
-        let (name, crash): (_, Goal) = match form {
-            Form::Child => ("child", &[(100, 20.0)]),
+        let (name, own, crash): (_, Goal, Goal) = match form {
+            Form::Child => ("child", &[(50, 1.0)], &[(100, 20.0)]),
             // The restart delay of its unit is 5 s; this is what is left of it.
-            Form::Unit => ("unit", &[(100, 150.0)]),
+            Form::Unit => ("unit", &[], &[(100, 150.0)]),
         };
         let figure = |what: &str, goal: Goal| Figure::new(&format!("{name}: {what}"), "ms", goal);
         Self {
@@ -51,7 +51,7 @@ impl Figures {
             freeze_ended: figure("… → it ended", &[]),
             freeze_next: figure("… → replacement executes", &[]),
             freeze_total: figure("SIGSTOP → replacement executes", &[(100, 1500.0)]),
-            crash_own: figure("exit → start issued, the guard's record (whole ms)", &[(50, 1.0)]),
+            crash_own: figure("exit → start issued, the guard's record (whole ms)", own),
             crash_keeper: figure("exit seen → replacement executes, the keeper's clock", &[(50, 1.0), (99, 10.0)]),
             crash_exit: figure("exit (pidfd) → replacement executes, outside clock", crash),
             crash_total: figure("SIGKILL sent → replacement executes, outside clock", &[]),
@@ -103,6 +103,7 @@ fn freeze(subject: &Subject, life: Life, figures: &mut Figures) -> Result<()> {
     figures.freeze_ended.samples.push(milliseconds(woken, ended));
     figures.freeze_next.samples.push(milliseconds(ended, executed));
     figures.freeze_total.samples.push(milliseconds(sent, executed));
+    println!("bench: frozen: replaced after {:.0} ms", milliseconds(sent, executed));
     let incident = answered(&subject.guard, "frozen")?;
     figures.freeze_seen.samples.extend(suspected_after(&incident, wall));
     Ok(())
@@ -116,6 +117,7 @@ fn crash(subject: &Subject, life: Life, figures: &mut Figures) -> Result<()> {
     let executed = subject.replacement(life, sent)?;
     figures.crash_exit.samples.push(milliseconds(ended, executed));
     figures.crash_total.samples.push(milliseconds(sent, executed));
+    println!("bench: crashed: replaced {:.1} ms after the end", milliseconds(ended, executed));
     let incident = answered(&subject.guard, "crashed")?;
     figures.crash_own.samples.extend(incident["start_issued_after_ms"].as_f64());
     if let Some((pid, _)) = stamped(&subject.stamps, Some(life)) {
