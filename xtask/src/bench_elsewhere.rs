@@ -3,11 +3,15 @@
 use anyhow::{Result, bail};
 use std::path::Path;
 
+/// Nothing can be measured here.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Amount {}
+
 /// Not supported here.
 ///
 /// # Errors
 /// Always.
-pub fn bench(_samples: u32, _rest: u64) -> Result<()> {
+pub fn bench(_amount: &Amount) -> Result<()> {
     bail!("benchmarks run on Linux")
 }
 
@@ -16,5 +20,13 @@ pub fn bench(_samples: u32, _rest: u64) -> Result<()> {
 /// # Errors
 /// Always.
 pub fn stamp(_file: &Path, _command: &[String]) -> Result<()> {
+    bail!("benchmarks run on Linux")
+}
+
+/// Not supported here.
+///
+/// # Errors
+/// Always.
+pub fn stand_in(_port: u16) -> Result<()> {
     bail!("benchmarks run on Linux")
 }

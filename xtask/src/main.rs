@@ -49,14 +49,7 @@ enum Task {
         fault: Option<String>,
     },
     /// Measure a release build and write docs/benchmarks.md.
-    Bench {
-        /// Exits, freezes and probes to measure for each figure.
-        #[arg(long, default_value_t = 20)]
-        samples: u32,
-        /// Seconds of rest to measure.
-        #[arg(long, default_value_t = 120)]
-        rest: u64,
-    },
+    Bench(bench::Amount),
     /// Let simulated gateways live for many hours and write the result with its seeds.
     Campaign {
         /// Gateway hours in all.
@@ -79,6 +72,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Answer like a healthy gateway (the cheap child of `bench`).
+    #[command(hide = true)]
+    StandIn {
+        /// On loopback.
+        port: u16,
+    },
 }
 
 fn main() -> ExitCode {
@@ -86,10 +85,11 @@ fn main() -> ExitCode {
         Task::SetUp => set_up::set_up().map(|()| true),
         Task::Test { lab, no_labs } => test::test(lab.as_deref(), no_labs),
         Task::Matrix { repeat, fault } => matrix::matrix(repeat, fault.as_deref()),
-        Task::Bench { samples, rest } => bench::bench(samples, rest).map(|()| true),
+        Task::Bench(amount) => bench::bench(&amount).map(|()| true),
         Task::Campaign { hours, seed } => campaign::campaign(hours, seed),
         Task::CheckTargets => targets::check().map(|()| true),
         Task::Ci => ci::ci().map(|()| true),
+        Task::StandIn { port } => bench::stand_in(port).map(|()| true),
         Task::Stamp { file, command } => bench::stamp(&file, &command).map(|()| true),
     };
     match done {

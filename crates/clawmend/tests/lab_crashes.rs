@@ -79,6 +79,9 @@ fn crash(guard: &mut Guard, life: Life, signal: Signal) -> Result<Life> {
     let incident = recovered(guard, "crashed")?;
     if guard.form() == Form::Child {
         // By the guard's own clock; outside clocks on a loaded machine measure the load. `xtask bench` has those.
+        let executed = guard.executed_after_end(replacement)?;
+        eprintln!("measured: {signal:?}: executed {executed:?} after the end was seen, by the keeper's clock");
+        ensure!(executed < Duration::from_millis(500), "{executed:?}");
         ensure!(incident["start_issued_after_ms"].as_u64().is_some_and(|ms| ms <= 20), "{incident}");
     }
     Ok(new)

@@ -94,6 +94,13 @@ fn stopped(guard: &mut Guard, life: Life) -> Result<Life> {
     let new = guard.healthy()?;
     let incident = guard.named("frozen", SOON)?;
     eprintln!("measured: {:?}: frozen: detected after {} ms", guard.form(), incident["detected_after_ms"]);
+    // By the guard's own clock: a look every 500 ms, and 150 ms to be sure. How long the gateway takes to end in order
+    // after that is its own.
+    let events = guard.events(&incident)?;
+    let asked = events.iter().find(|event| event["event"] == json!("acted")).context("nothing was done")?;
+    let asked = asked["after_onset_ms"].as_u64().unwrap_or(u64::MAX);
+    eprintln!("measured: {:?}: frozen: asked to end after {asked} ms", guard.form());
+    assert!(asked <= 1_500, "{events:?}");
     Ok(new)
 }
 

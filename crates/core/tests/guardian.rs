@@ -132,12 +132,9 @@ impl Scene {
         self.see(&Evidence::Http(HttpSeen { endpoint, latency_ms: 2, outcome }));
     }
 
-    /// Half a second of ordinary observation.
-    fn tick(&mut self) {
-        self.pass(500);
+    /// One look at the process.
+    fn look(&mut self) {
         let ways = self.ways.clone();
-        self.cpu_ms += ways.burn_ms;
-        self.voluntary += u64::from(ways.yields);
         self.see(&Evidence::Process(ProcessSample {
             incarnation: self.incarnation(),
             state: ways.state,
@@ -150,6 +147,30 @@ impl Scene {
             throttled: None,
             held: ways.held,
         }));
+    }
+
+    /// Looks as often as the guard asks for, and nothing else, for so long or until something is asked for; how long
+    /// that took.
+    fn watch(&mut self, at_most_ms: u64) -> (u64, Option<Directive>) {
+        let began = self.now.mono;
+        loop {
+            self.look();
+            let asked = self.asked().into_iter().next();
+            let passed = self.now.mono.since(began);
+            if asked.is_some() || passed >= at_most_ms {
+                return (passed, asked);
+            }
+            self.pass(u64::from(self.guardian.cadence().process_ms).min(at_most_ms - passed));
+        }
+    }
+
+    /// Half a second of ordinary observation.
+    fn tick(&mut self) {
+        self.pass(500);
+        let ways = self.ways.clone();
+        self.cpu_ms += ways.burn_ms;
+        self.voluntary += u64::from(ways.yields);
+        self.look();
         self.see(&Evidence::Listener(ways.listener));
         self.http(Endpoint::Healthz, ways.answer.clone());
         if ways.answer == HttpOutcome::Ok {
@@ -278,11 +299,17 @@ fn a_life_that_does_not_last_is_followed_by_longer_waits() {
 fn a_stopped_process_is_woken_and_ended_in_order_then_by_force() {
     let mut scene = Scene::healthy_child();
     scene.ways = Ways::stopped();
-    let (waited, directive) = scene.until_asked(5);
-    assert!(waited <= 1_000, "asked after {waited} ms");
+    let (waited, directive) = scene.watch(5_000);
+    assert_eq!(waited, 150, "three looks that show the same stop");
+    let directive = directive.unwrap();
     assert_eq!(directive.action, Action::Terminate { wake: true });
     scene.done(&directive);
-    let (_, directive) = scene.until_asked(5);
+    // Woken, and its event loop does not turn. What it answered before the stop says nothing of it now.
+    scene.ways = Ways::spinning();
+    scene.pass(10);
+    let (waited, directive) = scene.watch(5_000);
+    assert!((590..=690).contains(&waited), "{waited} ms: with a look every 500 ms before, all is over within 1.5 s");
+    let directive = directive.unwrap();
     assert_eq!(directive.action, Action::Kill, "it did not react");
     scene.done(&directive);
     scene.end(KILLED);
@@ -293,6 +320,48 @@ fn a_stopped_process_is_woken_and_ended_in_order_then_by_force() {
     scene.appear(Some(&spawn));
     scene.run(20);
     assert_eq!(scene.last_outcome(), (Some(Cause::Frozen), Outcome::Recovered));
+}
+
+#[test]
+fn a_stop_that_ends_in_time_is_left_alone_also_when_it_comes_again_and_again() {
+    let mut scene = Scene::healthy_child();
+    scene.ways = Ways::stopped();
+    let (_, directive) = scene.watch(140);
+    assert_eq!(directive, None, "continued before it was sure");
+    scene.ways = Ways::well();
+    scene.run(20);
+    assert!(scene.actions().is_empty());
+    // As `cpulimit` does it: stopped at each look, but it has run in between.
+    scene.ways = Ways::stopped();
+    for _ in 0..600 {
+        scene.voluntary += 1;
+        scene.look();
+        scene.pass(50);
+    }
+    assert!(scene.actions().is_empty(), "it goes on between two looks");
+    assert_eq!(scene.guardian.verdict(), Verdict::Suspect);
+}
+
+#[test]
+fn a_woken_gateway_whose_event_loop_turns_has_its_drain() {
+    for (form, ask) in [(Form::Child, Action::Terminate { wake: true }), (Form::Systemd, Action::RestartUnit)] {
+        let mut scene = if form == Form::Child { Scene::healthy_child() } else { Scene::healthy_unit() };
+        scene.ways = Ways::stopped();
+        let directive = scene.watch(1_000).1.unwrap();
+        assert_eq!(directive.action, ask);
+        scene.done(&directive);
+        // It ends its work: its loop turns, busy at first, then it says how long it will take.
+        scene.ways = Ways { answer: HttpOutcome::TimedOut, ..Ways::well() };
+        for _ in 0..20 {
+            scene.pass(100);
+            scene.voluntary += 1;
+            scene.look();
+        }
+        assert!(scene.actions().is_empty(), "{form:?}: it turns");
+        scene.see(&Evidence::Log(LogSign::Draining { timeout_ms: 60_000 }));
+        scene.run(70);
+        assert!(scene.actions().is_empty(), "{form:?}: it drains");
+    }
 }
 
 #[test]

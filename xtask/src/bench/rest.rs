@@ -46,10 +46,10 @@ fn process(name: &str, life: Life, seconds: u64) -> Result<Vec<Figure>> {
     let (before, begin) = (read(life)?, Instant::now());
     std::thread::sleep(Duration::from_secs(seconds));
     let (after, took) = (read(life)?, begin.elapsed().as_secs_f64());
-    let mut cpu = Figure::new(&format!("{name}: CPU at rest"), "% of a core", "≤ 0.03");
-    let mut wakes = Figure::new(&format!("{name}: wake-ups (voluntary switches)"), "/s", "");
-    let mut pushed = Figure::new(&format!("{name}: involuntary switches"), "/s", "");
-    let mut cycle = Figure::new(&format!("{name}: CPU per second of guarding (one probe cycle)"), "µs", "");
+    let mut cpu = Figure::new(&format!("{name}: CPU at rest"), "% of a core", &[(100, 0.03)]);
+    let mut wakes = Figure::new(&format!("{name}: wake-ups (voluntary switches)"), "/s", &[]);
+    let mut pushed = Figure::new(&format!("{name}: involuntary switches"), "/s", &[]);
+    let mut cycle = Figure::new(&format!("{name}: CPU per second of guarding (one probe cycle)"), "µs", &[]);
     #[expect(clippy::cast_precision_loss, reason = "counters of minutes fit well into 52 bits")]
     let per_second = |from: u64, to: u64| to.saturating_sub(from) as f64 / took;
     let busy = per_second(before.cpu_ns, after.cpu_ns);
@@ -70,8 +70,8 @@ fn memory(name: &str, life: Life) -> Result<Vec<Figure>> {
         let kibibytes: f64 = line.split_whitespace().nth(1).context("no figure")?.parse()?;
         Ok(kibibytes / 1024.0)
     };
-    let mut anonymous = Figure::new(&format!("{name}: anonymous memory"), "MiB", "≤ 5");
-    let mut resident = Figure::new(&format!("{name}: RSS"), "MiB", "");
+    let mut anonymous = Figure::new(&format!("{name}: anonymous memory"), "MiB", &[(100, 5.0)]);
+    let mut resident = Figure::new(&format!("{name}: RSS"), "MiB", &[]);
     anonymous.samples.push(mebibytes("Anonymous:")?);
     resident.samples.push(mebibytes("Rss:")?);
     Ok(vec![anonymous, resident])

@@ -82,8 +82,10 @@ impl Child {
     pub fn orphan(&self) -> Option<(Incarnation, SpawnNote)> {
         let note = self.note()?;
         let life = note.incarnation.clone()?;
-        let ours = process::environ_value(&life, "CLAWMEND_NONCE").is_some_and(|nonce| nonce == note.nonce);
-        (ours && process::is_alive(&life)).then_some((life, note))
+        // Pid, start time and boot came from the keeper that started it. Its environment cannot be read for a moment
+        // after the exec: silence there is no proof against it, and must not lead to a second gateway.
+        let another = process::environ_value(&life, "CLAWMEND_NONCE").is_some_and(|nonce| nonce != note.nonce);
+        (!another && process::is_alive(&life)).then_some((life, note))
     }
 
     /// Lets a new keeper take over a process that outlived the old one.
@@ -162,7 +164,7 @@ impl Child {
             Err(KeeperError::Refused(refusal)) => {
                 let reason = refusal.message;
                 match refusal.code {
-                    RefusalCode::Busy => (ActionResult::Moot { reason }, refusal.child),
+                    RefusalCode::Busy => (ActionResult::Moot { reason }, refusal.child.map(|child| *child)),
                     RefusalCode::CannotRun => (ActionResult::NeedsPerson { reason }, None),
                     RefusalCode::SpawnFailed
                     | RefusalCode::Unacknowledged

@@ -68,6 +68,10 @@ pub struct Ward {
     pub(super) watchdog: Rc<ServiceWatchdog>,
     pub(super) news: Sender,
     pub(super) out: Vec<Output>,
+    /// What is told and kept after the directives are on their way.
+    pub(super) later: Vec<Output>,
+    /// Ends that the keeper may forget once they are on record.
+    pub(super) unacknowledged: Vec<Incarnation>,
     pub(super) pulse: Pulse,
     pub(super) next: Schedule,
     /// Wishes that are not obeyed yet. Bounded by the connections of the control socket.
@@ -115,6 +119,11 @@ impl Ward {
             }
             self.on_time(clock::now());
             self.carry_out();
+            if !self.later.is_empty() || !self.unacknowledged.is_empty() {
+                // The directives go first: their tasks run while this one stands back.
+                tokio::task::yield_now().await;
+                self.keep_up();
+            }
             desk::settle(&mut self);
         }
     }
@@ -218,6 +227,14 @@ impl Ward {
         for evidence in found.into_iter().flatten() {
             self.observe(now, &evidence);
         }
+        self.come_forward(now);
+    }
+
+    /// What was planned for calmer times comes forward when a look has raised the cadence.
+    fn come_forward(&mut self, now: Now) {
+        let cadence = self.guardian.cadence();
+        self.next.look.come_forward(now.mono, u64::from(cadence.process_ms));
+        self.next.probe.come_forward(now.mono, u64::from(cadence.http_ms));
     }
 }
 

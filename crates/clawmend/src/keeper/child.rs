@@ -17,6 +17,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// Ends that may wait for an acknowledgement; no spawn beyond.
 const EXITS_MAX: usize = 64;
@@ -32,6 +33,8 @@ pub struct Child {
     log_dir: Option<PathBuf>,
     running: Option<Running>,
     exits: Vec<Ended>,
+    /// When the last end was seen.
+    ended: Option<Instant>,
     outcomes: VecDeque<(u64, Result<Spawned, Refusal>)>,
 }
 
@@ -59,7 +62,8 @@ impl Child {
         let known = known.unwrap_or_default();
         let log_dir = known.log_dir;
         log_dir.iter().for_each(|dir| output.set_log_dir(dir));
-        let mut child = Self { record, log_dir, running: None, exits: known.exits, outcomes: VecDeque::new() };
+        let mut child =
+            Self { record, log_dir, running: None, exits: known.exits, ended: None, outcomes: VecDeque::new() };
         child.exits.retain(|ended| ended.incarnation.boot == clock::boot_id());
         child.exits.truncate(EXITS_MAX);
         if let Some(before) = known.child.filter(|before| before.incarnation.boot == clock::boot_id()) {
@@ -94,7 +98,7 @@ impl Child {
         }
         self.check_room()?;
         self.log_into(order.log_dir.clone(), output);
-        let outcome = start(order, output);
+        let outcome = start(order, self.ended, output);
         self.remember(order.directive, outcome.clone());
         if let Ok(told) = &outcome {
             self.running = Some(Running { told: told.clone(), pidfd: None });
@@ -116,6 +120,7 @@ impl Child {
             directive: order.directive,
             spawned_at_ms: clock::now().mono.0,
             adopted: true,
+            after_end_us: None,
         };
         let told = self.watch(told, output)?;
         self.remember(told.directive, Ok(told.clone()));
@@ -131,7 +136,7 @@ impl Child {
     fn check_room(&self) -> Result<(), Refusal> {
         if let Some(child) = self.running() {
             let message = format!("process {} still runs", child.incarnation.pid);
-            return Err(Refusal { code: RefusalCode::Busy, message, child: Some(child.clone()) });
+            return Err(Refusal { code: RefusalCode::Busy, message, child: Some(Box::new(child.clone())) });
         }
         if self.exits.len() >= EXITS_MAX {
             return Err(Refusal::new(RefusalCode::Unacknowledged, "too many ends wait for an acknowledgement"));
@@ -177,6 +182,7 @@ impl Child {
 
     fn end(&mut self, told: Spawned, exit: Exit) -> Option<Ended> {
         self.running = None;
+        self.ended = Some(Instant::now());
         let ended = Ended { incarnation: told.incarnation, nonce: told.nonce, exit, at_ms: clock::now().mono.0 };
         self.exits.push(ended.clone());
         Some(ended)
@@ -197,7 +203,7 @@ impl Child {
     }
 }
 
-fn start(order: &SpawnOrder, output: &mut Output) -> Result<Spawned, Refusal> {
+fn start(order: &SpawnOrder, ended: Option<Instant>, output: &mut Output) -> Result<Spawned, Refusal> {
     let Some((program, arguments)) = order.argv.split_first() else {
         return Err(Refusal::new(RefusalCode::BadRequest, "argv is empty"));
     };
@@ -211,12 +217,15 @@ fn start(order: &SpawnOrder, output: &mut Output) -> Result<Spawned, Refusal> {
     command.stdout(output.for_child().map_err(failed)?).stderr(output.for_child().map_err(failed)?);
     // Reaped by the keeper's loop, never through this handle.
     let pid = command.spawn().map_err(failed)?.id();
+    // It is executed by now; what follows may have to wait for a processor.
+    let after_end_us = ended.and_then(|ended| u64::try_from(ended.elapsed().as_micros()).ok());
+    let spawned_at_ms = clock::now().mono.0;
     // It is not reaped yet, so the pid is its own, also if it has ended already.
     let Some(incarnation) = process::incarnation_of(pid) else {
         return Err(Refusal::new(RefusalCode::SpawnFailed, "the new process cannot be seen in /proc"));
     };
-    let spawned_at_ms = clock::now().mono.0;
-    Ok(Spawned { incarnation, nonce: order.nonce.clone(), directive: order.directive, spawned_at_ms, adopted: false })
+    let (nonce, directive) = (order.nonce.clone(), order.directive);
+    Ok(Spawned { incarnation, nonce, directive, spawned_at_ms, adopted: false, after_end_us })
 }
 
 /// Not there, no right, or no program: only a person can change that.

@@ -132,6 +132,10 @@ pub struct Spawned {
     /// Taken over from an earlier keeper: its exit status will be unknown, stops are not told.
     #[serde(default)]
     pub adopted: bool,
+    /// How long after the end of the child before it this keeper had it executed, by its own clock, in microseconds.
+    /// `None` where this keeper saw no end before.
+    #[serde(default)]
+    pub after_end_us: Option<u64>,
 }
 
 /// The end of a child.
@@ -235,7 +239,7 @@ pub struct Refusal {
     pub message: String,
     /// The child that lives, with [`RefusalCode::Busy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub child: Option<Spawned>,
+    pub child: Option<Box<Spawned>>,
 }
 
 impl Refusal {

@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// Guards, their event connections, and a few that are about to close.
 const CONNECTIONS_MAX: usize = 16;
+/// How long the record of an end may wait for the answer to it: both are written in the same folder, and the guard's
+/// note of the next start should not queue behind the record.
+const RECORD_WAITS: Duration = Duration::from_millis(20);
 /// Without child and guard, a keeper ends by itself.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
@@ -37,6 +40,8 @@ pub struct Server {
     /// Set by SIGTERM: no spawn any more, and we end with the child.
     stopping: bool,
     idle_since: Instant,
+    /// Since when an end waits to be recorded.
+    unrecorded: Option<Instant>,
     init: Option<Init>,
     _lock: FileLock,
 }
@@ -70,6 +75,7 @@ impl Server {
             output,
             stopping: false,
             idle_since,
+            unrecorded: None,
             init,
             _lock: lock,
         })
@@ -82,6 +88,7 @@ impl Server {
                 init.tend(self.stopping && self.child.running().is_none());
             }
             if self.is_over() {
+                self.record();
                 self.output.drain();
                 return Ok(self.init.as_ref().map_or(0, Init::exit_code));
             }
@@ -130,7 +137,8 @@ impl Server {
     fn patience(&self) -> Option<Timespec> {
         let idle = self.init.is_none() && self.child.running().is_none() && self.connections.is_empty();
         let idle = idle.then(|| IDLE_MAX.saturating_sub(self.idle_since.elapsed()));
-        let wanted = [idle, self.init.as_ref().and_then(Init::patience)].into_iter().flatten().min()?;
+        let record = self.unrecorded.map(|since| RECORD_WAITS.saturating_sub(since.elapsed()));
+        let wanted = [idle, record, self.init.as_ref().and_then(Init::patience)].into_iter().flatten().min()?;
         // A millisecond more, so that the deadline has passed when we wake.
         Timespec::try_from(wanted + Duration::from_millis(1)).ok()
     }
@@ -158,6 +166,9 @@ impl Server {
         if ready.output {
             self.output.drain();
         }
+        if self.unrecorded.is_some_and(|since| since.elapsed() >= RECORD_WAITS) {
+            self.record();
+        }
         self.connections.retain(|connection| !connection.closed);
         if self.child.running().is_some() || !self.connections.is_empty() {
             self.idle_since = Instant::now();
@@ -178,12 +189,17 @@ impl Server {
         }
     }
 
+    fn record(&mut self) {
+        self.child.save();
+        self.unrecorded = None;
+    }
+
     fn tell(&mut self, event: &Event) {
         let line = encode(&ToldEvent { v: VERSION, event: event.clone() });
         self.connections.iter_mut().filter(|connection| connection.subscribed).for_each(|c| c.send(&line));
         // The guard first, the record after: this is the fast path of a restart.
         if let Event::Exited(ended) = event {
-            self.child.save();
+            self.unrecorded.get_or_insert_with(Instant::now);
             if let Some(init) = &mut self.init {
                 init.gateway_ended(ended.exit);
             }
@@ -228,7 +244,7 @@ impl Server {
             let changed = self.answer(at, &line);
             // After the reply: a successor's knowledge must not delay the guard.
             if changed {
-                self.child.save();
+                self.record();
             }
         }
     }
@@ -293,7 +309,11 @@ impl Server {
         match self.child.running().cloned() {
             Some(child) => {
                 let message = "the gateway still runs".to_owned();
-                self.reply::<()>(at, id, Err(Refusal { code: RefusalCode::Busy, message, child: Some(child) }));
+                self.reply::<()>(
+                    at,
+                    id,
+                    Err(Refusal { code: RefusalCode::Busy, message, child: Some(Box::new(child)) }),
+                );
             }
             None => {
                 self.stopping = true;

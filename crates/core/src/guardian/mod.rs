@@ -23,7 +23,7 @@ use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::{Action, Cadence, Output};
 use crate::gateway::{Control, Form, GatewayId, Incarnation};
 use crate::health::Verdict;
-use crate::health::judge::{Judgement, judge};
+use crate::health::judge::{Judgement, STOPPED_LOOKS, judge};
 use crate::health::life::Life;
 use crate::health::reasons::{Circumstances, Reason, reasons};
 use crate::observation::{Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
@@ -194,7 +194,13 @@ impl Guardian {
     pub fn cadence(&self) -> Cadence {
         let policy = &self.policy;
         let idle = Cadence { http_ms: policy.probe_ms, process_ms: policy.look_ms, closely: false, readiness: false };
-        let Life::Alive(_) = &self.life else { return idle };
+        let Life::Alive(life) = &self.life else { return idle };
+        // A stop must be seen several times within the time that confirms it.
+        let stop_look = u32::try_from(policy.frozen_confirm_ms).unwrap_or(u32::MAX).div_ceil(STOPPED_LOOKS);
+        let confirm_look = match life.progress.stopped {
+            Some(_) => policy.confirm_look_ms.min(stop_look).max(10),
+            None => policy.confirm_look_ms,
+        };
         match self.belief.verdict {
             Verdict::Healthy if self.quiet => idle,
             Verdict::Healthy | Verdict::Degraded => Cadence { readiness: true, ..idle },
@@ -204,12 +210,9 @@ impl Guardian {
                 closely: true,
                 readiness: true,
             },
-            Verdict::Suspect | Verdict::Down | Verdict::Unknown | Verdict::Stopped | Verdict::Paused => Cadence {
-                http_ms: policy.confirm_probe_ms,
-                process_ms: policy.confirm_look_ms,
-                closely: true,
-                readiness: true,
-            },
+            Verdict::Suspect | Verdict::Down | Verdict::Unknown | Verdict::Stopped | Verdict::Paused => {
+                Cadence { http_ms: policy.confirm_probe_ms, process_ms: confirm_look, closely: true, readiness: true }
+            }
         }
     }
 

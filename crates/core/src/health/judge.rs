@@ -87,6 +87,9 @@ const fn held_cause(held: Held) -> Cause {
     }
 }
 
+/// Looks that must show one unbroken stop before it counts.
+pub const STOPPED_LOOKS: u32 = 3;
+
 /// A process that a signal stopped cannot serve, whatever its port says. Held processes are not ours.
 fn judge_stopped(life: &Alive, policy: &Policy, now: Moment) -> Option<Judgement> {
     let since = life.progress.stopped?;
@@ -94,11 +97,13 @@ fn judge_stopped(life: &Alive, policy: &Policy, now: Moment) -> Option<Judgement
         // A group-stop under a tracer, or under a frozen cgroup, is theirs.
         return Some(Judgement::down(held_cause(held)));
     }
-    let sure_at = since.plus(policy.frozen_confirm_ms);
-    if life.progress.stopped_looks >= 2 && now >= sure_at {
+    // Only looks tell: it may have been continued since the last one.
+    let seen_ms = life.look.map_or(0, |look| look.at.since(since));
+    if life.progress.stopped_looks >= STOPPED_LOOKS && seen_ms >= policy.frozen_confirm_ms {
         return Some(Judgement::down(Cause::Frozen));
     }
-    Some(Judgement::until(Verdict::Suspect, sure_at))
+    let sure_at = since.plus(policy.frozen_confirm_ms);
+    Some(Judgement { again: (now < sure_at).then_some(sure_at), ..Judgement::plain(Verdict::Suspect) })
 }
 
 /// An orderly end is waited for, within the deadline that the gateway gave itself.

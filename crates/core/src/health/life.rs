@@ -55,7 +55,10 @@ pub struct Progress {
     pub stepped: Option<Moment>,
     /// Last time the log grew.
     pub logged: Option<Moment>,
-    /// First look of an unbroken row in state `T`.
+    /// Last look at which the main thread had made a voluntary switch since the look before, with nothing holding it
+    /// at either: its event loop turned, or it waited for something.
+    pub turned: Option<Moment>,
+    /// First look of an unbroken row in state `T`, in which it did not run.
     pub stopped: Option<Moment>,
     /// Looks in that row.
     pub stopped_looks: u32,
@@ -223,6 +226,7 @@ impl Alive {
         let clocks = [
             &mut self.first_miss,
             &mut self.progress.yielded,
+            &mut self.progress.turned,
             &mut self.progress.used_cpu,
             &mut self.progress.stepped,
             &mut self.progress.logged,
@@ -352,6 +356,19 @@ impl Alive {
             Some(_) => {}
             None => progress.window = Some((now, sample.cpu_ms)),
         }
+        let halted = |state: RunState, held: Option<Held>| held.is_some() || state == RunState::Stopped;
+        if let Some(before) = &self.look {
+            let ran = sample.voluntary != before.voluntary;
+            if ran && !halted(before.state, before.held) && !halted(sample.state, sample.held) {
+                progress.turned = Some(now);
+            }
+            if ran && before.state == RunState::Stopped {
+                // Each stop is a switch of its own (Linux 6.18, measured): it was continued and stopped again (as `cpulimit` does all the
+                // time), so this is another stop.
+                progress.stopped = None;
+                progress.stopped_looks = 0;
+            }
+        }
         if sample.state == RunState::Stopped && progress.stopped.is_none() {
             progress.stopped_uncertainty_ms = self.look.map_or(0, |before| now.since(before.at));
         }
@@ -359,7 +376,7 @@ impl Alive {
         progress.stopped_looks =
             if sample.state == RunState::Stopped { progress.stopped_looks.saturating_add(1) } else { 0 };
         row(&mut progress.blocked, sample.state == RunState::Blocked, now);
-        if sample.held.is_some() || sample.state == RunState::Stopped {
+        if halted(sample.state, sample.held) {
             // It cannot answer while it is held: its silence counts from when it can.
             progress.yielded = Some(now);
             progress.released = Some(now);
@@ -427,10 +444,11 @@ impl Alive {
         }
     }
 
-    /// It answers, as far as we know.
+    /// It answers, as far as we know. What it said before it was stopped and woken says nothing of it now.
     #[must_use]
     pub fn answering(&self) -> bool {
-        self.first_miss.is_none() && self.last_ok.is_some()
+        let woken = self.asked_to_end.filter(|_| self.woken);
+        self.first_miss.is_none() && self.last_ok.is_some_and(|ok| woken.is_none_or(|woken| ok >= woken))
     }
 
     /// It answered before, but by its own last word its start was not over: its event loop is busy with that for

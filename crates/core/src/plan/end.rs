@@ -37,7 +37,7 @@ fn stop_alive(view: &View<'_>, life: &Alive) -> Next {
         None => Next::act(Action::Terminate { wake: stopped(life) }, "a person stopped it"),
         Some(asked) => {
             let deadline = life.drain_by.unwrap_or(asked.plus(view.policy.drain_ms));
-            let patience = if silent(life) { asked.plus(view.policy.term_grace_ms) } else { deadline };
+            let patience = if life.answering() { deadline } else { asked.plus(view.policy.term_grace_ms) };
             kill_at(view, patience, "it did not end in the time it had")
         }
     }
@@ -128,12 +128,12 @@ pub(super) fn escalate(view: &View<'_>, life: &Alive, asked: Moment) -> Next {
         return view.belief.again.map_or(Next::Nothing, Next::Wait);
     }
     let policy = view.policy;
-    let patience = if silent(life) {
+    let patience = if life.answering() {
+        life.drain_by.unwrap_or(asked.plus(policy.drain_ms)).plus(policy.term_grace_ms)
+    } else {
         // Woken, and its event loop has not turned since: a short grace, then force. One that turns is ending.
         let dead = life.woken && !turned_since(life, asked);
         asked.plus(if dead { policy.wake_grace_ms } else { policy.term_grace_ms })
-    } else {
-        life.drain_by.unwrap_or(asked.plus(policy.drain_ms)).plus(policy.term_grace_ms)
     };
     kill_at(view, patience, "it did not end in order")
 }
@@ -164,11 +164,7 @@ fn stopped(life: &Alive) -> bool {
     life.look.is_some_and(|look| look.state == RunState::Stopped)
 }
 
-/// It answered or wrote a line since then.
+/// It answered, wrote a line, or was seen to wait for something since then.
 fn turned_since(life: &Alive, then: Moment) -> bool {
-    [life.last_ok, life.progress.logged].into_iter().flatten().any(|at| at > then)
-}
-
-fn silent(life: &Alive) -> bool {
-    life.first_miss.is_some() || life.last_ok.is_none()
+    [life.last_ok, life.progress.logged, life.progress.turned].into_iter().flatten().any(|at| at > then)
 }

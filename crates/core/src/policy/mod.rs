@@ -37,7 +37,7 @@ pub struct Policy {
     pub timeout_ms: u32,
     /// Two failures closer together than this count as one (the two-level guard's debounce).
     pub debounce_ms: u64,
-    /// How long a process must be seen stopped (state `T`) before we act.
+    /// How long a process must be seen stopped (state `T`), without having run in between, before we act.
     pub frozen_confirm_ms: u64,
     /// How long a stopped process that was woken and asked to end may take before it is killed.
     pub wake_grace_ms: u64,
@@ -106,7 +106,7 @@ impl Policy {
             late_ms: 250,
             timeout_ms: 5_000,
             debounce_ms: 0,
-            frozen_confirm_ms: 250,
+            frozen_confirm_ms: 150,
             wake_grace_ms: 600,
             spin_budget_ms: 30_000,
             stall_budget_ms: 60_000,

@@ -30,6 +30,8 @@ impl Answer {
 #[derive(Debug)]
 pub struct GuardDirs {
     folder: TempDir,
+    /// In memory where this machine has such a place, as `/run/user/UID` is.
+    runtime: TempDir,
 }
 
 impl GuardDirs {
@@ -38,13 +40,15 @@ impl GuardDirs {
     /// # Errors
     /// When there is no room.
     pub fn new() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("clawmend-guard-").tempdir()?;
-        for name in ["state", "runtime"] {
-            let path = folder.path().join(name);
+        let mut named = tempfile::Builder::new();
+        let named = named.prefix("clawmend-guard-");
+        let folder = named.tempdir()?;
+        let runtime = named.tempdir_in("/dev/shm").or_else(|_| named.tempdir())?;
+        let dirs = Self { folder, runtime };
+        for path in [dirs.state(), dirs.runtime()] {
             std::fs::create_dir(&path)?;
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         }
-        let dirs = Self { folder };
         // The usual flag file belongs to the whole machine.
         std::fs::write(dirs.config(), format!("[guard]\nflag_file = \"{}\"\n", dirs.flag_file().display()))?;
         Ok(dirs)
@@ -59,7 +63,7 @@ impl GuardDirs {
     /// `CLAWMEND_RUNTIME_DIR`.
     #[must_use]
     pub fn runtime(&self) -> PathBuf {
-        self.folder.path().join("runtime")
+        self.runtime.path().join("runtime")
     }
 
     /// `CLAWMEND_CONFIG`.

@@ -43,6 +43,29 @@ impl Guard {
         self.incidents()?.into_iter().max_by_key(number).context("there is no incident")
     }
 
+    /// Everything that was recorded of an incident, in order.
+    ///
+    /// # Errors
+    /// When the command gives none.
+    pub fn events(&self, incident: &Value) -> Result<Vec<Value>> {
+        let id = &incident["id"];
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        let json = self.say(&["incidents", "show", &id, "--json"])?.json()?;
+        Ok(json["events"].as_array().with_context(|| format!("no events in: {json}"))?.clone())
+    }
+
+    /// How long after the end of the child before it the keeper had this child executed, by the keeper's own clock.
+    ///
+    /// # Errors
+    /// When the keeper does not tell.
+    pub fn executed_after_end(&self, life: Life) -> Result<Duration> {
+        let (record, _) = until_some("the keeper's record of a child", Duration::from_secs(10), || {
+            let record = keepers_record(&self.dirs.runtime()).context("no record")?;
+            Ok(Some(record["child"].clone()).filter(|child| child["incarnation"]["pid"] == life.pid))
+        })?;
+        record["after_end_us"].as_u64().map(Duration::from_micros).with_context(|| format!("no time in {record}"))
+    }
+
     /// Waits for a verdict.
     ///
     /// # Errors
@@ -173,6 +196,16 @@ impl Guard {
     pub fn turn(&self, patience: Duration) -> Result<String> {
         turn(self.home.port, &self.home.token, patience)
     }
+}
+
+/// What the keeper wrote for a successor: `state.json`, in a folder below this one.
+fn keepers_record(folder: &Path) -> Option<Value> {
+    let paths: Vec<_> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let own = paths.iter().find(|path| path.file_name().is_some_and(|name| name == "state.json"));
+    if let Some(own) = own {
+        return serde_json::from_slice(&std::fs::read(own).ok()?).ok();
+    }
+    paths.iter().filter(|path| path.is_dir()).find_map(|path| keepers_record(path))
 }
 
 /// By its command line: OpenClaw rewrites it to `openclaw-gateway` when it is up (2026.9.6, `gateway run`), before that

@@ -27,6 +27,8 @@ pub enum Later {
     ChannelFixed(u32),
     /// The holder lets go.
     Released(u32),
+    /// Whoever stopped it by a signal lets it go on, and stops it again so many times.
+    Continued(u32, u32),
     /// A person says start.
     Start,
     /// A person types `systemctl start`.
@@ -115,7 +117,48 @@ impl World {
             }
             6..=7 => self.guard_dies(),
             8 => self.sleeps(),
+            _ if self.rng.chance(500) => self.short_stops(),
             _ => self.stall(),
+        }
+    }
+
+    /// Stopped by a signal for a moment: by a person who thinks better of it, or over and over, as `cpulimit` does it.
+    fn short_stops(&mut self) {
+        let serving = self.process.as_ref().is_some_and(|process| process.serves() && process.flaw.is_none());
+        let held = self.process.as_ref().is_some_and(|process| process.held().is_some());
+        if !serving || held || self.own_restart {
+            return;
+        }
+        self.oracle.disturb("short_stops", self.now);
+        let times = if self.rng.chance(500) { 0 } else { self.rng.between(10, 2_000) };
+        self.stop_shortly(u32::try_from(times).unwrap_or(0));
+    }
+
+    fn stop_shortly(&mut self, again: u32) {
+        let now = self.now;
+        let Some(process) = &mut self.process else { return };
+        process.halt(now, |process| process.stopped = true);
+        let pid = process.incarnation.pid;
+        // The confirmation takes 150 ms.
+        let ms = self.rng.between(5, 140);
+        self.later.push((now + ms, Later::Continued(pid, again)));
+    }
+
+    fn continued(&mut self, pid: u32, again: u32) {
+        let now = self.now;
+        let fits = |process: &&mut Process| process.incarnation.pid == pid && process.flaw != Some(Flaw::Frozen);
+        let Some(process) = self.process.as_mut().filter(fits) else { return };
+        if process.stopped {
+            process.halt(now, |process| process.stopped = false);
+            if process.take_pending() {
+                return self.sigterm(Then::Exit);
+            }
+        } else if again > 0 && process.serves() && process.flaw.is_none() {
+            return self.stop_shortly(again - 1);
+        }
+        if again > 0 {
+            let ms = self.rng.between(15, 100);
+            self.later.push((now + ms, Later::Continued(pid, again)));
         }
     }
 
@@ -451,6 +494,7 @@ impl World {
                 }
             }
             Later::Released(pid) => self.released(pid),
+            Later::Continued(pid, again) => self.continued(pid, again),
             Later::Start => {
                 if self.guard_up && self.guard_out_until <= now {
                     self.say(Wish::Start);

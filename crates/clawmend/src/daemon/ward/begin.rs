@@ -66,6 +66,8 @@ impl Ward {
             watchdog: parts.watchdog,
             news: parts.news,
             out: Vec::new(),
+            later: Vec::new(),
+            unacknowledged: Vec::new(),
             pulse: Pulse::new(now),
             next: Schedule::default(),
             pending: Vec::new(),
@@ -86,6 +88,7 @@ impl Ward {
         }
         self.look_for_life(now);
         self.carry_out();
+        self.keep_up();
     }
 
     /// Makes the standing wishes durable now.

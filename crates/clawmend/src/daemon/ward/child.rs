@@ -4,7 +4,6 @@
 //! whose last words are asked for waits in [`Ward::unheard`], and the keeper's second word on it changes nothing.
 
 use super::super::body::{Body, Child};
-use super::super::kept;
 use super::super::news::{News, Sender};
 use super::Ward;
 use super::begin::KEEPER_RETRY;
@@ -129,22 +128,9 @@ impl Ward {
         }
     }
 
-    /// Lets the keeper forget an end, once it is on record.
+    /// Lets the keeper forget an end, once it is on record. A keeper keeps 64 ends at most.
     fn acknowledge(&mut self, life: Incarnation) {
-        self.carry_out();
-        let memory = self.memory();
-        let receipt = self.store.persist(&self.home.id, memory.clone());
-        let (body, runtime) = (Rc::clone(&self.body), self.runtime.clone());
-        tokio::task::spawn_local(async move {
-            if let Err(error) = receipt.durable().await {
-                tracing::warn!(%error, "an end could not be recorded yet");
-                // The keeper starts nothing while too many ends wait: it is told all the same.
-                let _ = tokio::task::spawn_blocking(move || kept::write_beside(&runtime, &memory)).await;
-            }
-            if let Some(child) = body.child() {
-                child.ack(&life).await;
-            }
-        });
+        self.unacknowledged.push(life);
     }
 
     /// The keeper was found, or is new: compare what it knows with what we believe.

@@ -4,14 +4,14 @@
 //! stop a person's stop); a kill waits until it is on record, and stays there until its end is booked.
 
 use super::super::body::Body;
-use super::super::left;
 use super::super::news::News;
+use super::super::{kept, left};
 use super::Ward;
 use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
 use crate::store::{Receipt, Store, StoreError};
 use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId, Output};
-use clawmend_core::gateway::GatewayId;
+use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::IncidentEvent;
 use clawmend_core::observation::{Evidence, KillLeft};
 use std::path::{Path, PathBuf};
@@ -27,37 +27,54 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(100);
 const KILLS_MAX: usize = 32;
 
 impl Ward {
-    /// Does everything that is due, and keeps what must be kept.
+    /// Sends out everything that is due. What only has to be told or kept waits for [`Ward::keep_up`].
     pub(super) fn carry_out(&mut self) {
-        if self.out.is_empty() {
-            return;
-        }
-        let mut events: Vec<IncidentEvent> = Vec::new();
         let mut wish: Option<Receipt> = None;
-        let mut persist = false;
-        let mut directives = Vec::new();
+        let mut kills = Vec::new();
         for output in std::mem::take(&mut self.out) {
             match output {
-                Output::Do(directive) => directives.push((directive, wish.take())),
+                Output::Do(directive) if directive.action.is_kill() => kills.push((directive, wish.take())),
+                Output::Do(directive) => self.issue(directive, wish.take()),
+                Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
+                Output::Record(_) | Output::Persist | Output::Changed => self.later.push(output),
+            }
+        }
+        if !kills.is_empty() {
+            // In the store's queue before the intent is: whoever finds the intent finds what led to it, too.
+            self.keep_up();
+        }
+        for (directive, wish) in kills {
+            self.issue(directive, wish);
+        }
+    }
+
+    /// Tells and keeps what has happened. Comes after [`Ward::carry_out`], once its directives are on their way: a
+    /// restart does not wait for words.
+    pub(super) fn keep_up(&mut self) {
+        let mut events: Vec<IncidentEvent> = Vec::new();
+        let mut persist = false;
+        for output in std::mem::take(&mut self.later) {
+            match output {
                 Output::Record(event) => {
                     self.voice.event(&self.home.id, &event);
                     events.push(event);
                 }
-                Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
-                Output::Persist => persist = true,
                 Output::Changed => self.voice.changed(&self.guardian.report()),
+                Output::Persist | Output::Do(_) | Output::Remember(_) => persist = true,
             }
         }
-        for (directive, wish) in directives {
-            self.issue(directive, wish);
-        }
-        // Both are in the store's queue before the intent of a kill is: whoever finds the intent finds them, too.
         if !events.is_empty() {
             let receipt = self.store.append(&self.home.id, events.clone());
             tokio::task::spawn_local(keep(receipt, self.store.clone(), self.home.id.clone(), events));
         }
-        if persist {
-            drop(self.store.persist(&self.home.id, self.memory()));
+        let ends = std::mem::take(&mut self.unacknowledged);
+        if persist || !ends.is_empty() {
+            let memory = self.memory();
+            let receipt = self.store.persist(&self.home.id, memory.clone());
+            if !ends.is_empty() {
+                let acknowledged = acknowledge(receipt, Rc::clone(&self.body), self.runtime.clone(), memory, ends);
+                tokio::task::spawn_local(acknowledged);
+            }
         }
         self.settle_kills();
     }
@@ -154,6 +171,20 @@ async fn keep(mut receipt: Receipt, store: Store, gateway: GatewayId, events: Ve
         receipt = store.append(&gateway, events.clone());
     }
     tracing::error!(gateway = %gateway.0, count = events.len(), "events were lost: the store takes nothing");
+}
+
+/// Lets the keeper forget ends, once they are on record.
+async fn acknowledge(receipt: Receipt, body: Rc<Body>, runtime: PathBuf, memory: String, ends: Vec<Incarnation>) {
+    if let Err(error) = receipt.durable().await {
+        tracing::warn!(%error, "an end could not be recorded yet");
+        // The keeper starts nothing while too many ends wait: it is told all the same.
+        let _ = tokio::task::spawn_blocking(move || kept::write_beside(&runtime, &memory)).await;
+    }
+    if let Some(child) = body.child() {
+        for life in &ends {
+            child.ack(life).await;
+        }
+    }
 }
 
 async fn within_patience(receipt: Receipt) {

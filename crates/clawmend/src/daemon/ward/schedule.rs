@@ -17,13 +17,17 @@ impl Recurring {
     /// Whether it is to be done now; then the next time is planned. A pace that has risen since it was planned counts
     /// at once.
     pub(super) fn due(&mut self, now: Moment, every_ms: u64) -> bool {
-        let after = multiple_after(now.plus(TOGETHER_MS), every_ms);
-        self.0 = self.0.min(after);
+        self.come_forward(now, every_ms);
         let due = self.0 <= now.plus(TOGETHER_MS);
         if due {
-            self.0 = after;
+            self.0 = multiple_after(now.plus(TOGETHER_MS), every_ms);
         }
         due
+    }
+
+    /// It is planned for the next time at this pace, unless it comes sooner anyway.
+    pub(super) fn come_forward(&mut self, now: Moment, every_ms: u64) {
+        self.0 = self.0.min(multiple_after(now.plus(TOGETHER_MS), every_ms));
     }
 
     /// When it is to be done next.
@@ -80,6 +84,17 @@ mod tests {
             now = next.plus(late(wakes));
         }
         (wakes, done)
+    }
+
+    #[test]
+    fn a_plan_for_calmer_times_comes_forward_and_never_goes_back() {
+        let mut look = Recurring::default();
+        assert!(look.due(Moment(10_000), 500));
+        assert_eq!(look.at(), Moment(10_500));
+        look.come_forward(Moment(10_000), 50);
+        assert_eq!(look.at(), Moment(10_050), "the next look at a stop is not half a second away");
+        look.come_forward(Moment(10_000), 500);
+        assert_eq!(look.at(), Moment(10_050));
     }
 
     #[test]
