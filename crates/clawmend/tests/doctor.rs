@@ -117,8 +117,179 @@ fn the_library_is_whole() {
 }
 
 #[test]
+fn every_kind_of_hang_and_every_promised_kind_has_a_case() {
+    use clawmend_core::diagnosis::case::Fact;
+    use clawmend_core::diagnosis::class::HangClass;
+    let library = Library::built_in();
+    for class in HangClass::ALL {
+        let names =
+            |case: &&clawmend_core::diagnosis::case::Case| case.facts.iter().any(|fact| fact.is == Fact::Hang(class));
+        assert_eq!(library.cases.iter().filter(names).count(), 1, "{class:?}");
+        let mut exam = Exam::new(&library.cases, false).unwrap();
+        exam.findings.facts.push((Fact::Hang(class), "the kernel says so".to_owned()));
+        let found = report(&library, &consult(&library, &exam, None, &BTreeMap::new()), Tongue::English);
+        assert_eq!(found.causes.len(), 1, "{class:?}: {:?}", ids(&found));
+        assert_eq!(found.causes[0].evidence[0].kind, "fact");
+    }
+}
+
+#[test]
 fn every_case_finds_its_own_lines_and_none_is_surer() {
     let library = Library::built_in();
     let failures: Vec<String> = (0..library.cases.len()).filter_map(|place| trial::failure(&library, place)).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The parts of a corpus, by name.
+fn parts(text: &str) -> Vec<(String, String)> {
+    let text = text.split_once("\n=== ").unwrap().1;
+    text.split("\n=== ")
+        .map(|part| part.split_once('\n').unwrap())
+        .map(|(name, body)| (name.to_owned(), body.to_owned()))
+        .collect()
+}
+
+#[test]
+fn it_abstains_on_other_programs_errors() {
+    let library = Library::built_in();
+    let corpus = parts(include_str!("data/foreign-logs.txt"));
+    assert!(corpus.len() >= 200, "{}", corpus.len());
+    let distinct: BTreeSet<&String> = corpus.iter().map(|(_, text)| text).collect();
+    assert!(distinct.len() >= 200, "{}", distinct.len());
+    let claimed = |(name, text): &(String, String)| {
+        let report = diagnose(&library, Log::of_text("log", text), false);
+        (!report.causes.is_empty()).then(|| format!("{name}: {:?}", ids(&report)))
+    };
+    let claimed: Vec<String> = corpus.iter().filter_map(claimed).collect();
+    assert!(claimed.is_empty(), "{}", claimed.join("\n"));
+}
+
+#[test]
+fn healthy_logs_match_nothing() {
+    let library = Library::built_in();
+    for (name, text) in parts(include_str!("data/healthy-logs.txt")) {
+        let report = diagnose(&library, Log::of_text("log", &text), true);
+        assert!(report.causes.is_empty(), "{name}: {:?}", ids(&report));
+    }
+}
+
+#[test]
+fn a_symptom_in_both_languages_leads_to_its_case() {
+    let library = Library::built_in();
+    for (text, case) in [
+        ("gateway does not start", "gateway-start-failed"),
+        ("My gateway won't start any more", "gateway-start-failed"),
+        ("网关无法启动", "gateway-start-failed"),
+        ("我的网关启动失败了", "gateway-start-failed"),
+        ("配置文件损坏", "config-unusable"),
+        ("API 配额用尽", "provider-quota"),
+        ("API quota exceeded", "provider-quota"),
+        ("内存耗尽", "heap-exhausted"),
+        ("模型响应太慢", "provider-slow"),
+        ("模型不可达", "provider-unreachable"),
+        ("端口被占用", "port-taken"),
+        ("the port is already in use", "port-taken"),
+        ("网关反复崩溃", "crashes-again-and-again"),
+        ("gateway keeps crashing", "crashes-again-and-again"),
+        ("机器人不回复", "channel-deaf"),
+        ("my bot does not answer", "channel-deaf"),
+        ("磁盘空间不足", "disk-full"),
+        ("网关卡死", "gateway-silent"),
+    ] {
+        let report = say(&library, text);
+        let first = report.causes.first().map_or("", |cause| cause.case.as_str());
+        assert_eq!(first, case, "{text}: {:?}", ids(&report));
+        assert!(
+            report.causes.iter().all(|cause| cause.remedy.iter().all(|step| !step.auto)),
+            "a likeness acts: {text}"
+        );
+    }
+    for text in ["what is the weather in Berlin", "今天天气怎么样", "please write a poem about the sea", "x", ""]
+    {
+        assert!(say(&library, text).abstained, "{text}");
+    }
+    let copied = say(&library, "Error: EMFILE: too many open files, watch '/x'");
+    assert_eq!(copied.causes[0].case, "descriptors-exhausted");
+}
+
+#[test]
+fn the_shared_log_and_strange_bytes_change_nothing() {
+    let library = Library::built_in();
+    let line = br#"{"0":"{\"subsystem\":\"gateway\"}","message":"restart-loop breaker tripped: 3 unclean boot(s)","time":"2026-11-20T10:29:57.246+00:00"}"#;
+    let mut bytes = b"\xff\xfe broken utf-8 \xc3\n".to_vec();
+    bytes.extend_from_slice(&vec![b'x'; 300_000]);
+    bytes.extend_from_slice(b" openclaw-gateway Missing config. Run\n\0\0\0\n");
+    bytes.extend_from_slice(line);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    std::fs::write(&path, &bytes).unwrap();
+    let mut exam = Exam::new(&library.cases, false).unwrap();
+    exam.read(Log::open(&path, None).unwrap());
+    let account = exam.accounts[0].1;
+    assert_eq!((account.lines, account.cut, account.bytes, account.ended_early), (4, 1, bytes.len() as u64, false));
+    let report = report(&library, &consult(&library, &exam, None, &BTreeMap::new()), Tongue::English);
+    assert_eq!(report.causes[0].case, "crash-loop-breaker");
+    assert_eq!(report.causes[0].evidence[0].line, Some(4));
+}
+
+#[test]
+fn what_is_no_log_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |path: &Path| Log::open(path, None).err().expect("it is no log").to_string();
+    let put = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    assert!(told(&dir.path().join("gone")).contains("there is no file"));
+    assert!(told(dir.path()).contains("a folder"));
+    assert!(told(&put("packed", b"\x1f\x8b\x08\x00abc")).contains("compressed"));
+    assert!(
+        told(&put("program", &[b"\x7fELF".as_slice(), &[1, 2, 3, 4, 5, 6].repeat(500)].concat())).contains("not text")
+    );
+    assert!(Log::open(&put("empty", b""), None).is_ok());
+    #[cfg(target_os = "linux")]
+    assert!(told(Path::new("/dev/zero")).contains("device"));
+}
+
+#[test]
+fn only_what_was_written_since_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let start = 1_795_000_000_000_i64;
+    let mut text = String::new();
+    for second in 0..20_000_i64 {
+        let at = jiff::Timestamp::from_millisecond(start + second * 1000).unwrap();
+        let what =
+            if second == 100 || second == 19_000 { "Missing config. Run `openclaw setup`" } else { "[heartbeat] fine" };
+        text.push_str(&format!("{at} {what}\n"));
+    }
+    std::fs::write(&path, &text).unwrap();
+    let library = Library::built_in();
+    let seen = |since: i64| {
+        let mut exam = Exam::new(&library.cases, false).unwrap();
+        exam.read(Log::open(&path, Some(since)).unwrap());
+        (exam.accounts[0].1.lines, exam.findings.is_empty())
+    };
+    assert_eq!(seen(start), (20_000, false));
+    let (lines, nothing) = seen(start + 18_990_000);
+    assert!((1010..6000).contains(&lines) && !nothing, "{lines}");
+    let (lines, nothing) = seen(start + 19_990_000);
+    assert!((10..6000).contains(&lines), "{lines}");
+    let _ = nothing;
+}
+
+/// How long a log of a megabyte takes, printed; the bound is generous, since a busy machine is no fault.
+#[test]
+fn a_log_of_a_megabyte_is_read_at_once() {
+    let sample = std::fs::read_to_string(logs().join("h3-disk-full-while-running.txt")).unwrap();
+    let text = sample.repeat(1 + (1 << 20) / sample.len());
+    let began = std::time::Instant::now();
+    let library = Library::built_in();
+    let loaded = began.elapsed();
+    let report = diagnose(&library, Log::of_text("log", &text), false);
+    let all = began.elapsed();
+    println!("{} bytes: library {loaded:?}, all {all:?}", text.len());
+    assert_eq!(report.causes[0].case, "disk-full");
+    assert!(all.as_secs() < 20, "{all:?}");
 }

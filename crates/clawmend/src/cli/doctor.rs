@@ -29,7 +29,8 @@ pub struct Args {
     /// What is wrong, in your words (English or Chinese), or a line of the log
     #[arg(value_name = "TEXT")]
     text: Option<String>,
-    /// Look into this log; `-` is standard input. Also on machines without OpenClaw
+    /// Look into this log; `-` is standard input. Also on machines without OpenClaw. With --gateway it is taken as that
+    /// gateway's log; without, it must show that a gateway wrote it
     #[arg(long, value_name = "FILE")]
     log: Vec<PathBuf>,
 }
@@ -109,6 +110,10 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
         let mut facts = seen.map(here::facts_of).unwrap_or_default();
         facts.extend(here::look(home));
         exam.findings.facts.extend(facts);
+        exam.told = true;
+        if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
+            exam.read(Log::of_text("what the guard recorded", &cause.detail));
+        }
         let since = since(seen);
         for path in here::logs(home, user(), None) {
             if let Err(why) = here::read_since(exam, &path, since, alone, home) {

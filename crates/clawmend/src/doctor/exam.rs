@@ -31,7 +31,8 @@ pub struct Exam<'a> {
     pub accounts: Vec<(String, Account)>,
     /// Some line was a gateway's.
     pub saw_gateway: bool,
-    told: bool,
+    /// The logs are a gateway's: whoever asks says so, or they were found in a gateway's place.
+    pub told: bool,
 }
 
 /// A match that waits for a line which proves that a gateway writes here.
@@ -88,7 +89,10 @@ impl<'a> Exam<'a> {
 
     fn take(&mut self, place: &mut Place<'_>, number: u64, line: &[u8], scan: &mut Scan) {
         self.automaton.scan(line, scan);
-        if scan.signs.is_empty() && !scan.ours && !scan.error {
+        if scan.signs.is_empty() && !scan.error {
+            if scan.ours {
+                self.settle(place, number);
+            }
             return;
         }
         let text = String::from_utf8_lossy(line);
@@ -104,8 +108,6 @@ impl<'a> Exam<'a> {
             }
         }
         if scan.ours {
-            self.saw_gateway = true;
-            place.last_ours = Some(number);
             self.settle(place, number);
         }
         let near = self.told || place.last_ours.is_some_and(|last| number - last <= NEAR);
@@ -129,6 +131,8 @@ impl<'a> Exam<'a> {
 
     /// A gateway writes here: what waited nearby counts after all.
     fn settle(&mut self, place: &mut Place<'_>, number: u64) {
+        self.saw_gateway = true;
+        place.last_ours = Some(number);
         for waiting in std::mem::take(&mut place.waiting) {
             if number - waiting.line.number <= NEAR {
                 self.count(waiting);
