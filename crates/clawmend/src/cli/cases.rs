@@ -241,7 +241,7 @@ fn test(context: &Context, which: Option<&str>) -> Result<ExitCode, CliError> {
         for failure in &failures {
             let _ = writeln!(text, "{}", clean(failure, 600));
         }
-        let _ = writeln!(text, "{} cases tested, {} failed", places.len(), failures.len());
+        let _ = writeln!(text, "tested: {}, failed: {}", places.len(), failures.len());
         output::print(&text)?;
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,7 +6,7 @@ use super::output::{self, Style, Tone, clean};
 use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
 use crate::doctor::exam::Exam;
-use crate::doctor::log::Log;
+use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
 use crate::doctor::{Library, consult, here, library};
 use crate::openclaw::discovery;
@@ -39,16 +39,7 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
     let library = load(context);
     let told = context.global.gateway.is_some();
     let mut exam = Exam::new(&library.cases, told).map_err(|why| CliError::new(Kind::Internal, why))?;
-    for path in &args.log {
-        let log = if path.as_os_str() == "-" {
-            Log::standard_input(MAX_INPUT)
-        } else {
-            Log::open(path, None).map_err(|error| {
-                CliError::new(Kind::NotFound, error.to_string()).hint("give the log of a gateway, as a plain text file")
-            })?
-        };
-        exam.read(log);
-    }
+    read_logs(&mut exam, &args.log)?;
     if args.log.is_empty() && args.text.is_none() {
         look_here(context, &mut exam)?;
     }
@@ -62,6 +53,37 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
         output::print(&render(&answer, exam.saw_gateway, diagnosis.more_unknown, tongue, Style::of_stdout()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads what was named. One that cannot be read does not keep the others from being read.
+fn read_logs(exam: &mut Exam<'_>, paths: &[PathBuf]) -> Result<(), CliError> {
+    let mut failed = None;
+    for path in paths {
+        let log = if path.as_os_str() == "-" { Ok(Log::standard_input(MAX_INPUT)) } else { Log::open(path, None) };
+        match log {
+            Ok(log) => exam.read(log),
+            Err(error) if paths.len() > 1 => {
+                output::tell(&format!("left out: {}", clean(&error.to_string(), 500)));
+                failed = Some(error);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if exam.accounts.is_empty() => Err(of_log(&error)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn of_log(error: &LogError) -> CliError {
+    let kind = match error {
+        LogError::Missing(_) => Kind::NotFound,
+        LogError::Denied(_) => Kind::Refused,
+        LogError::NotAFile { .. } | LogError::Compressed(_) | LogError::Binary(_) | LogError::Failed { .. } => {
+            Kind::NeedsPerson
+        }
+    };
+    CliError::new(kind, error.to_string()).hint("give the log of a gateway as a plain text file, or `-` and its text")
 }
 
 /// The library with the user's cases. A state folder that cannot be named only means that there are none.

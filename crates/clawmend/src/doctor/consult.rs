@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Least likeness of a description to what people call a case.
 const SYMPTOM_LIKENESS: f64 = 0.5;
+/// The same for a text that was copied from a log: its words are a program's, not a person's.
+const COPIED_LIKENESS: f64 = 0.8;
 /// Least likeness of an unknown line to a case's line.
 const LINE_LIKENESS: f64 = 0.85;
 /// Unknown patterns that are compared with the cases' lines, and shown.
@@ -81,9 +83,21 @@ fn from_text(library: &Library, text: &str, standings: &BTreeMap<String, Standin
             return causes;
         }
     }
-    let mut like = library.symptoms().like(text, SYMPTOM_LIKENESS);
+    let least = if looks_copied(text) { COPIED_LIKENESS } else { SYMPTOM_LIKENESS };
+    let mut like = library.symptoms().like(text, least);
     like.truncate(3);
     by_likeness(&library.cases, &like, standings)
+}
+
+/// People write words; programs write brackets, equals signs, paths, and figures that belong to units.
+fn looks_copied(text: &str) -> bool {
+    let figures = |word: &str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        digits > 0 && (digits > 5 || digits < word.len())
+    };
+    text.contains(['=', '(', '[', '{', '<', '/', '\\', '_'])
+        || text.contains(": ")
+        || text.split_whitespace().any(figures)
 }
 
 fn best_of(like: Vec<(usize, f64)>) -> Vec<(usize, f64)> {

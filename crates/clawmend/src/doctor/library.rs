@@ -169,12 +169,19 @@ pub(super) fn read_text(path: &Path, max: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
 }
 
+/// `line 4: unknown field …`.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(0, |before| before.matches('\n').count() + 1);
+    if line > 0 { format!("line {line}: {}", error.message()) } else { error.message().to_owned() }
+}
+
 /// Parses a case.
 ///
 /// # Errors
 /// What is wrong with it, for people.
 pub fn parse(text: &str) -> Result<Case, String> {
-    let case: Case = toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " | "))?;
+    let case: Case = toml::from_str(text).map_err(|error| place(text, &error))?;
     case.check().map_err(|error| error.to_string())?;
     for sign in &case.signs {
         if let Some(pattern) = &sign.regex {
