@@ -1,5 +1,5 @@
 //! Puts the case library into the program: one `include_str!` per file in `cases/`, in alphabetical order.
-#![allow(clippy::panic, clippy::expect_used)]
+#![allow(clippy::panic, clippy::expect_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

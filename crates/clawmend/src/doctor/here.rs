@@ -11,7 +11,7 @@ use crate::openclaw::config;
 use crate::openclaw::discovery::Home;
 use clawmend_core::diagnosis::case::{ConfigState, Fact};
 use clawmend_core::observation::ConfigValidity;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Less than this is a full disk: a start writes more.
 const DISK_FULL_BYTES: u64 = 16 * 1024 * 1024;
@@ -99,7 +99,10 @@ pub fn logs(home: &Home, uid: u32, keeper_log: Option<PathBuf>) -> Vec<PathBuf> 
 }
 
 /// Reads what was written since. In a log that several gateways share, only lines that name this one count.
-pub fn read_since(exam: &mut Exam<'_>, path: &PathBuf, since_ms: i64, alone: bool, home: &Home) -> Result<(), String> {
+///
+/// # Errors
+/// The log cannot be read, for people.
+pub fn read_since(exam: &mut Exam<'_>, path: &Path, since_ms: i64, alone: bool, home: &Home) -> Result<(), String> {
     let log = Log::open(path, Some(since_ms)).map_err(|error| error.to_string())?;
     let folder = format!("{}/", home.state_dir.display());
     let port = home.port.map(|port| format!(":{port} "));
