@@ -293,3 +293,28 @@ fn a_log_of_a_megabyte_is_read_at_once() {
     assert_eq!(report.causes[0].case, "disk-full");
     assert!(all.as_secs() < 20, "{all:?}");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Torn and shuffled pieces of real logs, and any bytes between them: no panic, every byte read, clean evidence.
+    #[test]
+    fn whatever_is_in_a_log_is_read(
+        pieces in proptest::collection::vec((0..38_usize, 0..4000_usize, 0..400_usize, proptest::collection::vec(proptest::num::u8::ANY, 0..40)), 0..12)
+    ) {
+        static LIBRARY: std::sync::LazyLock<Library> = std::sync::LazyLock::new(Library::built_in);
+        let mut bytes = Vec::new();
+        for (file, start, length, noise) in pieces {
+            let text = std::fs::read(logs().join(FAULTS[file].0)).unwrap();
+            bytes.extend(text.iter().skip(start).take(length));
+            bytes.extend(noise);
+        }
+        let mut exam = Exam::new(&LIBRARY.cases, true).unwrap();
+        exam.read(Log::of_bytes("log", bytes.clone()));
+        assert_eq!(exam.accounts[0].1.bytes, bytes.len() as u64);
+        let found = report(&LIBRARY, &consult(&LIBRARY, &exam, None, &BTreeMap::new()), Tongue::Chinese);
+        for evidence in found.causes.iter().flat_map(|cause| &cause.evidence) {
+            assert!(!evidence.text.chars().any(char::is_control) && evidence.text.chars().count() <= 400);
+        }
+    }
+}

@@ -104,8 +104,13 @@ impl Log {
     /// A text at hand.
     #[must_use]
     pub fn of_text(name: &str, text: &str) -> Self {
-        let input = io::Cursor::new(text.as_bytes().to_vec());
-        Self { name: name.to_owned(), left: text.len() as u64, input: Box::new(input) }
+        Self::of_bytes(name, text.as_bytes().to_vec())
+    }
+
+    /// Bytes at hand.
+    #[must_use]
+    pub fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
+        Self { name: name.to_owned(), left: bytes.len() as u64, input: Box::new(io::Cursor::new(bytes)) }
     }
 
     /// What it is called.
