@@ -165,6 +165,8 @@ fn every_help_text() {
         "stop",
         "start",
         "incidents",
+        "doctor",
+        "cases",
         "logs",
         "completions",
         "help",
@@ -172,6 +174,9 @@ fn every_help_text() {
         all.push_str(&home.told(&[command, "--help"]));
     }
     all.push_str(&home.told(&["incidents", "show", "--help"]));
+    for what in ["show", "add", "test", "export", "import"] {
+        all.push_str(&home.told(&["cases", what, "--help"]));
+    }
     insta::assert_snapshot!(all);
 }
 

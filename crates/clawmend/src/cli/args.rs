@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{check, completions, duration, help, incidents, keeper, logs, pause, run, stop, up};
+use super::{cases, check, completions, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up};
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
 use std::path::PathBuf;
@@ -63,6 +63,10 @@ pub enum Command {
     Start,
     /// List what went wrong and what was done
     Incidents(incidents::Args),
+    /// Find out what is wrong: from your words, a log, or the gateway here
+    Doctor(doctor::Args),
+    /// Show and extend what the doctor knows
+    Cases(cases::Args),
     /// Show the gateway's log
     Logs(logs::Args),
     /// Print a completion script for your shell

@@ -4,7 +4,7 @@
 pub const OK: u8 = 0;
 /// The command line was not understood (`EX_USAGE`).
 pub const USAGE: u8 = 64;
-/// Something named does not exist: an incident, a gateway, a settings file (`EX_NOINPUT`).
+/// Something named does not exist: an incident, a gateway, a case, a file (`EX_NOINPUT`).
 pub const NOT_FOUND: u8 = 66;
 /// No guard runs, or it did not answer (`EX_UNAVAILABLE`).
 pub const NO_GUARD: u8 = 69;
@@ -22,7 +22,7 @@ pub const HELP: &str = "\
 Exit codes:
   0   all is well
   64  the command line was not understood
-  66  there is no such incident, gateway or settings file
+  66  there is no such incident, gateway, case or file
   69  no guard is running, so the command had no effect yet
   70  a fault of clawmend itself
   75  it did not work this time and may work later
@@ -36,4 +36,6 @@ Exit codes:
   3   unknown, also when no guard is running
   4   stopped or paused
 With --live only `down` fails, with 2; everything else is 0.
+
+`clawmend cases test` exits with 1 when a case does not find its own lines.
 ";

@@ -5,9 +5,11 @@
 
 mod account;
 mod args;
+mod cases;
 mod check;
 mod completions;
 mod context;
+mod doctor;
 mod duration;
 mod error;
 pub mod exit;
@@ -70,6 +72,8 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Stop(args) => stop::stop(&context, &args),
         Command::Start => start::start(&context),
         Command::Incidents(args) => incidents::incidents(&context, &args),
+        Command::Doctor(args) => doctor::doctor(&context, &args),
+        Command::Cases(args) => cases::cases(&context, &args),
         Command::Logs(args) => logs::logs(&context, &args),
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),

@@ -1,4 +1,15 @@
 //! Why: causes, and how they are told apart.
+//!
+//! [`Cause`] is what the guard itself can prove within a second. The rest is the doctor's: [`rank`] weighs what
+//! [`case`]s, logs and measurements say, and abstains when they do not say enough. Start at [`rank::diagnose`].
+
+pub mod case;
+pub mod class;
+pub mod hang;
+pub mod rank;
+pub mod record;
+pub mod similar;
+pub mod template;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,255 @@
+//! `clawmend cases`: what the doctor knows, and how people teach it.
+
+use super::context::Context;
+use super::doctor::{load, tongue};
+use super::error::{CliError, Kind};
+use super::output::{self, Style, Tone, clean};
+use crate::api::types::SCHEMA;
+use crate::doctor::report::{self, RemedyReport, Tongue};
+use crate::doctor::{Library, library, share};
+use clawmend_core::diagnosis::case::Case;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Options of `cases`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum What {
+    /// List the cases
+    List,
+    /// Show one case
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Add a case of your own
+    Add {
+        /// A case file; cases/README.md of the project describes it
+        file: PathBuf,
+    },
+    /// Try whether cases find their own lines: all of them, one, or a file that you write
+    Test {
+        /// An id, or a file
+        case: Option<String>,
+    },
+    /// Print cases as one file, to give to others
+    Export {
+        /// Which; your own without any
+        ids: Vec<String>,
+    },
+    /// Take over cases: a file of `export`, or a cases.json of the older iflow doctor
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+pub(super) fn cases(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
+    match &args.what {
+        What::List => list(context),
+        What::Show { id } => show(context, id),
+        What::Add { file } => take(context, file, true),
+        What::Test { case } => test(context, case.as_deref()),
+        What::Export { ids } => export(context, ids),
+        What::Import { file } => take(context, file, false),
+    }
+}
+
+#[derive(Serialize)]
+struct ListReport {
+    schema: u32,
+    cases: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    class: String,
+    cause: String,
+    title: String,
+    origin: &'static str,
+    remedy: Vec<RemedyReport>,
+}
+
+#[derive(Serialize)]
+struct ShowReport<'a> {
+    schema: u32,
+    origin: &'static str,
+    case: &'a Case,
+}
+
+fn list(context: &Context) -> Result<ExitCode, CliError> {
+    let library = load(context);
+    let tongue = tongue(None);
+    let rows = library.cases.iter().zip(&library.origins).map(|(case, origin)| Row {
+        id: case.id.clone(),
+        class: report::name(&case.class),
+        cause: report::name(&case.cause),
+        title: tongue.of(&case.title).to_owned(),
+        origin: origin.name(),
+        remedy: report::remedies(case, true),
+    });
+    let rows: Vec<Row> = rows.collect();
+    if context.global.json {
+        output::print_json(&ListReport { schema: SCHEMA, cases: rows })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for row in &rows {
+        let own = if row.origin == "user" { " *" } else { "" };
+        let _ = writeln!(text, "{:<width$}  {}{own}", clean(&row.id, 64), clean(&row.title, 200));
+    }
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(context: &Context, id: &str) -> Result<ExitCode, CliError> {
+    let library = load(context);
+    let place = library.find(id).ok_or_else(|| unknown(id))?;
+    let (Some(case), Some(origin)) = (library.cases.get(place), library.origins.get(place)) else {
+        return Err(unknown(id));
+    };
+    if context.global.json {
+        output::print_json(&ShowReport { schema: SCHEMA, origin: origin.name(), case })?;
+    } else {
+        output::print(&page(case, tongue(None), Style::of_stdout()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn unknown(id: &str) -> CliError {
+    CliError::new(Kind::NotFound, format!("there is no case `{id}`")).hint("`clawmend cases list` names all of them")
+}
+
+fn page(case: &Case, tongue: Tongue, style: Style) -> String {
+    let (head, why, signs, symptoms, todo, steps, source) = match tongue {
+        Tongue::English => ("class", "why", "found by", "also called", "do", "steps", "seen in"),
+        Tongue::Chinese => ("类别", "原因", "特征", "常见说法", "处理", "步骤", "来源"),
+    };
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{} {}", style.paint(Tone::Quiet, &format!("{name}:")), clean(value, 1000));
+    };
+    line(head, &format!("{} · {}", report::name(&case.class), report::name(&case.cause)));
+    line(why, tongue.of(&case.why));
+    for sign in &case.signs {
+        let regex = sign.regex.as_ref().map(|regex| format!("  ~ {regex}")).unwrap_or_default();
+        line(signs, &format!("{}{regex}", sign.text));
+    }
+    for symptom in case.symptoms.en.iter().chain(&case.symptoms.zh) {
+        line(symptoms, symptom);
+    }
+    line(todo, tongue.of(&case.advice));
+    let step = |remedy: &RemedyReport| format!("{}{}", remedy.action, if remedy.auto { " (auto)" } else { "" });
+    let all: Vec<String> = report::remedies(case, true).iter().map(step).collect();
+    line(steps, &all.join(" → "));
+    for thread in &case.source {
+        line(source, thread);
+    }
+    format!("{}  {}\n{text}", style.paint(Tone::Strong, tongue.of(&case.title)), style.paint(Tone::Quiet, &case.id))
+}
+
+fn user_folder(context: &Context) -> Result<PathBuf, CliError> {
+    Ok(library::folder(&context.state_dir()?))
+}
+
+#[derive(Serialize)]
+struct TakenReport {
+    schema: u32,
+    added: Vec<String>,
+    left_out: Vec<String>,
+}
+
+/// Takes cases over; what comes in never acts by itself. With `strict` anything left out is an error.
+fn take(context: &Context, file: &Path, strict: bool) -> Result<ExitCode, CliError> {
+    let bad = |why: String| {
+        CliError::new(Kind::NeedsPerson, format!("{}: {why}", file.display()))
+            .hint("`clawmend cases show ID --json` shows a case that is right")
+    };
+    let cases = share::read(file).map_err(bad)?;
+    let library = load(context);
+    let taken = share::take(cases, &library, &user_folder(context)?)?;
+    if strict && let Some(why) = taken.left_out.first() {
+        return Err(bad(why.clone()));
+    }
+    if context.global.json {
+        output::print_json(&TakenReport { schema: SCHEMA, added: taken.added, left_out: taken.left_out })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    for id in &taken.added {
+        let _ = writeln!(text, "added {}; it tells, and does nothing by itself", clean(id, 64));
+    }
+    output::print(&text)?;
+    for why in &taken.left_out {
+        output::tell(&format!("left out: {}", clean(why, 300)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(context: &Context, ids: &[String]) -> Result<ExitCode, CliError> {
+    let library = load(context);
+    let own = |(case, origin): (&Case, &library::Origin)| (*origin == library::Origin::User).then(|| case.clone());
+    let cases: Vec<Case> = if ids.is_empty() {
+        library.cases.iter().zip(&library.origins).filter_map(own).collect()
+    } else {
+        let find = |id: &String| {
+            library.find(id).and_then(|place| library.cases.get(place)).cloned().ok_or_else(|| unknown(id))
+        };
+        ids.iter().map(find).collect::<Result<_, _>>()?
+    };
+    if cases.is_empty() {
+        return Err(CliError::new(Kind::NotFound, "there are no cases of your own to export")
+            .hint("name the ids of built-in ones to export those"));
+    }
+    let text = share::export(cases).map_err(|why| CliError::new(Kind::Internal, why))?;
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct TestReport {
+    schema: u32,
+    tested: usize,
+    failures: Vec<String>,
+}
+
+fn test(context: &Context, which: Option<&str>) -> Result<ExitCode, CliError> {
+    let mut library = load(context);
+    let mut places: Vec<usize> = (0..library.cases.len()).collect();
+    if let Some(which) = which {
+        places = match library.find(which) {
+            Some(place) => vec![place],
+            None if Path::new(which).exists() => vec![put(&mut library, Path::new(which))?],
+            None => return Err(unknown(which)),
+        };
+    }
+    let failures: Vec<String> =
+        places.iter().filter_map(|place| crate::doctor::trial::failure(&library, *place)).collect();
+    if context.global.json {
+        output::print_json(&TestReport { schema: SCHEMA, tested: places.len(), failures: failures.clone() })?;
+    } else {
+        let mut text = String::new();
+        for failure in &failures {
+            let _ = writeln!(text, "{}", clean(failure, 600));
+        }
+        let _ = writeln!(text, "tested: {}, failed: {}", places.len(), failures.len());
+        output::print(&text)?;
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A case that is not in the library yet takes part in it.
+fn put(library: &mut Library, file: &Path) -> Result<usize, CliError> {
+    let case =
+        library::read(file).map_err(|why| CliError::new(Kind::NeedsPerson, format!("{}: {why}", file.display())))?;
+    Ok(library.put(case))
+}

@@ -1,0 +1,115 @@
+//! Evidence about the gateway on this machine: what the guard says, and our own look at config, disk and log.
+//!
+//! Works without a guard, and with the gateway down. Invariant: nothing is changed, nothing is run, and each look is
+//! bounded.
+
+use super::exam::Exam;
+use super::log::Log;
+use crate::api::types::{CauseReport, GatewayStatus};
+use crate::host;
+use crate::openclaw::config;
+use crate::openclaw::discovery::Home;
+use clawmend_core::diagnosis::case::{ConfigState, Fact};
+use clawmend_core::observation::ConfigValidity;
+use std::path::{Path, PathBuf};
+
+/// Less than this is a full disk: a start writes more.
+const DISK_FULL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What the guard says of a gateway, as facts.
+#[must_use]
+pub fn facts_of(status: &GatewayStatus) -> Vec<(Fact, String)> {
+    let mut facts: Vec<(Fact, String)> = status.cause.iter().filter_map(of_cause).collect();
+    for reason in &status.reasons {
+        let channel = reason.starts_with("channel_deaf") || reason.starts_with("channel_suppressed");
+        if channel {
+            facts.push((Fact::ChannelDown, format!("the guard says: {reason}")));
+        }
+    }
+    facts
+}
+
+fn of_cause(cause: &CauseReport) -> Option<(Fact, String)> {
+    let said = match cause.detail.as_str() {
+        "" => format!("the guard says: {}", cause.code),
+        detail => format!("the guard says: {} ({detail})", cause.code),
+    };
+    let fact = match cause.code.as_str() {
+        "crashed" => ending(&cause.detail)?,
+        "refused_to_start" => Fact::ExitCode(78),
+        "frozen" => Fact::Stopped,
+        "spinning" => Fact::Spinning,
+        "not_listening" => Fact::NotListening,
+        "channels_suppressed" | "channel_deaf" => Fact::ChannelDown,
+        _ => return None,
+    };
+    Some((fact, said))
+}
+
+/// `signal 9`, `exit 1`.
+fn ending(how: &str) -> Option<Fact> {
+    let (kind, number) = how.split_once(' ')?;
+    let number = number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    match kind {
+        "signal" => Some(Fact::ExitSignal(number)),
+        "exit" => Some(Fact::ExitCode(number)),
+        _ => None,
+    }
+}
+
+/// Our own look at a home.
+#[must_use]
+pub fn look(home: &Home) -> Vec<(Fact, String)> {
+    let mut facts = Vec::new();
+    let path = home.config_path.display();
+    let config = config::read(home, |name| std::env::var(name).ok());
+    match config.seen.validity {
+        ConfigValidity::Missing if home.state_dir.is_dir() => {
+            facts.push((Fact::Config(ConfigState::Missing), format!("there is no {path}")));
+        }
+        ConfigValidity::Invalid { message, line, .. } => {
+            let state = match message.as_str() {
+                "the config is empty" => ConfigState::Empty,
+                text if text.contains("gateway.mode") => ConfigState::ModeMissing,
+                _ => ConfigState::Unparseable,
+            };
+            let place = if line > 0 { format!(", line {line}") } else { String::new() };
+            facts.push((Fact::Config(state), format!("{path}{place}: {message}")));
+        }
+        ConfigValidity::Missing | ConfigValidity::Unreadable { .. } | ConfigValidity::Valid => {}
+    }
+    if let Ok(space) = host::disk::space(&home.state_dir)
+        && space.free_bytes < DISK_FULL_BYTES
+    {
+        let free = space.free_bytes / 1024;
+        facts.push((Fact::DiskFull, format!("{free} KiB are free under {}", home.state_dir.display())));
+    }
+    facts
+}
+
+/// The logs that a gateway of this home may have written: those of today, and what a keeper kept.
+#[must_use]
+pub fn logs(home: &Home, uid: u32, keeper_log: Option<PathBuf>) -> Vec<PathBuf> {
+    let today = jiff::Zoned::now().date();
+    let mut paths = home.log_candidates(uid, &std::env::temp_dir(), today);
+    paths.extend(keeper_log);
+    paths.retain(|path| path.is_file());
+    paths.dedup();
+    paths
+}
+
+/// Reads what was written since. In a log that several gateways share, only lines that name this one count.
+///
+/// # Errors
+/// The log cannot be read, for people.
+pub fn read_since(exam: &mut Exam<'_>, path: &Path, since_ms: i64, alone: bool, home: &Home) -> Result<(), String> {
+    let log = Log::open(path, Some(since_ms)).map_err(|error| error.to_string())?;
+    let folder = format!("{}/", home.state_dir.display());
+    let port = home.port.map(|port| format!(":{port} "));
+    exam.read_ours(log, |line| {
+        let after = super::line::time_of(line).is_none_or(|at| at >= since_ms);
+        let names = |mark: &str| memchr::memmem::find(line, mark.as_bytes()).is_some();
+        after && (alone || names(&folder) || port.as_deref().is_some_and(names))
+    });
+    Ok(())
+}
