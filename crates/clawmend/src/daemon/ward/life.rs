@@ -126,7 +126,11 @@ impl Ward {
             ServiceEvent::Seen(look) => self.unit_seen(now, &look),
             ServiceEvent::ForeignJob(kind) => self.observe(now, &Evidence::ForeignJob(kind)),
             ServiceEvent::Connected { version } => tracing::debug!(version, "the service manager answers"),
-            ServiceEvent::Lost { reason, .. } => tracing::warn!(reason, "the service manager does not answer"),
+            ServiceEvent::Lost { reason, .. } => {
+                tracing::warn!(reason, "the service manager does not answer");
+                self.observe(now, &Evidence::ServiceUnseen);
+            }
+            ServiceEvent::Rights => self.rights_again(),
         }
     }
 
@@ -141,14 +145,20 @@ impl Ward {
         }
         self.left_its_unit(now, look);
         self.observe(now, &Evidence::Service(look.seen.clone()));
-        if let Body::Service(unit) = &*self.body {
-            let control = unit.control();
-            if control != self.guardian.profile().control {
-                self.guardian.set_control(control);
-            }
-        }
+        self.rights_again();
         if let Some(fragment) = &look.fragment {
             self.keep_copy_of_unit(fragment);
+        }
+    }
+
+    /// What we may do is what the manager says now.
+    fn rights_again(&mut self) {
+        let Body::Service(unit) = &*self.body else { return };
+        let control = unit.control();
+        if control != self.guardian.profile().control {
+            tracing::info!(?control, "what the guard may do through the service manager has changed");
+            self.guardian.set_control(control);
+            drop(self.store.introduce(self.introduction()));
         }
     }
 
