@@ -1011,6 +1011,7 @@ fn a_gateway_that_flaps_for_hours_does_not_fill_its_record() {
     let lines = story(std::mem::take(&mut scene.out));
     let remarks = lines.iter().filter(|line| line.starts_with("saw: ") || line.starts_with("believed: ")).count();
     assert!((20..=40).contains(&remarks), "{remarks}");
+}
 
 #[test]
 fn nothing_rests_on_a_manager_that_does_not_answer() {
