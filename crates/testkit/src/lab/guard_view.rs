@@ -99,6 +99,20 @@ impl Guard {
         candidates.into_iter().filter(|life| life.parent().is_none_or(|parent| !pids.contains(&parent))).collect()
     }
 
+    /// The keeper of the gateway.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn keeper(&self) -> Result<Life> {
+        let is_keeper = |life: &Life| {
+            let line = std::fs::read(format!("/proc/{}/cmdline", life.pid)).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1) == Some(b"keeper")
+        };
+        let keepers: Vec<Life> = lives_with_nonce(self.nonce()).into_iter().filter(is_keeper).collect();
+        ensure!(keepers.len() == 1, "expected one keeper, found {keepers:?}");
+        keepers.into_iter().next().context("no keeper")
+    }
+
     /// The unit's main process. An empty cgroup says that there is none, without the cost of asking the manager.
     fn main_process(&self) -> Result<Option<Life>> {
         if self.manager.as_ref().is_some_and(Manager::holds_nothing) {
