@@ -89,6 +89,10 @@ impl Machine {
 
     /// Starts the guard of this account with these settings.
     fn start_guard(&mut self, account: Account, settings: &str) -> Result<()> {
+        self.start_guard_with(account, settings, &[])
+    }
+
+    fn start_guard_with(&mut self, account: Account, settings: &str, variables: &[(&str, &str)]) -> Result<()> {
         let (name, id) = account.name_and_id();
         let folder = self.system.outside(name);
         for folder in [folder.clone(), folder.join("state"), folder.join("runtime")] {
@@ -100,7 +104,9 @@ impl Machine {
         std::fs::write(&file, settings)?;
         chown(&file, Some(id), Some(id))?;
         let output = File::create(self.folder.path().join("guard-output.txt"))?;
-        let guard = self.clawmend(account).arg("run").stdout(output.try_clone()?).stderr(output).spawn()?;
+        let mut command = self.clawmend(account);
+        let guard =
+            command.envs(variables.iter().copied()).arg("run").stdout(output.try_clone()?).stderr(output).spawn()?;
         self.guard = Some(guard);
         Ok(())
     }
@@ -205,6 +211,7 @@ fn system_unit_with_and_without_a_polkit_rule() -> Result<()> {
     ensure!(page.contains("polkit.addRule") && page.contains("rules.d"), "{page}");
 
     only_looks(&machine, owner)?;
+    unreadable_config(&machine, owner)?;
     crash_is_left_to_systemd(&machine, owner)?;
     refused_start_is_left_to_a_person(&machine, owner)?;
 
@@ -242,6 +249,18 @@ fn only_looks(machine: &Machine, account: Account) -> Result<()> {
     machine.until_status(account, "healthy", SOON, |status| status["verdict"] == json!("healthy"))?;
     ensure!(machine.property("MainPID")? == before, "it was restarted");
     Ok(())
+}
+
+/// The gateway still runs with it, and could not start again: said.
+fn unreadable_config(machine: &Machine, account: Account) -> Result<()> {
+    let file = machine.system.outside("home/.openclaw/openclaw.json");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o000))?;
+    let said = |status: &Value| {
+        status["verdict"] == json!("degraded") && status["reasons"].to_string().contains("may not be read")
+    };
+    machine.until_status(account, "the unreadable config to be named", SOON, said)?;
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600))?;
+    machine.until_status(account, "healthy", SOON, |status| status["verdict"] == json!("healthy")).map(drop)
 }
 
 /// systemd's own delay passes: nobody shortens it.
@@ -286,24 +305,42 @@ fn frozen_is_mended(machine: &Machine, account: Account) -> Result<()> {
     machine.until_status(account, "healthy", SOON, |status| status["verdict"] == json!("healthy")).map(drop)
 }
 
-/// Another account that a person told of the unit: it sees what the manager and the port tell.
+/// Guards that could see half of it give no half answers: they say whose gateway it is, and end.
 #[test]
-fn system_unit_watched_by_a_stranger() -> Result<()> {
-    let Some(mut machine) = Machine::start("system unit watched by a stranger")? else { return Ok(()) };
-    let stranger = Account::Stranger;
-    let settings = format!(
-        "[[gateway]]\nid = \"default\"\nstate_dir = \"{}/.openclaw\"\nunit = \"{UNIT}\"\nscope = \"system\"\n",
-        SystemLab::HOME
-    );
+fn system_unit_and_guards_of_others() -> Result<()> {
+    let Some(mut machine) = Machine::start("guards of other accounts")? else { return Ok(()) };
     machine.ready()?;
-    machine.start_guard(stranger, &settings)?;
-    let status = machine.until_status(stranger, "a verdict", SOON, |status| status["verdict"] != json!("unknown"))?;
-    eprintln!("measured: a stranger's guard says {status}");
-    ensure!(status["control"] == json!("observe"), "{status}");
     let before = machine.property("MainPID")?;
-    hold("no false alarm", Duration::from_secs(60), || {
-        let status = machine.status(stranger)?;
-        Ok(status["verdict"] != json!("down") && machine.property("MainPID")? == before)
-    })
-    .with_context(|| format!("{:?}\n{}", machine.status(stranger), machine.guard_output()))
+    let state_dir = format!("{}/.openclaw", SystemLab::HOME);
+    let unit = format!("unit = \"{UNIT}\"\nscope = \"system\"\n");
+    machine.start_guard(
+        Account::Stranger,
+        &format!("[[gateway]]\nid = \"default\"\nstate_dir = \"{state_dir}\"\n{unit}"),
+    )?;
+    refused(&mut machine, "may not be read")?;
+
+    // As root, with a user's home and a unit of that user's own systemd.
+    let units = machine.system.outside("home/.config/systemd/user");
+    std::fs::create_dir_all(&units)?;
+    std::fs::write(units.join(UNIT), "[Service]\nExecStart=/bin/true\n")?;
+    machine.start_guard_with(Account::Root, "", &[("HOME", SystemLab::HOME)])?;
+    refused(&mut machine, "its systemd answers nobody else")?;
+    std::fs::remove_dir_all(machine.system.outside("home/.config"))?;
+
+    // As root over the system unit it works, since root may do and see all.
+    machine.start_guard_with(Account::Root, "", &[("HOME", SystemLab::HOME)])?;
+    let root = Account::Root;
+    let status = machine.until_status(root, "healthy", SOON, |status| status["verdict"] == json!("healthy"))?;
+    ensure!(status["control"] == json!("full"), "{status}");
+    ensure!(machine.property("MainPID")? == before, "somebody restarted it");
+    frozen_is_mended(&machine, root)
+}
+
+fn refused(machine: &mut Machine, why: &str) -> Result<()> {
+    let mut guard = machine.guard.take().context("no guard")?;
+    let (status, _) = until_some("the guard to end", SOON, || Ok(guard.try_wait()?))?;
+    let said = machine.guard_output();
+    ensure!(status.code() == Some(78), "{status}: {said}");
+    ensure!(said.contains(why) && said.contains("clawlab"), "{said}");
+    Ok(())
 }

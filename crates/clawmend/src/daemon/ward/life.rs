@@ -9,6 +9,7 @@ use crate::host::process;
 use crate::probe::rpc::Endpoint as RpcEndpoint;
 use crate::service::{Look, ServiceEvent};
 use clawmend_core::gateway::Incarnation;
+use clawmend_core::health::reasons::Reason;
 use clawmend_core::observation::{Appeared, Endpoint, Evidence, Exit, Gone, HttpOutcome, HttpSeen, RpcSeen};
 use clawmend_core::time::Now;
 use std::time::Duration;
@@ -42,9 +43,20 @@ impl Ward {
     fn subscribe(&mut self) {
         let Some(target) = self.senses.as_ref().and_then(Senses::target) else { return };
         self.rpc_up = true;
-        let endpoint = RpcEndpoint { target, credential: self.around.credential() };
+        let credential = self.around.credential();
+        self.shown = Some(credential.clone());
+        let endpoint = RpcEndpoint { target, credential };
         let rpc = self.rpc.clone();
         tokio::task::spawn_local(async move { rpc.up(endpoint).await });
+    }
+
+    /// The config has changed: a token that was refused, or was not there, may be right now.
+    pub(super) fn offer_the_new_token(&mut self) {
+        let lacking = [Reason::RpcUnauthorized.name(), Reason::RpcNoToken.name()];
+        let other = self.shown.as_ref().is_some_and(|shown| !shown.same(&self.around.credential()));
+        if self.rpc_up && other && self.guardian.report().reasons.iter().any(|reason| lacking.contains(reason)) {
+            self.subscribe();
+        }
     }
 
     fn unsubscribe(&mut self) {

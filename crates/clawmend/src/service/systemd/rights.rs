@@ -6,6 +6,7 @@
 
 use super::super::{Manager, Restriction, UnitName};
 use super::bus::{MANAGER, SYSTEMD, SYSTEMD_PATH, call};
+use crate::host::accounts;
 use zbus::{Message, Variant};
 
 /// Whether calls need no permission of their own: one's own manager, or root.
@@ -31,7 +32,7 @@ pub fn restriction(manager: &Manager, unit: &UnitName) -> Restriction {
     if *manager != Manager::SystemdSystem {
         return Restriction { reason: format!("not allowed to manage {unit} in this user's systemd"), rule: None };
     }
-    let user = user_name();
+    let user = accounts::name_of(rustix::process::geteuid().as_raw());
     Restriction {
         reason: format!("{unit} belongs to the system's systemd, and no polkit rule lets {user} manage it"),
         rule: Some(polkit_rule(unit, &user)),
@@ -60,18 +61,6 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-/// The account's name as polkit knows it.
-fn user_name() -> String {
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
-    });
-    named.or_else(|| std::env::var("USER").ok()).unwrap_or(uid)
 }
 
 #[cfg(test)]
