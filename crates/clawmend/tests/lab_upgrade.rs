@@ -85,7 +85,8 @@ fn there_and_back(guard: &mut Guard, builds: &Builds, life: Life) -> Result<Life
     change(guard, &builds.next, builds, &builds.next_version)?;
     ensure!(notes(guard)?.is_empty(), "{}", notes(guard)?);
     guard.keeper()?.signal(Signal::KILL)?;
-    until("a new keeper", SOON, || guard.keeper().is_ok_and(|keeper| keeper != old_keeper))?;
+    until("a new keeper", SOON, || guard.keeper().is_ok_and(|keeper| keeper != old_keeper))
+        .with_context(|| guard.output_tail())?;
     ensure!(runs(guard.keeper()?, &builds.place)?, "the new keeper is not of N+1");
     guard.left_alone("N+1 with its own keeper", life, A_WHILE)?;
     guard.verdict("healthy", SOON)?;

@@ -99,18 +99,16 @@ impl Guard {
         candidates.into_iter().filter(|life| life.parent().is_none_or(|parent| !pids.contains(&parent))).collect()
     }
 
-    /// The keeper of the gateway.
+    /// The keeper of the default gateway: who holds its lock. Others begin and end beside it: whoever starts one, and
+    /// a second one that came too late.
     ///
     /// # Errors
-    /// When there is none, or more than one.
+    /// When there is none.
     pub fn keeper(&self) -> Result<Life> {
-        let is_keeper = |life: &Life| {
-            let line = std::fs::read(format!("/proc/{}/cmdline", life.pid)).unwrap_or_default();
-            line.split(|byte| *byte == 0).nth(1) == Some(b"keeper")
-        };
-        let keepers: Vec<Life> = lives_with_nonce(self.nonce()).into_iter().filter(is_keeper).collect();
-        ensure!(keepers.len() == 1, "expected one keeper, found {keepers:?}");
-        keepers.into_iter().next().context("no keeper")
+        let note = std::fs::read_to_string(self.dirs.runtime().join("default/keeper.lock"))?;
+        let pid: u32 = note.trim().rsplit(' ').next().unwrap_or_default().parse().context("the keeper's lock")?;
+        let ours = lives_with_nonce(self.nonce()).into_iter().find(|life| life.pid == pid);
+        ours.with_context(|| format!("the lock names {pid}, which is no keeper of this lab"))
     }
 
     /// The unit's main process. An empty cgroup says that there is none, without the cost of asking the manager.
