@@ -5,6 +5,7 @@
 
 mod binaries;
 mod lab;
+mod next;
 
 use crate::run::cargo;
 use crate::set_up;
@@ -49,13 +50,15 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
         tally.add(documentation()?);
     }
     if !no_labs {
+        // Built only for the lab that needs it.
+        let next = if only_lab.is_some_and(wants_next) { next::variables()? } else { Vec::new() };
         for binary in binaries.iter().filter(|binary| binary.is_lab()) {
             for name in lab::names(binary)? {
                 if only_lab.is_none_or(|wanted| name.contains(wanted) || binary.name.contains(wanted)) {
                     if only_lab.is_none() && in_matrix_only(&name) {
                         tally.add(left_to_the_matrix(&name));
                     } else {
-                        tally.add(lab::run(binary, &name, &[])?);
+                        tally.add(lab::run(binary, &name, &next)?);
                     }
                 }
             }
@@ -65,9 +68,9 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
     Ok(report(&tally))
 }
 
-/// Labs that prove a row a second time, in the other form, or the lab's own parts. They take as long again as the
-/// rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 11] = [
+/// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
+/// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
+const IN_MATRIX_ONLY: [&str; 15] = [
     "child_stops",
     "unit_broken_config",
     "unit_three_crashes_do_not_leave_the_bot_deaf",
@@ -75,18 +78,27 @@ const IN_MATRIX_ONLY: [&str; 11] = [
     "unit_silences",
     "unit_own_restart_and_slow_boot",
     "unit_turn_in_flight",
+    "unit_hung_manager",
+    "system_unit_with_and_without_a_polkit_rule",
+    "system_unit_and_guards_of_others",
+    "child_upgrade_and_downgrade_under_load",
     "faults_of_one_life",
     "breaker_after_three_kills_and_a_turn_of_a_minute",
     "a_slow_boot_by_a_quota",
     "a_unit_of_a_real_user_manager",
 ];
 
+/// The lab that upgrades and downgrades.
+fn wants_next(name: &str) -> bool {
+    "child_upgrade_and_downgrade_under_load".contains(name) || "clawmend/lab_upgrade".contains(name)
+}
+
 fn in_matrix_only(name: &str) -> bool {
     IN_MATRIX_ONLY.contains(&name)
 }
 
 fn left_to_the_matrix(name: &str) -> Tally {
-    println!("skipped {name} (its row has a lab in the other form; `cargo xtask matrix` runs both)");
+    println!("skipped {name} (`cargo xtask matrix` runs it)");
     Tally { skipped: 1, skips: vec![format!("{name}: in the matrix only")], ..Tally::default() }
 }
 
@@ -97,12 +109,16 @@ fn left_to_the_matrix(name: &str) -> Tally {
 pub fn labs_repeated(repeat: u32, fault: Option<&str>) -> Result<bool> {
     let mut tally = Tally::default();
     let binaries = binaries::build()?;
+    let mut variables = vec![("CLAWMEND_LAB_MATRIX", "1".to_owned())];
+    if fault.is_none_or(wants_next) {
+        variables.extend(next::variables()?);
+    }
     for round in 1..=repeat {
         println!("round {round} of {repeat}");
         for binary in binaries.iter().filter(|binary| binary.is_lab()) {
             for name in lab::names(binary)? {
                 if fault.is_none_or(|wanted| name.contains(wanted)) {
-                    tally.add(lab::run(binary, &name, &[("CLAWMEND_LAB_MATRIX", "1")])?);
+                    tally.add(lab::run(binary, &name, &variables)?);
                 }
             }
         }

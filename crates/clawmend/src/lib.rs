@@ -11,3 +11,4 @@ pub mod probe;
 pub mod service;
 pub mod settings;
 pub mod store;
+pub mod version;

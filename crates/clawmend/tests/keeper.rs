@@ -230,6 +230,31 @@ async fn the_keeper_has_a_session_of_its_own_and_is_nobodys_child() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn what_a_starter_left_open_does_not_reach_the_gateway() {
+    let mut lab = Lab::new();
+    // A descriptor without close-on-exec, as a careless starter leaves it: the shell passes it on.
+    let mark = lab.dir.path().join("left-open");
+    let script = format!(
+        "exec 9>{}; exec {} keeper --dir {}",
+        mark.display(),
+        env!("CARGO_BIN_EXE_clawmend"),
+        lab.keeper_dir().display()
+    );
+    let mut starter = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    until("the keeper", || lab.keeper_dir().join("keeper.sock").exists()).await;
+    let mut keeper = lab.keeper().await;
+    let spawned = lab.spawn(&mut keeper, 1, "exec sleep 600").await;
+    let holds = |pid: u32| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|target| target == mark)
+    };
+    assert!(holds(starter.id()), "the keeper itself was given it");
+    assert!(!holds(spawned.incarnation.pid), "the gateway was given it, too");
+    starter.kill().unwrap();
+    starter.wait().unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn output_flows_for_megabytes_while_no_guard_is_connected() {
     let mut lab = Lab::new();
     let mut keeper = lab.keeper().await;

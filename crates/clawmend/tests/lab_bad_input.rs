@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clawmend_testkit::lab::{BOOT_BOUND, Form, Guard, HomeOptions, Inspector, Life, get_json, until, until_some};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt;
@@ -30,6 +30,7 @@ fn child_bad_input() -> Result<()> {
     garbage(&guard)?;
     calls_from_inside(&guard, life)?;
     unreadable_gateway_config(&guard, life)?;
+    folder_in_place_of_the_gateway_config(&guard, life)?;
     newer_database(&mut guard, life)?;
     guard.left_alone("after all bad input", life, Duration::from_secs(3))?;
     ensure!(guard.gateway()? == life);
@@ -146,6 +147,24 @@ fn unreadable_gateway_config(guard: &Guard, life: Life) -> Result<()> {
     guard.verdict("healthy", SOON).map(drop)
 }
 
+/// As root every file can be read, but not a folder in its place.
+fn folder_in_place_of_the_gateway_config(guard: &Guard, life: Life) -> Result<()> {
+    let (path, aside) = (guard.home.config_path(), guard.home.state_dir().join("openclaw.json.aside"));
+    std::fs::rename(&path, &aside)?;
+    std::fs::create_dir(&path)?;
+    until_some("the status to speak of the folder", SOON, || {
+        std::thread::sleep(Duration::from_millis(100));
+        let status = guard.status()?;
+        let said = status["reasons"].to_string().contains("a folder is in the place");
+        Ok(said.then_some(()).filter(|()| status["verdict"] == json!("degraded")))
+    })
+    .with_context(|| format!("{:?}", guard.status()))?;
+    guard.left_alone("a folder in the place of the config", life, Duration::from_secs(3))?;
+    std::fs::remove_dir(&path)?;
+    std::fs::rename(&aside, &path)?;
+    guard.verdict("healthy", SOON).map(drop)
+}
+
 /// Records of a newer version are left as they are; the guard works with fresh ones and says so.
 fn newer_database(guard: &mut Guard, life: Life) -> Result<()> {
     guard.terminate()?;
@@ -189,6 +208,37 @@ fn child_unknown_token() -> Result<()> {
     .with_context(|| format!("{:?}\n{}", guard.status(), guard.output_tail()))?;
     let life = guard.gateway()?;
     guard.left_alone("a gateway with an unknown token", life, Duration::from_secs(5))
+}
+
+/// The config names another token than the gateway runs with: HTTP goes on, and the status says what is missing.
+#[test]
+fn child_wrong_token() -> Result<()> {
+    let Some(mut guard) = Guard::prepared_in(Form::Child, "wrong token", CLAWMEND, HomeOptions::default())? else {
+        return Ok(());
+    };
+    // So that the gateway keeps the token that it started with (OpenClaw 2026.9.6).
+    guard.home.edit_config(|config| config["gateway"]["reload"] = json!({"mode": "off"}))?;
+    guard.start()?;
+    let life = guard.healthy()?;
+    let right = guard.home.read_config()?;
+    guard.home.edit_config(|config| config["gateway"]["auth"]["token"] = json!("another-token-of-the-lab"))?;
+    guard.kill()?;
+    guard.start()?;
+    let unauthorized = |status: &Value| status["reasons"].to_string().contains("rpc_unauthorized");
+    until_some("the status to say that the token is refused", SOON, || {
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(Some(guard.status()?).filter(|status| unauthorized(status) && status["verdict"] == json!("healthy")))
+    })
+    .with_context(|| format!("{:?}\n{}", guard.status(), guard.output_tail()))?;
+    guard.left_alone("a gateway with another token", life, Duration::from_secs(5))?;
+    guard.home.write_config(&right)?;
+    until_some("the token to be accepted again", Duration::from_secs(60), || {
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(Some(guard.status()?).filter(|status| !unauthorized(status)))
+    })
+    .with_context(|| format!("{:?}\n{}", guard.status(), guard.output_tail()))?;
+    ensure!(guard.gateway()? == life);
+    Ok(())
 }
 
 /// A stranger holds the port: named and not touched; when it goes, the gateway comes.

@@ -9,7 +9,7 @@ use clawmend_testkit::lab::{
 use serde_json::json;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
 const SOON: Duration = Duration::from_secs(30);
@@ -33,19 +33,6 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         Duration::from_millis(self.0 % u64::try_from(limit.as_millis()).unwrap_or(1).max(1))
-    }
-}
-
-/// Edits the config every two seconds until told to stop: a hot key that the gateway takes up and logs.
-fn chat(home: &clawmend_testkit::lab::Home, over: &AtomicBool, edits: &AtomicU32) {
-    while !over.load(Ordering::Relaxed) {
-        let number = edits.fetch_add(1, Ordering::Relaxed);
-        let level = if number.is_multiple_of(2) { "trace" } else { "debug" };
-        let _ = home.edit_config(|config| config["logging"] = json!({"level": level}));
-        let next = Instant::now() + Duration::from_secs(2);
-        while Instant::now() < next && !over.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 
@@ -90,7 +77,7 @@ fn twenty_deaths(guard: &mut Guard, dice: &mut Dice, life: Life) -> Result<()> {
     // The chat needs the home while the guard is killed and started: it works on a second view of the same folder.
     let home = guard.home.view();
     std::thread::scope(|scope| {
-        let chatting = scope.spawn(|| chat(&home, &over, &edits));
+        let chatting = scope.spawn(|| home.chat(&over, &edits));
         let mut deaths = || -> Result<()> {
             for death in 11..=30 {
                 guard.kill()?;

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{BOOT_BOUND, Form, Guard, HomeOptions, Life, MockModel, UNIT, get_json, until, until_some};
+use clawmend_testkit::lab::{
+    BOOT_BOUND, Form, Guard, HomeOptions, Life, MockModel, UNIT, Unavailable, get_json, skipped, until, until_some,
+};
 use rustix::process::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -225,13 +227,61 @@ fn unit_emergency_stop_over_a_reboot() -> Result<()> {
     Ok(())
 }
 
+/// `/tmp/openclaw-maintenance`, as the document has it. Gone when it is dropped; never another's.
+struct Flag {
+    path: std::path::PathBuf,
+    raised: std::cell::Cell<bool>,
+}
+
+impl Flag {
+    fn of_the_document() -> Result<Self, Unavailable> {
+        let path = std::path::PathBuf::from("/tmp/openclaw-maintenance");
+        if std::fs::symlink_metadata(&path).is_ok() {
+            return Err(Unavailable(format!("{} is there already, for somebody else", path.display())));
+        }
+        Ok(Self { path, raised: std::cell::Cell::new(false) })
+    }
+
+    fn raise(&self) -> Result<()> {
+        // Fails when somebody else was faster.
+        std::fs::File::create_new(&self.path).context("raising the flag")?;
+        self.raised.set(true);
+        Ok(())
+    }
+
+    fn lower(&self) -> Result<()> {
+        self.raised.set(false);
+        std::fs::remove_file(&self.path).context("lowering the flag")
+    }
+}
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        if self.raised.get() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// The three tests of the two-level document, in its own words and commands.
 #[test]
 fn unit_two_level_document() -> Result<()> {
-    let options = HomeOptions::default();
-    let Some((mut guard, life)) = Guard::healthy_in(Form::Unit, "two-level document", CLAWMEND, options)? else {
+    let name = "two-level document";
+    let Some(mut guard) = Guard::prepared_in(Form::Unit, name, CLAWMEND, HomeOptions::default())? else {
         return Ok(());
     };
+    // The document's own flag file belongs to the whole machine: another guard here would heed it, too.
+    let flag = match Flag::of_the_document() {
+        Ok(flag) => flag,
+        Err(reason) => {
+            skipped(name, &reason);
+            return Ok(());
+        }
+    };
+    // It is the default: nothing names it.
+    std::fs::write(guard.dirs.config(), "")?;
+    guard.start()?;
+    let life = guard.healthy()?;
     // 1. `kill -6`: it is back within seconds.
     life.signal(Signal::ABORT)?;
     guard.replacement(life, Duration::from_secs(5)).context("test 1: kill -6")?;
@@ -242,11 +292,11 @@ fn unit_two_level_document() -> Result<()> {
     guard.systemctl(&["start", UNIT])?;
     guard.healthy()?;
     // 3. The maintenance flag, then a stop, then the flag away, then a start.
-    std::fs::write(guard.dirs.flag_file(), "")?;
+    flag.raise()?;
     until("the pause to be seen", SOON, || guard.say(&["check"]).is_ok_and(|answer| answer.code == 4))?;
     guard.systemctl(&["stop", UNIT])?;
     guard.stays_ended("test 3: stopped under the maintenance flag", QUIET)?;
-    std::fs::remove_file(guard.dirs.flag_file())?;
+    flag.lower()?;
     guard.stays_ended("test 3: the flag is gone", QUIET)?;
     guard.systemctl(&["start", UNIT])?;
     guard.healthy()?;

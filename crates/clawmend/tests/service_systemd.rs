@@ -149,7 +149,7 @@ impl Bench {
     /// Kills the main process and waits until the guard sees the wait for the automatic restart.
     async fn kill_and_see_the_wait(&mut self) {
         self.person.forget();
-        assert_eq!(self.person.unit.kill_main(9).await, ActionResult::Done);
+        assert_eq!(self.person.unit.kill_main(self.main_pid(), 9).await, ActionResult::Done);
         self.guard.state(ActiveState::AutoRestart).await;
     }
 
@@ -277,15 +277,15 @@ async fn whoever_stops_around_a_crash_wins() {
         seed ^= seed << 17;
         let stop_first = seed.is_multiple_of(3);
         let gap = Duration::from_micros(seed / 8 % 25_000);
-        let person = bench.person.unit.clone();
+        let (person, main_pid) = (bench.person.unit.clone(), bench.main_pid());
         let race = tokio::spawn(async move {
             if stop_first {
                 let stop = person.stop().await;
                 tokio::time::sleep(gap / 10).await;
-                person.kill_main(9).await;
+                person.kill_main(main_pid, 9).await;
                 stop
             } else {
-                person.kill_main(9).await;
+                person.kill_main(main_pid, 9).await;
                 tokio::time::sleep(gap).await;
                 person.stop().await
             }
@@ -347,6 +347,22 @@ async fn systemds_own_restart_is_not_a_persons() {
     let (look, jobs) = bench.guard.settled(ActiveState::Active).await;
     assert_eq!(jobs, []);
     assert_eq!(look.restarts, 1);
+}
+
+#[tokio::test]
+async fn a_manager_that_hangs_is_told_and_a_kill_hits_only_whom_it_meant() {
+    let Some(mut bench) = Bench::start().await else { return };
+    let pid = bench.main_pid();
+    assert!(matches!(bench.person.unit.kill_main(pid + 1, 9).await, ActionResult::Moot { .. }));
+    assert_eq!(bench.main_pid(), pid);
+    let Some(manager) = bench.lab.manager() else {
+        return eprintln!("skipped: the user's own manager is not stopped");
+    };
+    manager.signal(rustix::process::Signal::STOP).unwrap();
+    bench.guard.until("the loss", |event| matches!(event, ServiceEvent::Lost { .. })).await;
+    manager.signal(rustix::process::Signal::CONT).unwrap();
+    let (look, jobs) = bench.guard.settled(ActiveState::Active).await;
+    assert_eq!((look.seen.main_pid, jobs), (Some(pid), Vec::new()));
 }
 
 #[tokio::test]

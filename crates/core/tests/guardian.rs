@@ -1081,3 +1081,59 @@ fn a_gateway_that_flaps_for_hours_does_not_fill_its_record() {
     let remarks = lines.iter().filter(|line| line.starts_with("saw: ") || line.starts_with("believed: ")).count();
     assert!((20..=40).contains(&remarks), "{remarks}");
 }
+
+#[test]
+fn nothing_rests_on_a_manager_that_does_not_answer() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::ServiceUnseen);
+    scene.run(30);
+    let report = scene.guardian.report();
+    assert_eq!((report.verdict, report.reasons), (Verdict::Healthy, vec!["service_unseen".to_owned()]));
+
+    scene.ways = Ways::stopped();
+    scene.run(120);
+    assert_eq!(scene.guardian.verdict(), Verdict::Down, "the gateway itself is looked at all the same");
+    assert!(scene.actions().is_empty(), "nothing is done that the manager may be about to do, too");
+
+    scene.unit(ActiveState::Active, None);
+    let (_, directive) = scene.until_asked(5);
+    assert_eq!(directive.action, Action::RestartUnit);
+}
+
+#[test]
+fn without_the_managers_word_nothing_is_on_its_way() {
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::Log(LogSign::RestartByExit));
+    scene.end(Exit::Unknown);
+    assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    scene.see(&Evidence::ServiceUnseen);
+    assert_eq!(scene.guardian.verdict(), Verdict::Unknown);
+    scene.idle(120);
+    assert!(scene.actions().is_empty());
+
+    let mut scene = Scene::healthy_unit();
+    scene.see(&Evidence::ServiceUnseen);
+    scene.end(Exit::Unknown);
+    scene.idle(60);
+    assert_eq!(scene.guardian.verdict(), Verdict::Down, "that it ended is the kernel's word");
+    assert!(scene.actions().is_empty());
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    assert_eq!(scene.actions(), [Action::Hasten]);
+}
+
+#[test]
+fn who_may_only_look_names_the_fault_and_calls_a_person() {
+    let mut scene = Scene::healthy_unit();
+    scene.guardian.set_control(Control::Observe);
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    scene.idle(10);
+    assert!(scene.actions().is_empty());
+    let report = scene.guardian.report();
+    assert_eq!(report.cause.map(|cause| cause.code()), Some("crashed"));
+    assert!(report.told.is_some_and(|told| told.contains("only look")));
+
+    scene.guardian.set_control(Control::Full);
+    scene.idle(2);
+    assert_eq!(scene.actions(), [Action::Hasten]);
+}

@@ -127,7 +127,14 @@ fn evidence(rng: &mut Rng, ids: &[DirectiveId]) -> Evidence {
         7 => Evidence::Listener(if rng.chance(500) { Listener::Absent } else { Listener::Own { port: 1, backlog: 9 } }),
         8..=10 => http(rng),
         11 => Evidence::Rpc(RpcSeen::Shutdown { reason: String::new(), restart_expected_ms: Some(rng.bits()) }),
-        12 | 13 => service(rng),
+        12 => service(rng),
+        13 => {
+            if rng.chance(200) {
+                Evidence::ServiceUnseen
+            } else {
+                service(rng)
+            }
+        }
         14 => Evidence::ForeignJob(if rng.chance(500) { JobKind::Stop } else { JobKind::Start }),
         15 => Evidence::Log(if rng.chance(500) {
             LogSign::Draining { timeout_ms: rng.bits() }

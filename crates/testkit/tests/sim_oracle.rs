@@ -53,6 +53,7 @@ impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
             | Evidence::Http(_)
             | Evidence::Rpc(_)
             | Evidence::Service(_)
+            | Evidence::ServiceUnseen
             | Evidence::ForeignJob(_)
             | Evidence::Log(_)
             | Evidence::Config(_)

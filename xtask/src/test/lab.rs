@@ -26,7 +26,7 @@ pub fn names(binary: &TestBinary) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, &str)]) -> Result<Tally> {
+pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, String)]) -> Result<Tally> {
     let begin = Instant::now();
     let folder = root().join("target/labs");
     std::fs::create_dir_all(&folder)?;
@@ -38,7 +38,7 @@ pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, &str)]) -> Resul
         .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env("CLAWMEND_LABS", "1")
         .env("CLAWMEND_LAB_RUN", &mark)
-        .envs(variables.iter().copied())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdout(file.try_clone()?)
         .stderr(file)
         .spawn()

@@ -96,6 +96,12 @@ pub struct GatewayStatus {
     pub desired: DesiredState,
     /// What the guard may do.
     pub control: Control,
+    /// Why it may only look, for people; null while it may act.
+    #[serde(default)]
+    pub control_reason: Option<String>,
+    /// The polkit rule that would let it act, where one would; for a file in `/etc/polkit-1/rules.d`.
+    #[serde(default)]
+    pub polkit_rule: Option<String>,
     /// The life of its process.
     pub incarnation: Option<IncarnationReport>,
     /// Where it listens.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(
     name = "clawmend",
-    version,
+    version = crate::version::VERSION,
     disable_help_subcommand = true,
     after_help = "Exit codes are explained by `clawmend help exit-codes`.",
     max_term_width = 100

@@ -41,6 +41,7 @@ use std::process::ExitCode;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::host::descriptors::keep_to_ourselves();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {

@@ -66,6 +66,8 @@ fn remembered(state: &Path, reader: Option<&Reader>, id: GatewayId, known: Optio
         reasons: Vec::new(),
         desired: desired(&standing),
         control: known.map_or(Control::Observe, |known| known.control),
+        control_reason: None,
+        polkit_rule: None,
         incarnation: None,
         url: known.and_then(|known| known.url.clone()),
         since: None,
@@ -146,8 +148,10 @@ impl Page<'_> {
         if !gateway.state_dir.is_empty() {
             self.row("home", &clean(&gateway.state_dir, 300));
         }
-        if gateway.control == Control::Observe && gateway.verdict != Verdict::Unknown {
-            self.row("control", "the guard may only look here, not act");
+        if gateway.control == Control::Observe
+            && (gateway.verdict != Verdict::Unknown || gateway.control_reason.is_some())
+        {
+            self.restriction(gateway);
         }
         if let Some(incident) = gateway.incident {
             self.row("incident", &format!("{} is open: clawmend incidents show {}", incident.0, incident.0));
@@ -159,6 +163,17 @@ impl Page<'_> {
             self.recovery(last);
         }
         self.text.push('\n');
+    }
+
+    fn restriction(&mut self, gateway: &GatewayStatus) {
+        let why = gateway.control_reason.as_deref().map(|why| format!(": {}", clean(why, 300))).unwrap_or_default();
+        self.row("control", &format!("the guard may only look here, not act{why}"));
+        if let Some(rule) = &gateway.polkit_rule {
+            self.row("", "to let it act, put this into /etc/polkit-1/rules.d/50-clawmend.rules:");
+            for line in rule.lines().take(20) {
+                let _ = writeln!(self.text, "    {}", clean(line, 400));
+            }
+        }
     }
 
     fn wish(&mut self, gateway: &GatewayStatus) {

@@ -22,11 +22,22 @@ const DISK_EVERY_MS: u64 = 30_000;
 const DISK_EVERY_DOWN_MS: u64 = 1_000;
 
 /// What tells that a file changed.
-type Stamp = Option<(SystemTime, u64)>;
+/// Who may read it counts as much as what is in it.
+type Stamp = Option<(SystemTime, u64, u32)>;
 
 fn stamp(path: &Path) -> Stamp {
     let seen = std::fs::metadata(path).ok()?;
-    Some((seen.modified().ok()?, seen.len()))
+    Some((seen.modified().ok()?, seen.len(), mode(&seen)))
+}
+
+#[cfg(unix)]
+fn mode(seen: &std::fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(seen)
+}
+
+#[cfg(not(unix))]
+fn mode(seen: &std::fs::Metadata) -> u32 {
+    u32::from(seen.permissions().readonly())
 }
 
 /// The surroundings of one gateway.

@@ -246,6 +246,7 @@ impl Body {
                 None => ActionResult::Moot { reason: "there was no life before".to_owned() },
             },
             (Action::Terminate { wake }, _) => terminate(directive.target.as_ref(), *wake),
+            (Action::Kill, Self::Service(unit)) => kill_in_unit(unit, directive.target.as_ref()).await,
             (Action::Kill, _) => send(directive.target.as_ref(), Signal::Kill),
             (Action::Hasten, Self::Service(unit)) => unit.try_restart().await,
             (Action::RestartUnit, Self::Service(unit)) => match &directive.target {
@@ -276,6 +277,15 @@ async fn start_unit(unit: &Unit, reset_limit: bool) -> ActionResult {
         return ActionResult::NeedsPerson { reason };
     }
     unit.start().await
+}
+
+/// A process of another user is its manager's to kill.
+async fn kill_in_unit(unit: &Unit, target: Option<&Incarnation>) -> ActionResult {
+    const SIGKILL: i32 = 9;
+    match (send(target, Signal::Kill), target) {
+        (ActionResult::NeedsPerson { .. }, Some(life)) => unit.kill_main(life.pid, SIGKILL).await,
+        (result, _) => result,
+    }
 }
 
 /// SIGTERM first, so that it is pending when the process wakes (as systemd does it).

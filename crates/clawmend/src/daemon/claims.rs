@@ -4,7 +4,7 @@
 
 use super::options::DaemonError;
 use super::setup::{self, Charge, Holding};
-use crate::host::process;
+use crate::host::{accounts, process};
 use crate::openclaw::lock;
 use crate::service::{self, Manager, ServiceEvent, UnitName};
 use clawmend_core::observation::ActiveState;
@@ -35,6 +35,40 @@ pub async fn refuse_if_owned(charge: &Charge) -> Result<(), DaemonError> {
         });
     }
     refuse_other_gateway(charge)
+}
+
+/// Refuses a home of another account that we could not see enough of: its files, or the manager of its unit. Half a
+/// view would give false alarms.
+///
+/// # Errors
+/// Names the account.
+pub fn refuse_if_out_of_sight(charge: &Charge) -> Result<(), DaemonError> {
+    let home = &charge.home.state_dir;
+    let closed = std::fs::read_dir(home).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    let owner = owner_of(home);
+    let us = super::ward::own_uid();
+    // A user's bus lets nobody in but its user, not even root (dbus-daemon 1.14).
+    let theirs = matches!(charge.holding, Holding::Unit(Manager::SystemdUser, _)) && owner.is_some_and(|uid| uid != us);
+    if !closed && !theirs {
+        return Ok(());
+    }
+    let name = owner.map_or_else(|| "another account".to_owned(), accounts::name_of);
+    let why = if closed { "its files may not be read from here" } else { "its systemd answers nobody else" };
+    let mut hints = vec!["run the guard as the account that the gateway runs as".to_owned()];
+    if let Some(uid) = owner.filter(|uid| *uid != us) {
+        hints.push(format!("`sudo -u {name} XDG_RUNTIME_DIR=/run/user/{uid} clawmend up`"));
+    }
+    Err(DaemonError::NeedsPerson { message: format!("{} belongs to {name}: {why}", home.display()), hints })
+}
+
+#[cfg(unix)]
+fn owner_of(path: &std::path::Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|seen| std::os::unix::fs::MetadataExt::uid(&seen))
+}
+
+#[cfg(not(unix))]
+fn owner_of(_path: &std::path::Path) -> Option<u32> {
+    None
 }
 
 fn refuse_other_gateway(charge: &Charge) -> Result<(), DaemonError> {

@@ -3,6 +3,7 @@
 //! Invariant: a request that changes anything is refused when it comes from the gateway's own process tree. A wish is
 //! answered when it is obeyed, not when it was heard.
 
+use super::body::Body;
 use super::news::News;
 use super::ward::Ward;
 use crate::api::request::{Answer, Question, Request};
@@ -14,6 +15,7 @@ use crate::probe::connect::Scheme;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::guardian::Report;
 use clawmend_core::health::Verdict;
+use clawmend_core::health::reasons::Reason;
 use clawmend_core::observation::Evidence;
 use clawmend_core::time::{Now, Wall};
 use clawmend_core::wish::{Desired, Wish};
@@ -84,7 +86,7 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
 fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
     let before = ward.guardian.report();
     let life = ward.senses.as_ref().map(|senses| senses.life().clone());
-    if let Some(why) = in_the_way(&wish, &before) {
+    if let Some(why) = beyond_us(ward, &wish).or_else(|| in_the_way(&wish, &before)) {
         let _ = reply.send(Answer::Failed { why }.into());
         return;
     }
@@ -101,6 +103,26 @@ fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
             let _ = reply.send(Answer::Done { message }.into());
         }
     }
+}
+
+/// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same
+/// while a manager hangs: it is carried out when the manager is back.
+fn beyond_us(ward: &Ward, wish: &Wish) -> Option<String> {
+    let acts = matches!(wish, Wish::Stop | Wish::EmergencyStop | Wish::Start | Wish::Restart);
+    let Body::Service(unit) = &*ward.body else { return None };
+    if acts && let Some(restriction) = unit.restriction() {
+        return Some(format!(
+            "the guard may only look here: {}; `clawmend status` says how to allow it",
+            restriction.reason
+        ));
+    }
+    let unseen = unseen(&ward.guardian.report());
+    (unseen && matches!(wish, Wish::Start | Wish::Restart))
+        .then(|| "the service manager does not answer; ask again when it does".to_owned())
+}
+
+fn unseen(report: &Report) -> bool {
+    report.reasons.iter().any(|reason| *reason == Reason::ServiceUnseen.name())
 }
 
 /// A wish that cannot be obeyed says what stands in its way, and how to lift that.
@@ -193,6 +215,10 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
     let target = ward.senses.as_ref().and_then(super::senses::Senses::target);
     let standing = &report.standing;
     let paused = standing.pause.is_some() || standing.flag_file;
+    let restriction = match &*ward.body {
+        Body::Service(unit) => unit.restriction(),
+        Body::Child(_) | Body::Foreign => None,
+    };
     GatewayStatus {
         id: report.id.clone(),
         state_dir: ward.home.state_dir.display().to_string(),
@@ -207,6 +233,8 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
             DesiredState::Running
         },
         control: report.control,
+        control_reason: restriction.as_ref().map(|restriction| restriction.reason.clone()),
+        polkit_rule: restriction.and_then(|restriction| restriction.rule),
         incarnation: report
             .incarnation
             .as_ref()
@@ -229,7 +257,7 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
         form: Some(report.form),
         emergency: standing.emergency,
         pause: pause_report(ward, &report),
-        next: report.told.clone().or_else(|| next_words(&report)),
+        next: next_words(&report),
     }
 }
 
@@ -252,6 +280,15 @@ fn pause_report(ward: &Ward, report: &Report) -> Option<PauseReport> {
 }
 
 fn next_words(report: &Report) -> Option<String> {
+    if unseen(report) {
+        return Some(
+            "looks at the gateway itself; the service manager does not answer, so nothing is done through it"
+                .to_owned(),
+        );
+    }
+    if report.told.is_some() {
+        return report.told.clone();
+    }
     let text = match report.verdict {
         Verdict::Stopped => "nothing, until a person starts it (`clawmend start`)",
         Verdict::Paused => "nothing, until the pause is over (`clawmend resume`)",

@@ -121,7 +121,7 @@ impl Context {
             guard: GuardStatus {
                 running: true,
                 pid: Some(std::process::id()),
-                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                version: Some(crate::version::VERSION.to_owned()),
                 uptime_ms: u64::try_from(self.began.elapsed().as_millis()).ok(),
                 notes,
             },

@@ -137,6 +137,7 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
     let mut wards = Wards::new();
     let mut locks = vec![lock];
     for charge in &charges {
+        claims::refuse_if_out_of_sight(charge)?;
         locks.push(hold(&home_lock(charge)?)?);
         if options.command.is_some() {
             claims::refuse_if_owned(charge).await?;
@@ -192,7 +193,7 @@ fn hold(path: &Path) -> Result<FileLock, DaemonError> {
         private_dir(folder)
             .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
     }
-    let note = format!("clawmend {}, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    let note = format!("clawmend {}, pid {}", crate::version::VERSION, std::process::id());
     FileLock::try_lock(path, &note).map_err(|error| match error {
         LockError::Busy { note, .. } => DaemonError::NeedsPerson {
             message: format!("another guard is already here: {note}"),

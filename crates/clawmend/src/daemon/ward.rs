@@ -26,7 +26,7 @@ use crate::host::process::Depth;
 use crate::keeper::protocol::Ended;
 use crate::openclaw::discovery::Home;
 use crate::probe::http::Limits;
-use crate::probe::rpc::Rpc;
+use crate::probe::rpc::{Credential, Rpc};
 use crate::store::Store;
 use clawmend_core::directive::{DirectiveId, Output};
 use clawmend_core::gateway::Incarnation;
@@ -61,6 +61,8 @@ pub struct Ward {
     pub(super) senses: Option<Senses>,
     pub(super) rpc: Rpc,
     pub(super) rpc_up: bool,
+    /// What the gateway was shown last. Each refusal counts as an attack there, so nothing is shown twice.
+    pub(super) shown: Option<Credential>,
     pub(super) store: Store,
     /// Ours alone in the runtime folder.
     pub(super) runtime: PathBuf,
@@ -178,6 +180,9 @@ impl Ward {
             self.around.look(now, down, &mut found);
             for evidence in &found {
                 self.observe(now, evidence);
+            }
+            if found.iter().any(|evidence| matches!(evidence, Evidence::Config(_))) {
+                self.offer_the_new_token();
             }
             if !matches!(*self.body, Body::Child(_)) && self.senses.is_none() {
                 self.look_for_life(now);

@@ -4,8 +4,10 @@
 //! in `linux/`, `macos/` or `windows/`. Invariant: nothing here makes a choice, and nothing acts on a bare pid;
 //! what a system cannot do is said with [`Unsupported`], never pretended. Start with [`process`].
 
+pub mod accounts;
 pub mod alarm;
 pub mod clock;
+pub mod descriptors;
 pub mod dirs;
 pub mod disk;
 pub mod files;

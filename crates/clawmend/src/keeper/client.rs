@@ -4,9 +4,10 @@
 //! `select!` does) loses nothing but its answer.
 
 use super::protocol::{
-    AdoptOrder, Answer, Asked, Ended, Event, LINE_MAX, Refusal, Request, SpawnOrder, Spawned, State, Tail, Told,
-    ToldEvent, VERSION,
+    AdoptOrder, Answer, Asked, Ended, Event, LINE_MAX, Refusal, RefusalCode, Request, SpawnOrder, Spawned, State, Tail,
+    Told, ToldEvent, VERSION,
 };
+use crate::version;
 use clawmend_core::gateway::Incarnation;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
@@ -156,6 +157,9 @@ impl Keeper {
     /// The keeper is lost.
     pub async fn events(&self) -> Result<(State, Events), KeeperError> {
         let mut second = Self::connect(&self.dir).await?;
+        if version::IS_NEXT {
+            second.ask_what_it_does_not_know().await?;
+        }
         let state = second.ask(Request::Subscribe).await?;
         Ok((state, Events { lines: second.lines }))
     }
@@ -166,7 +170,7 @@ impl Keeper {
         }
         let id = self.next_id;
         self.next_id += 1;
-        let mut line = serde_json::to_vec(&Asked { v: VERSION, id, request }).map_err(lost)?;
+        let mut line = serde_json::to_vec(&Asked { v: VERSION, id, request }).map(version::onto_wire).map_err(lost)?;
         line.push(b'\n');
         if line.len() > LINE_MAX {
             return Err(KeeperError::Lost(format!("a request of {} bytes is too long", line.len())));
@@ -178,6 +182,19 @@ impl Keeper {
         match serde_json::from_slice::<Told<T>>(&answer).map_err(lost)?.answer {
             Answer::Ok(value) => Ok(value),
             Answer::Error(refusal) => Err(KeeperError::Refused(refusal)),
+        }
+    }
+
+    /// As a later guard might: the keeper says that it does not know that, and stays with us.
+    async fn ask_what_it_does_not_know(&mut self) -> Result<(), KeeperError> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let line = format!("{{\"v\":{VERSION},\"id\":{id},\"do\":\"levitate\",\"height\":3}}\n");
+        let answer = self.exchange(line.as_bytes(), id).await?;
+        match serde_json::from_slice::<Told<serde::de::IgnoredAny>>(&answer).map_err(lost)?.answer {
+            Answer::Error(refusal) if refusal.code == RefusalCode::UnknownRequest => Ok(()),
+            Answer::Error(refusal) => Err(KeeperError::Refused(refusal)),
+            Answer::Ok(_) => Err(KeeperError::Lost("it claims to do what it cannot know".to_owned())),
         }
     }
 

@@ -350,7 +350,7 @@ struct Empty {}
 
 /// Our own types always encode; should one not, an empty line tells the guard that something is wrong.
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+    serde_json::to_vec(value).map(crate::version::onto_wire).unwrap_or_default()
 }
 
 /// The newest part of `bytes` whose escaped form fits into a line.

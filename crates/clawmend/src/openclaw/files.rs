@@ -44,6 +44,19 @@ pub(super) fn open_owned(path: &Path, owner: u32) -> io::Result<(File, Metadata)
     }
 }
 
+/// It belongs to the account that we run as, which is the gateway's.
+#[cfg(unix)]
+pub(super) fn is_our_own(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).is_ok_and(|seen| seen.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// It belongs to the account that we run as, which is the gateway's.
+#[cfg(not(unix))]
+pub(super) fn is_our_own(_path: &Path) -> bool {
+    false
+}
+
 fn read_all(file: &File, max: u64) -> io::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {

@@ -9,7 +9,7 @@ use super::session::{End, Session};
 use crate::openclaw::channels::Reader;
 use clawmend_core::directive::ActionResult;
 use clawmend_core::observation::RpcSeen;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -32,6 +32,18 @@ pub enum Credential {
     NotNeeded,
     /// There is one, but we do not have it.
     Unknown,
+}
+
+impl Credential {
+    /// It would be answered as the other one is.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one), Self::Token(other)) => one.expose_secret() == other.expose_secret(),
+            (Self::NotNeeded, Self::NotNeeded) | (Self::Unknown, Self::Unknown) => true,
+            (Self::Token(_) | Self::NotNeeded | Self::Unknown, _) => false,
+        }
+    }
 }
 
 /// Where and as whom to connect.

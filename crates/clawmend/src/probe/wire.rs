@@ -163,7 +163,7 @@ struct Auth<'a> {
 pub(super) fn connect_request(token: Option<&SecretString>) -> String {
     let client = Client {
         id: "gateway-client",
-        version: env!("CARGO_PKG_VERSION"),
+        version: crate::version::VERSION,
         platform: std::env::consts::OS,
         mode: "backend",
     };

@@ -54,6 +54,15 @@ impl UnitName {
     }
 }
 
+/// Why we may only look at a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// For people, in one line.
+    pub reason: String,
+    /// The polkit rule that would allow it, where one would.
+    pub rule: Option<String>,
+}
+
 /// Why a unit cannot be watched or a call cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -102,6 +111,8 @@ pub enum ServiceEvent {
     Seen(Box<Look>),
     /// A job for the unit that is neither ours nor the manager's own: a person or another program.
     ForeignJob(JobKind),
+    /// What we may do has changed: [`Unit::control`] tells.
+    Rights,
 }
 
 /// Handle of a watched unit. Calls are carried out one after another; each ends within [`Unit::CALL_LIMIT_MS`].
@@ -146,7 +157,11 @@ pub(crate) enum Call {
     Start,
     ResetFailed,
     Stop,
-    KillMain(i32),
+    /// Only while this is the unit's main process.
+    KillMain {
+        main_pid: u32,
+        signal: i32,
+    },
     SetEnabled(bool),
 }
 
@@ -182,9 +197,10 @@ impl Unit {
         self.call(Call::Stop).await
     }
 
-    /// Sends a signal to the unit's main process (`KillUnit`). Only with a proven incarnation; a pidfd is better.
-    pub async fn kill_main(&self, signal: i32) -> ActionResult {
-        self.call(Call::KillMain(signal)).await
+    /// Sends a signal to the unit's main process (`KillUnit`): where the process belongs to another user, and only its
+    /// manager may. `Moot`, and nothing is sent, when `main_pid` is not its main process any more.
+    pub async fn kill_main(&self, main_pid: u32, signal: i32) -> ActionResult {
+        self.call(Call::KillMain { main_pid, signal }).await
     }
 
     /// Puts the unit into the boot sequence or takes it out. Its file stays as it is.
@@ -202,7 +218,16 @@ impl Unit {
         match self.inner {}
     }
 
-    /// Whether we may act on the unit. A system unit is only observed until polkit says yes or a call went through.
+    /// Why we may only look at the unit, while that is so.
+    #[must_use]
+    pub fn restriction(&self) -> Option<Restriction> {
+        #[cfg(target_os = "linux")]
+        return self.inner.restriction();
+        #[cfg(not(target_os = "linux"))]
+        match self.inner {}
+    }
+
+    /// Whether we may act on the unit. A system unit is only observed until its manager says yes.
     #[must_use]
     pub fn control(&self) -> Control {
         #[cfg(target_os = "linux")]

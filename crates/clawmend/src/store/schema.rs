@@ -6,10 +6,13 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 /// The schema that this program reads and writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = if crate::version::IS_NEXT { RELEASED + 1 } else { RELEASED };
 
-/// Step `n` leads from schema `n` to `n + 1`.
-const STEPS: [&str; SCHEMA as usize] = ["
+const RELEASED: u32 = 1;
+
+/// Step `n` leads from schema `n` to `n + 1`. The last one is that of the build that stands for the next version.
+const STEPS: [&str; RELEASED as usize + 1] = [
+    "
     CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE gateways(
         id TEXT PRIMARY KEY, state_dir TEXT NOT NULL, url TEXT, control TEXT NOT NULL, seen_at INTEGER NOT NULL
@@ -33,7 +36,12 @@ const STEPS: [&str; SCHEMA as usize] = ["
         payload TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX intents_by_directive ON intents(gateway, directive);
-"];
+",
+    "
+    CREATE TABLE levitations(gateway TEXT PRIMARY KEY, height INTEGER NOT NULL) WITHOUT ROWID;
+    ALTER TABLE incidents ADD COLUMN height INTEGER;
+",
+];
 
 /// What a database turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

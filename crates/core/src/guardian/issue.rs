@@ -4,7 +4,7 @@
 
 use super::Guardian;
 use crate::budget::Pace;
-use crate::check::{ForeignStop, Life as Living, Origin, Phase, Situation, permit};
+use crate::check::{ForeignStop, Life as Living, Origin, Phase, Refusal, Situation, permit};
 use crate::diagnosis::Cause;
 use crate::directive::{Action, ActionResult, Directive, DirectiveId, Output};
 use crate::health::Verdict;
@@ -137,6 +137,9 @@ impl Guardian {
             if self.withheld != Some(refusal.code()) {
                 self.withheld = Some(refusal.code());
                 self.record(now, What::Withheld { action, reason: refusal.to_string() }, out);
+            }
+            if refusal == Refusal::ObserveOnly && self.memory.incident.is_some() {
+                self.tell(now, "the guard may only look here, and not act; a person must".to_owned(), out);
             }
             return self.wake_at(now.mono.plus(1_000));
         }

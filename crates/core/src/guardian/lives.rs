@@ -236,6 +236,7 @@ impl Guardian {
 
     pub(super) fn service_seen(&mut self, now: Now, seen: &ServiceSeen, out: &mut Vec<Output>) {
         self.service = Some(seen.clone());
+        self.around.service_unseen = false;
         self.quiet = false;
         if seen.main_pid.is_none() && seen.settled {
             self.not_there(now);
@@ -259,6 +260,13 @@ impl Guardian {
             self.refuse(now, reason, detail);
             self.invite_if_readable();
         }
+    }
+
+    /// Until the manager answers again nothing is done through it, and nothing rests on what it said before.
+    pub(super) fn service_unseen(&mut self) {
+        self.service = None;
+        self.around.service_unseen = true;
+        self.quiet = false;
     }
 
     pub(super) fn foreign_job(&mut self, now: Now, kind: JobKind, out: &mut Vec<Output>) {

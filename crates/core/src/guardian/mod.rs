@@ -25,7 +25,7 @@ use crate::gateway::{Control, Form, GatewayId, Incarnation};
 use crate::health::Verdict;
 use crate::health::judge::{Judgement, STOPPED_LOOKS, judge};
 use crate::health::life::Life;
-use crate::health::reasons::{Circumstances, Reason, reasons};
+use crate::health::reasons::{Circumstances, Reason, reasons, reasons_without_process};
 use crate::observation::{Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
 use crate::plan::ChannelTries;
 use crate::policy::Policy;
@@ -152,6 +152,7 @@ impl Guardian {
             Evidence::KillLeft(left) => self.kill_left(now, left, out),
             Evidence::NotThere => self.not_there(now),
             Evidence::Service(seen) => self.service_seen(now, seen, out),
+            Evidence::ServiceUnseen => self.service_unseen(),
             Evidence::ForeignJob(kind) => self.foreign_job(now, *kind, out),
             Evidence::Person(wish) => self.wish(now, wish, out),
             Evidence::FlagFile(there) => self.flag_file(*there, out),
@@ -326,7 +327,10 @@ impl Guardian {
 
     fn judge(&mut self, now: Now) {
         let belief = match &self.life {
-            Life::Unknown => Judgement { verdict: Verdict::Unknown, cause: None, again: None },
+            Life::Unknown => {
+                self.reasons = reasons_without_process(&self.around);
+                Judgement { verdict: Verdict::Unknown, cause: None, again: None }
+            }
             Life::Alive(life) => {
                 let mut belief = judge(life, &self.memory.boots, &self.policy, now.mono);
                 self.reasons = reasons(life, &self.around, &self.policy);
@@ -337,7 +341,7 @@ impl Guardian {
                 belief
             }
             Life::Absent(_) => {
-                self.reasons.clear();
+                self.reasons = reasons_without_process(&self.around);
                 self.judge_absent(now.mono)
             }
         };
@@ -368,6 +372,9 @@ impl Guardian {
         if let Some(until) = self.word_awaited(now) {
             return Judgement { verdict: Verdict::Suspect, cause: None, again: Some(until) };
         }
+        if self.around.service_unseen && self.waits_for_the_manager() {
+            return Judgement { verdict: Verdict::Unknown, cause: None, again: None };
+        }
         let called = self.called.map(|at| at.plus(Self::COMES_TO_LIGHT_MS)).filter(|until| now < *until);
         match &self.life {
             // What was asked for through the manager just now has not failed.
@@ -387,6 +394,16 @@ impl Guardian {
             }
             Life::Absent(absent) => down(lives::cause_of(absent.exit)),
             Life::Unknown | Life::Alive(_) => Judgement { verdict: Verdict::Unknown, cause: None, again: None },
+        }
+    }
+
+    /// It has no process that we know of, and whether one is on its way is for the manager to say.
+    fn waits_for_the_manager(&self) -> bool {
+        match &self.life {
+            Life::Absent(absent) => {
+                absent.planned || absent.incarnation.is_none() || self.called.is_some() || self.memory.start_wished
+            }
+            Life::Unknown | Life::Alive(_) => false,
         }
     }
 

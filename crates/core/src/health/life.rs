@@ -209,6 +209,7 @@ impl Alive {
             | Evidence::KillLeft(_)
             | Evidence::NotThere
             | Evidence::Service(_)
+            | Evidence::ServiceUnseen
             | Evidence::ForeignJob(_)
             | Evidence::Config(_)
             | Evidence::Disk(_)

@@ -30,6 +30,8 @@ pub enum Reason {
     RpcProtocol,
     /// Someone else listens on the port that the config names.
     PortStolen(String),
+    /// The service manager does not answer: the guard looks at the gateway itself, and does nothing through it.
+    ServiceUnseen,
 }
 
 impl Reason {
@@ -47,13 +49,14 @@ impl Reason {
             Self::RpcNoToken => "rpc_no_token".to_owned(),
             Self::RpcProtocol => "rpc_protocol_mismatch".to_owned(),
             Self::PortStolen(owner) => format!("port_stolen:{owner}"),
+            Self::ServiceUnseen => "service_unseen".to_owned(),
         }
     }
 
     /// It makes the gateway degraded; the others only limit what we see.
     #[must_use]
     pub const fn degrades(&self) -> bool {
-        !matches!(self, Self::RpcUnauthorized | Self::RpcNoToken | Self::RpcProtocol)
+        !matches!(self, Self::RpcUnauthorized | Self::RpcNoToken | Self::RpcProtocol | Self::ServiceUnseen)
     }
 
     /// The cause that an incident gets from it.
@@ -66,7 +69,11 @@ impl Reason {
             Self::ConfigInvalid(detail) => Some(Cause::ConfigInvalid { detail: detail.clone() }),
             Self::DiskNearlyFull => Some(Cause::DiskNearlyFull),
             Self::PortStolen(owner) => Some(Cause::PortStolen { owner: owner.clone() }),
-            Self::EventLoopSlow | Self::RpcUnauthorized | Self::RpcNoToken | Self::RpcProtocol => None,
+            Self::EventLoopSlow
+            | Self::RpcUnauthorized
+            | Self::RpcNoToken
+            | Self::RpcProtocol
+            | Self::ServiceUnseen => None,
         }
     }
 }
@@ -80,6 +87,8 @@ pub struct Circumstances {
     pub disk: Option<DiskSeen>,
     /// Why the RPC subscription is not there.
     pub rpc: Option<Reason>,
+    /// The service manager does not answer.
+    pub service_unseen: bool,
 }
 
 /// All reasons at present, most telling first.
@@ -116,5 +125,12 @@ pub fn reasons(life: &Alive, around: &Circumstances, policy: &Policy) -> Vec<Rea
         found.push(Reason::EventLoopSlow);
     }
     found.extend(around.rpc.clone());
+    found.extend(reasons_without_process(around));
     found
+}
+
+/// What can be said where there is no process to look at.
+#[must_use]
+pub fn reasons_without_process(around: &Circumstances) -> Vec<Reason> {
+    if around.service_unseen { vec![Reason::ServiceUnseen] } else { Vec::new() }
 }

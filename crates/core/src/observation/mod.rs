@@ -44,6 +44,8 @@ pub enum Evidence {
     Rpc(RpcSeen),
     /// The service manager's view of the unit.
     Service(ServiceSeen),
+    /// The service manager does not answer, or cannot be reached: what it told last is not to be relied on.
+    ServiceUnseen,
     /// The service manager took up a job for the unit that is not ours: a person or another program.
     ForeignJob(JobKind),
     /// A line of the gateway's own log that means something to us.

@@ -122,6 +122,18 @@ impl Guard {
         candidates.into_iter().filter(|life| life.parent().is_none_or(|parent| !pids.contains(&parent))).collect()
     }
 
+    /// The keeper of the default gateway: who holds its lock. Others begin and end beside it: whoever starts one, and
+    /// a second one that came too late.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn keeper(&self) -> Result<Life> {
+        let note = std::fs::read_to_string(self.dirs.runtime().join("default/keeper.lock"))?;
+        let pid: u32 = note.trim().rsplit(' ').next().unwrap_or_default().parse().context("the keeper's lock")?;
+        let ours = lives_with_nonce(self.nonce()).into_iter().find(|life| life.pid == pid);
+        ours.with_context(|| format!("the lock names {pid}, which is no keeper of this lab"))
+    }
+
     /// The unit's main process. An empty cgroup says that there is none, without the cost of asking the manager.
     fn main_process(&self) -> Result<Option<Life>> {
         if self.manager.as_ref().is_some_and(Manager::holds_nothing) {

@@ -5,6 +5,8 @@ use super::process::{Life, new_nonce};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What the config of a home has besides the minimum.
@@ -153,6 +155,19 @@ impl Home {
         let mut config = self.read_config()?;
         edit(&mut config);
         self.write_config(&config)
+    }
+
+    /// Edits the config every two seconds until told to stop: a hot key that the gateway takes up and logs. Counts.
+    pub fn chat(&self, over: &AtomicBool, edits: &AtomicU32) {
+        while !over.load(Ordering::Relaxed) {
+            let number = edits.fetch_add(1, Ordering::Relaxed);
+            let level = if number.is_multiple_of(2) { "trace" } else { "debug" };
+            let _ = self.edit_config(|config| config["logging"] = json!({"level": level}));
+            let next = Instant::now() + Duration::from_secs(2);
+            while Instant::now() < next && !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 
     /// The live gateway of this home: pid and start time by its lock file, checked against the kernel.

@@ -30,6 +30,7 @@ pub use http::{Reply, free_port, get, get_json, request};
 pub use inspector::Inspector;
 pub use model::MockModel;
 pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
+pub(crate) use process::lives_with;
 pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
 pub use telegram::{MockTelegram, Mode as TelegramMode};
 pub use tracer::Tracer;

@@ -44,6 +44,12 @@ impl Life {
         field(self.pid, 3)?.chars().next()
     }
 
+    /// Name of the program, as the kernel keeps it: 15 bytes.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        Some(std::fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?.trim_end().to_owned())
+    }
+
     /// Parent's pid.
     #[must_use]
     pub fn parent(&self) -> Option<u32> {
@@ -116,7 +122,7 @@ pub fn lives_with_nonce(nonce: &str) -> Vec<Life> {
 }
 
 /// All other processes that were started with this variable.
-fn lives_with(variable: &str, value: &str) -> Vec<Life> {
+pub(crate) fn lives_with(variable: &str, value: &str) -> Vec<Life> {
     let wanted = format!("{variable}={value}");
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries

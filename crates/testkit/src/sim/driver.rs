@@ -285,6 +285,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Http(_)
             | Evidence::Rpc(_)
             | Evidence::Service(_)
+            | Evidence::ServiceUnseen
             | Evidence::ForeignJob(JobKind::Start | JobKind::Restart)
             | Evidence::Log(_)
             | Evidence::Config(_)

@@ -8,9 +8,12 @@
 //! manager, if there is one, with unit names of the lab's own. Start with [`SystemdLab::start`].
 
 mod openclaw;
+mod system;
 
 pub use openclaw::{LAB_TOKEN, openclaw_path};
+pub use system::{Account, SystemLab};
 
+use crate::lab::{Life, lives_with};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixDatagram;
@@ -189,6 +192,16 @@ impl SystemdLab {
     #[must_use]
     pub const fn is_own(&self) -> bool {
         matches!(self.kind, Kind::Own(_))
+    }
+
+    /// The process of the lab's own user manager. `None` when it is borrowed: nobody stops that one.
+    #[must_use]
+    pub fn manager(&self) -> Option<Life> {
+        let Kind::Own(namespace) = &self.kind else { return None };
+        let holder = namespace.holder.id();
+        lives_with("XDG_RUNTIME_DIR", &self.runtime.display().to_string())
+            .into_iter()
+            .find(|life| life.parent() == Some(holder) && life.name().as_deref() == Some("systemd"))
     }
 
     /// Writes a unit file and loads it. `stem` becomes part of a name that no other unit has.

@@ -60,6 +60,7 @@ impl Ward {
             senses: None,
             rpc: parts.rpc,
             rpc_up: false,
+            shown: None,
             store: parts.store,
             runtime: parts.runtime,
             voice: parts.voice,

@@ -9,6 +9,7 @@ use crate::host::process;
 use crate::probe::rpc::Endpoint as RpcEndpoint;
 use crate::service::{Look, ServiceEvent};
 use clawmend_core::gateway::Incarnation;
+use clawmend_core::health::reasons::Reason;
 use clawmend_core::observation::{Appeared, Endpoint, Evidence, Exit, Gone, HttpOutcome, HttpSeen, RpcSeen};
 use clawmend_core::time::Now;
 use std::time::Duration;
@@ -42,9 +43,20 @@ impl Ward {
     fn subscribe(&mut self) {
         let Some(target) = self.senses.as_ref().and_then(Senses::target) else { return };
         self.rpc_up = true;
-        let endpoint = RpcEndpoint { target, credential: self.around.credential() };
+        let credential = self.around.credential();
+        self.shown = Some(credential.clone());
+        let endpoint = RpcEndpoint { target, credential };
         let rpc = self.rpc.clone();
         tokio::task::spawn_local(async move { rpc.up(endpoint).await });
+    }
+
+    /// The config has changed: a token that was refused, or was not there, may be right now.
+    pub(super) fn offer_the_new_token(&mut self) {
+        let lacking = [Reason::RpcUnauthorized.name(), Reason::RpcNoToken.name()];
+        let other = self.shown.as_ref().is_some_and(|shown| !shown.same(&self.around.credential()));
+        if self.rpc_up && other && self.guardian.report().reasons.iter().any(|reason| lacking.contains(reason)) {
+            self.subscribe();
+        }
     }
 
     fn unsubscribe(&mut self) {
@@ -126,7 +138,11 @@ impl Ward {
             ServiceEvent::Seen(look) => self.unit_seen(now, &look),
             ServiceEvent::ForeignJob(kind) => self.observe(now, &Evidence::ForeignJob(kind)),
             ServiceEvent::Connected { version } => tracing::debug!(version, "the service manager answers"),
-            ServiceEvent::Lost { reason, .. } => tracing::warn!(reason, "the service manager does not answer"),
+            ServiceEvent::Lost { reason, .. } => {
+                tracing::warn!(reason, "the service manager does not answer");
+                self.observe(now, &Evidence::ServiceUnseen);
+            }
+            ServiceEvent::Rights => self.rights_again(),
         }
     }
 
@@ -141,14 +157,20 @@ impl Ward {
         }
         self.left_its_unit(now, look);
         self.observe(now, &Evidence::Service(look.seen.clone()));
-        if let Body::Service(unit) = &*self.body {
-            let control = unit.control();
-            if control != self.guardian.profile().control {
-                self.guardian.set_control(control);
-            }
-        }
+        self.rights_again();
         if let Some(fragment) = &look.fragment {
             self.keep_copy_of_unit(fragment);
+        }
+    }
+
+    /// What we may do is what the manager says now.
+    fn rights_again(&mut self) {
+        let Body::Service(unit) = &*self.body else { return };
+        let control = unit.control();
+        if control != self.guardian.profile().control {
+            tracing::info!(?control, "what the guard may do through the service manager has changed");
+            self.guardian.set_control(control);
+            drop(self.store.introduce(self.introduction()));
         }
     }
 

@@ -43,7 +43,7 @@ pub fn read(home: &Home, env: impl Fn(&str) -> Option<String>) -> ConfigRead {
     let mut files = vec![home.config_path.clone()];
     let bytes = match files::read_bounded(&home.config_path, MAX_CONFIG_BYTES) {
         Ok(bytes) => bytes,
-        Err(error) => return ConfigRead { seen: unread(&error), view: None, files },
+        Err(error) => return ConfigRead { seen: unread(&home.config_path, &error), view: None, files },
     };
     let mut fingerprint = Fingerprint::new();
     fingerprint.add(&bytes);
@@ -92,11 +92,17 @@ fn roots(folder: &Path, home: &Home, env: &dyn Fn(&str) -> Option<String>) -> Ve
         .collect()
 }
 
-fn unread(error: &io::Error) -> ConfigSeen {
+/// What we cannot read tells nothing of what the gateway could, except where that is plain.
+fn unread(path: &Path, error: &io::Error) -> ConfigSeen {
     let kind = error.kind();
+    let useless = |message: &str| ConfigValidity::Invalid { line: 0, column: 0, message: message.to_owned() };
     // A folder's place may be taken by a file: then there is no config either.
     let validity = if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
         ConfigValidity::Missing
+    } else if path.is_dir() {
+        useless("a folder is in the place of the config")
+    } else if kind == io::ErrorKind::PermissionDenied && files::is_our_own(path) {
+        useless("the config may not be read by its own account")
     } else if kind == io::ErrorKind::FileTooLarge {
         ConfigValidity::Unreadable { message: format!("larger than {MAX_CONFIG_BYTES} bytes") }
     } else {

@@ -2,10 +2,11 @@
 //!
 //! Invariant: an answer is judged by the error's name, never by its text.
 
-use super::super::{Call, Manager};
+use super::super::Call;
 use super::Watch;
 use super::bus::{MANAGER, SYSTEMD, SYSTEMD_PATH, call};
 use super::properties::Properties;
+use super::rights;
 use clawmend_core::directive::ActionResult;
 use clawmend_core::observation::ActiveState;
 use zbus::Message;
@@ -36,7 +37,7 @@ pub fn misses(what: Call, unit: &Properties) -> Option<&'static str> {
         Call::TryRestart if unit.state() != ActiveState::AutoRestart => {
             Some("the unit does not wait for its automatic restart")
         }
-        Call::Restart(main_pid) if unit.main_pid() != Some(main_pid) => {
+        Call::Restart(main_pid) | Call::KillMain { main_pid, .. } if unit.main_pid() != Some(main_pid) => {
             Some("the process that was meant is not the unit's main process any more")
         }
         Call::TryRestart
@@ -44,7 +45,7 @@ pub fn misses(what: Call, unit: &Properties) -> Option<&'static str> {
         | Call::Start
         | Call::Stop
         | Call::ResetFailed
-        | Call::KillMain(_)
+        | Call::KillMain { .. }
         | Call::SetEnabled(_) => None,
     }
 }
@@ -57,7 +58,7 @@ pub fn message(what: Call, unit: &str) -> zbus::Result<Message> {
         Call::Start => to_manager("StartUnit", "fail"),
         Call::Stop => to_manager("StopUnit", "replace"),
         Call::ResetFailed => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "ResetFailedUnit", &(unit,)),
-        Call::KillMain(signal) => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &(unit, "main", signal)),
+        Call::KillMain { signal, .. } => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "KillUnit", &(unit, "main", signal)),
         // `runtime` is false: the link is to survive a reboot. `force` is false: no other link is replaced.
         Call::SetEnabled(true) => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "EnableUnitFiles", &(vec![unit], false, false)),
         Call::SetEnabled(false) => call(SYSTEMD, SYSTEMD_PATH, MANAGER, "DisableUnitFiles", &(vec![unit], false)),
@@ -76,8 +77,8 @@ pub fn refused(what: Call, error: &str, watch: &Watch) -> ActionResult {
         "NoSuchUnit" | "UnitMasked" | "LoadFailed" | "BadUnitSetting" if systemds_own => ActionResult::NeedsPerson {
             reason: format!("systemd cannot use {}: {name}; see `systemctl status`", watch.name.as_str()),
         },
-        "AccessDenied" | "InteractiveAuthorizationRequired" | "AuthFailed" => {
-            ActionResult::NeedsPerson { reason: permission_hint(watch) }
+        _ if rights::denies(error) => {
+            ActionResult::NeedsPerson { reason: rights::restriction(&watch.manager, &watch.name).reason }
         }
         _ => retry(format!("systemd answered {error}")),
     }
@@ -96,22 +97,10 @@ pub fn finished(what: Call, result: &str, new_life: bool) -> ActionResult {
     }
 }
 
-fn permission_hint(watch: &Watch) -> String {
-    let unit = watch.name.as_str();
-    if watch.manager == Manager::SystemdSystem {
-        format!(
-            "not allowed to manage {unit}: let polkit allow `org.freedesktop.systemd1.manage-units` with `unit` \
-             \"{unit}\" for this user (a rule in /etc/polkit-1/rules.d)"
-        )
-    } else {
-        format!("not allowed to manage {unit} in this user's systemd")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::super::UnitName;
+    use super::super::super::{Manager, UnitName};
     use super::*;
 
     #[test]

@@ -17,11 +17,6 @@ pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 pub const DBUS: &str = "org.freedesktop.DBus";
 pub const SYSTEMD_PATH: &str = "/org/freedesktop/systemd1";
 
-/// Whether calls need no permission of their own: one's own manager, or root.
-pub fn acts_without_asking(manager: &Manager) -> bool {
-    *manager != Manager::SystemdSystem || rustix::process::geteuid().is_root()
-}
-
 /// Addresses to try, in this order.
 fn candidates(manager: &Manager) -> Vec<String> {
     let socket = |path: PathBuf| format!("unix:path={}", path.display());

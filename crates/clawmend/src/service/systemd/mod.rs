@@ -25,9 +25,10 @@ mod actions;
 mod bus;
 mod jobs;
 mod properties;
+mod rights;
 mod session;
 
-use super::{Call, Manager, ServiceEvent, UnitName};
+use super::{Call, Manager, Restriction, ServiceEvent, UnitName};
 use clawmend_core::directive::ActionResult;
 use clawmend_core::gateway::Control;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub(crate) struct Order {
 pub struct Handle {
     orders: mpsc::Sender<Order>,
     may_act: Arc<AtomicBool>,
+    manager: Manager,
+    name: UnitName,
 }
 
 impl Handle {
@@ -73,16 +76,21 @@ impl Handle {
     pub(super) fn control(&self) -> Control {
         if self.may_act.load(Ordering::Relaxed) { Control::Full } else { Control::Observe }
     }
+
+    pub(super) fn restriction(&self) -> Option<Restriction> {
+        (self.control() == Control::Observe).then(|| rights::restriction(&self.manager, &self.name))
+    }
 }
 
 /// Watches `name` until the receiver or every handle is dropped.
 pub(super) fn watch(manager: Manager, name: UnitName) -> (Handle, mpsc::Receiver<ServiceEvent>) {
     let (orders, order_queue) = mpsc::channel(CALL_QUEUE);
     let (events, event_queue) = mpsc::channel(EVENT_QUEUE);
-    let may_act = Arc::new(AtomicBool::new(bus::acts_without_asking(&manager)));
-    let watch = Watch { manager, name, may_act: Arc::clone(&may_act) };
+    let may_act = Arc::new(AtomicBool::new(rights::acts_without_asking(&manager)));
+    let handle = Handle { orders, may_act: Arc::clone(&may_act), manager: manager.clone(), name: name.clone() };
+    let watch = Watch { manager, name, may_act };
     tokio::spawn(keep_connected(watch, order_queue, events));
-    (Handle { orders, may_act }, event_queue)
+    (handle, event_queue)
 }
 
 /// What does not change over reconnections.

@@ -1,9 +1,10 @@
 //! One connection to the bus, from the first message to the last.
 //!
 //! Invariant: everything comes in over one stream and is handled in its order; nothing is awaited except the next
-//! message, order or deadline, so a slow reader or an unanswered call never blocks the signals. At rest there is no
-//! timer. Start with [`run`]; messages are taken in [`incoming`](Session::incoming).
+//! message, order or deadline, so a slow reader or an unanswered call never blocks the signals. At rest there is one
+//! timer, for the question whether the manager still answers ([`asking`]). Start with [`run`]; messages are taken in [`incoming`](Session::incoming).
 
+mod asking;
 mod incoming;
 mod outbox;
 
@@ -13,6 +14,7 @@ use super::bus::{self, DBUS, MANAGER, PROPERTIES, SERVICE, SYSTEMD, SYSTEMD_PATH
 use super::jobs::{Jobs, Phase};
 use super::properties::{Properties, Settling, StartUp};
 use super::{Order, Watch};
+use asking::Question;
 use clawmend_core::directive::ActionResult;
 use futures_core::Stream as _;
 use outbox::Outbox;
@@ -57,6 +59,7 @@ enum Asked {
     Phase,
     Action { call: Call, answer: oneshot::Sender<ActionResult>, invocation: u64 },
     Permission,
+    Alive,
 }
 
 /// An accepted job of ours whose end is awaited.
@@ -95,6 +98,8 @@ struct Session<'watch> {
     told: Option<(Look, Option<String>)>,
     settling: Settling,
     settled_at: Option<Instant>,
+    /// `None` until the first look is there.
+    question: Option<Question>,
     lost: Option<String>,
 }
 
@@ -136,6 +141,7 @@ impl<'watch> Session<'watch> {
             told: None,
             settling: Settling::default(),
             settled_at: None,
+            question: None,
             lost: None,
         }
     }
@@ -157,10 +163,7 @@ impl<'watch> Session<'watch> {
         self.get("FinishTimestampMonotonic", Asked::Finished).await?;
         self.read_unit().await?;
         self.missing = 7;
-        if !self.watch.may_act.load(std::sync::atomic::Ordering::Relaxed) {
-            self.ask_permission().await?;
-        }
-        Ok(())
+        self.ask_permission().await
     }
 
     async fn send(&mut self, message: Message, asked: Asked) -> zbus::Result<()> {
@@ -188,19 +191,6 @@ impl<'watch> Session<'watch> {
         let name = self.watch.name.as_str();
         let message = bus::call(SYSTEMD, SYSTEMD_PATH, MANAGER, "GetUnitFileState", &(name,))?;
         self.send(message, Asked::FileState).await
-    }
-
-    /// Asks polkit about managing units in general; a rule for this unit only shows when a call goes through.
-    async fn ask_permission(&mut self) -> zbus::Result<()> {
-        use std::collections::HashMap;
-        const POLKIT: &str = "org.freedesktop.PolicyKit1";
-        let Some(name) = self.connection.unique_name().map(ToString::to_string) else { return Ok(()) };
-        let subject = ("system-bus-name", HashMap::from([("name", zbus::Variant::from(name))]));
-        let details = HashMap::<&str, &str>::new();
-        let body = (subject, "org.freedesktop.systemd1.manage-units", details, 0_u32, "");
-        let path = "/org/freedesktop/PolicyKit1/Authority";
-        let message = bus::call(POLKIT, path, "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization", &body)?;
-        self.send(message, Asked::Permission).await
     }
 
     async fn work(
@@ -231,7 +221,7 @@ impl<'watch> Session<'watch> {
                     Err(_) => return End::Unwatched,
                 },
                 () = events.closed() => return End::Unwatched,
-                () = until(deadline) => { self.overdue(); Ok(()) }
+                () = until(deadline) => self.overdue().await,
             };
             if let Err(error) = step {
                 self.lost = Some(format!("the connection to the bus failed: {error}"));
@@ -267,11 +257,12 @@ impl<'watch> Session<'watch> {
             .into_iter()
             .flatten()
             .chain(self.awaited.iter().map(|awaited| awaited.until))
+            .chain(self.question.map(Question::due))
             .min()
     }
 
     /// Does what is due by the clock.
-    fn overdue(&mut self) {
+    async fn overdue(&mut self) -> zbus::Result<()> {
         let now = Instant::now();
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(self.set_up_until) {
@@ -291,6 +282,7 @@ impl<'watch> Session<'watch> {
         while let Some(at) = self.awaited.iter().position(|awaited| awaited.until <= now) {
             let _ = self.awaited.swap_remove(at).answer.send(ActionResult::Done);
         }
+        self.ask_again(now).await
     }
 
     const fn phase(&self) -> Phase {

@@ -7,9 +7,10 @@ use super::super::actions;
 use super::super::bus::{self, JOB, MANAGER, PROPERTIES, SYSTEMD};
 use super::super::jobs::Before;
 use super::super::properties::Told;
+use super::super::rights;
+use super::asking::Question;
 use super::{Asked, Awaited, JOB_LIMIT, SETTLING, Session};
 use clawmend_core::directive::ActionResult;
-use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::{Message, OwnedObjectPath, OwnedVariant, Variant};
@@ -181,13 +182,11 @@ impl Session<'_> {
                 self.stopping = matches!(value.as_deref(), Ok(Variant::Str(state)) if state.as_str() == "stopping");
             }
             Asked::Permission => {
-                let told = body.deserialize::<((bool, bool, std::collections::HashMap<String, String>),)>();
-                if let Ok(((true, _, _),)) = told {
-                    self.watch.may_act.store(true, Ordering::Relaxed);
-                }
+                self.may_act(true);
             }
+            Asked::Alive => self.question = Some(Question::later()),
             Asked::Action { call, answer, invocation } => {
-                self.watch.may_act.store(true, Ordering::Relaxed);
+                self.may_act(true);
                 let job = actions::makes_job(call).then(|| body.deserialize::<OwnedObjectPath>().ok()).flatten();
                 if let Some(job) = &job {
                     self.jobs.is_ours(job.as_str());
@@ -220,12 +219,16 @@ impl Session<'_> {
             Asked::JobType(path) => {
                 self.jobs.untyped(&path, &self.properties, self.phase());
             }
-            Asked::Permission | Asked::Phase => {}
+            Asked::Phase => {}
+            Asked::Permission if rights::denies(error) => self.may_act(false),
+            // It could not be asked; it is again later.
+            Asked::Permission => {}
+            Asked::Alive => self.question = Some(Question::later()),
             Asked::Action { call, answer, .. } => {
                 self.own_call_ended(actions::makes_job(call));
                 let result = actions::refused(call, error, self.watch);
-                if matches!(result, ActionResult::NeedsPerson { .. }) && error.ends_with("AccessDenied") {
-                    self.watch.may_act.store(false, Ordering::Relaxed);
+                if rights::denies(error) {
+                    self.may_act(false);
                 }
                 drop(answer.send(result));
             }
@@ -253,6 +256,7 @@ impl Session<'_> {
         self.missing = self.missing.saturating_sub(1);
         if self.missing == 0 {
             self.set_up_until = None;
+            self.question = Some(Question::later());
             self.jobs.credit(self.properties.restarts);
             self.outbox.event(ServiceEvent::Connected { version: std::mem::take(&mut self.version) });
             self.look();
