@@ -4,14 +4,18 @@
 //! appears in a message. The answer is about the file on disk: a running gateway may still use an older one, also
 //! another port. Start at [`read`].
 
+pub mod check;
 mod fingerprint;
 mod include;
 mod parse;
+pub mod schema;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod view;
 
 pub use parse::Problem;
+pub use tree::{tree, value};
 pub use view::{ConfigView, NoToken, Token};
 
 use super::discovery::Home;
