@@ -7,7 +7,7 @@ pub mod channels;
 pub mod commands;
 pub mod config;
 pub mod discovery;
-mod files;
+pub(crate) mod files;
 pub mod install;
 pub mod lock;
 pub mod logs;

@@ -93,6 +93,7 @@ pub fn check(home: &Home, around: &Around<'_>) -> Checked {
         fingerprint: &mut fingerprint,
         files: Vec::new(),
         duplicates: &mut duplicates,
+        instead: None,
     };
     let resolved = includes.resolve(parsed.value, folder, 0);
     checked.files.append(&mut includes.files);
