@@ -17,9 +17,11 @@ mod options;
 mod pulse;
 mod sandbox;
 mod senses;
-mod setup;
+pub(crate) mod setup;
 mod voice;
 mod ward;
+
+pub(crate) use ward::own_uid;
 
 pub use options::{DaemonError, Options};
 

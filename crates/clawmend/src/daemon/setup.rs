@@ -83,6 +83,14 @@ fn no_home() -> DaemonError {
     }
 }
 
+/// The homes of this user, for commands that look at files only.
+///
+/// # Errors
+/// There is no home folder, or no gateway of that name.
+pub fn homes_here(gateway: Option<&GatewayId>, settings: &Settings) -> Result<Vec<Home>, DaemonError> {
+    homes(&Options { gateway: gateway.cloned(), ..Options::default() }, settings)
+}
+
 fn homes(options: &Options, settings: &Settings) -> Result<Vec<Home>, DaemonError> {
     let profile = options.command.as_deref().and_then(profile_of);
     let account = std::env::home_dir().filter(|home| home.is_absolute()).ok_or_else(no_home)?;

@@ -12,15 +12,17 @@ mod keep;
 mod object;
 mod pending;
 mod record;
+mod restore;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use apply::{Applied, ApplyError, apply};
-pub use compose::{ComposeError, Composed, How, Subject, compose};
+pub use compose::{ComposeError, Composed, How, Subject, compose, value_of};
 pub use keep::{Generation, Kept, Room, RoomError};
-pub use object::{Loaded, LoadedFile, Snapshot};
+pub use object::{Loaded, LoadedFile, Snapshot, short};
 pub use pending::{Pending, pending_path};
 pub use record::{Proof, Record};
+pub use restore::{Bench, Plan, RestoreError, Who};
 pub use write::{Target, WriteError, replace};

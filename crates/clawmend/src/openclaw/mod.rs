@@ -7,6 +7,7 @@ pub mod channels;
 pub mod commands;
 pub mod config;
 pub mod discovery;
+pub mod environ;
 pub(crate) mod files;
 pub mod install;
 pub mod lock;

@@ -73,6 +73,12 @@ impl Finding {
         }
     }
 
+    /// About something outside of the file.
+    #[must_use]
+    pub fn outside(severity: Severity, code: &'static str, message: String) -> Self {
+        Self::new(severity, code, message)
+    }
+
     pub(super) fn at(mut self, path: KeyPath) -> Self {
         self.path = Some(path);
         self
