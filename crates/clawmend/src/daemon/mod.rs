@@ -8,6 +8,7 @@ mod body;
 mod claims;
 mod desk;
 mod front;
+mod keepsake;
 mod kept;
 mod left;
 mod log;

@@ -16,21 +16,13 @@ pub struct Keeping {
     pub unproven_age_ms: i64,
     /// Proven ones that were not seen for this long are dropped, in milliseconds.
     pub proven_age_ms: i64,
-    /// A gateway that was well on a generation for this long proves it, in milliseconds.
-    pub proven_after_ms: u64,
 }
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl Default for Keeping {
     fn default() -> Self {
-        Self {
-            unproven: 40,
-            proven: 40,
-            unproven_age_ms: 30 * DAY_MS,
-            proven_age_ms: 365 * DAY_MS,
-            proven_after_ms: 60_000,
-        }
+        Self { unproven: 40, proven: 40, unproven_age_ms: 30 * DAY_MS, proven_age_ms: 365 * DAY_MS }
     }
 }
 

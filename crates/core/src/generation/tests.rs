@@ -237,7 +237,7 @@ proptest! {
         let all: Vec<Kept> = all.into_iter().enumerate().map(|(id, (seen, proven, needed))| Kept {
             id: id.to_string(), last_seen: Wall(seen), proven: proven.map(Wall), needed,
         }).collect();
-        let keeping = Keeping { unproven, proven, unproven_age_ms: 500, proven_age_ms: 800, proven_after_ms: 1 };
+        let keeping = Keeping { unproven, proven, unproven_age_ms: 500, proven_age_ms: 800 };
         let doomed = drop_list(&all, Wall(1_000), &keeping);
         let newest = all.iter().filter(|one| one.proven.is_some()).map(|one| one.proven.unwrap()).max();
         let left: Vec<&Kept> = all.iter().filter(|one| !doomed.contains(&one.id)).collect();
