@@ -588,6 +588,29 @@ fn a_refused_config_is_restored_and_the_start_is_verified() {
 }
 
 #[test]
+fn a_config_that_broke_right_before_the_refusal_is_restored_too() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 1, validity: ConfigValidity::Valid }));
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    let text = "missing gateway.mode".to_owned();
+    scene.see(&Evidence::Log(LogSign::Refused { text, reason: RefusalReason::Config }));
+    scene.end(Exit::Code { code: 78 });
+    let early = scene.one();
+    assert_eq!(early.action, Action::RestoreConfig { rejected: 1 });
+    let reason = "the config has been changed meanwhile".to_owned();
+    scene.see(&Evidence::Result { directive: early.id, result: ActionResult::Retry { reason } });
+    let broken = ConfigValidity::Invalid { line: 3, column: 1, message: "unexpected end".into() };
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 2, validity: broken }));
+    scene.idle(2);
+    assert_eq!(scene.actions(), [Action::RestoreConfig { rejected: 2 }]);
+    let report = scene.guardian.report();
+    assert!(report.cause.is_some_and(|cause| cause.detail().contains("line 3")));
+}
+
+#[test]
 fn a_restored_config_that_is_refused_as_well_is_not_fought_over() {
     let mut scene = refused_over_its_config();
     let restore = scene.one();

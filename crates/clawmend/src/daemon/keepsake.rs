@@ -239,7 +239,7 @@ impl Bookkeeper {
         let environ = Environ::of(&self.home, self.uid);
         let env = |name: &str| environ.get(name);
         if config::read(&self.home, env).seen.fingerprint != rejected {
-            return ActionResult::Moot { reason: "the config has been changed meanwhile".to_owned() };
+            return ActionResult::Retry { reason: "the config has been changed meanwhile".to_owned() };
         }
         let version = self.version().map(|(_, version)| version);
         let schema = version.as_deref().and_then(|version| schema::cached(&self.state, version));

@@ -103,7 +103,24 @@ impl Guardian {
             refusal.invited = true;
         }
         self.around.config = Some(seen.clone());
+        self.look_again_at_refusal(seen);
         self.quiet = false;
+    }
+
+    /// It was broken right before the refusal, and is seen only now; or it is broken in another way: either way this is
+    /// the config that would be refused.
+    fn look_again_at_refusal(&mut self, seen: &ConfigSeen) {
+        let over_it =
+            |refusal: &&Refusal| refusal.reason == RefusalReason::Config && refusal.config != seen.fingerprint;
+        let Some(refusal) = self.memory.refusal.as_ref().filter(over_it) else { return };
+        if matches!(seen.validity, ConfigValidity::Invalid { .. } | ConfigValidity::Missing) {
+            let (_, detail) = self.own_look(refusal.reason, refusal.detail.clone());
+            if let Some(refusal) = &mut self.memory.refusal {
+                refusal.config = seen.fingerprint;
+                refusal.detail = detail;
+                refusal.invited = false;
+            }
+        }
     }
 
     pub(super) fn disk_seen(&mut self, seen: DiskSeen) {

@@ -149,7 +149,8 @@ fn small_schema() -> Schema {
             }},
             "agents": {"type": "object", "additionalProperties": {"$ref": "#/$defs/agent"}},
         },
-        "$defs": {"agent": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"},
+        "$defs": {"agent": {"type": "object", "required": ["name", "kind"], "properties": {"name": {"type": "string"},
+            "kind": {"type": "string", "default": "plain"},
             "tags": {"type": "array", "items": {"type": "string"}}}, "additionalProperties": false}},
     });
     Schema::parse("2026.9.6", schema.to_string().as_bytes()).unwrap()

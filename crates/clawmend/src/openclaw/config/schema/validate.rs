@@ -151,7 +151,9 @@ impl<'a> Validator<'a> {
             }
         }
         for key in rules.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-            if !object.contains_key(key) {
+            // OpenClaw's schema tells what comes out of its parser: a key with a default need not be there.
+            let filled = known.and_then(|known| known.get(key)).is_some_and(|schema| schema.get("default").is_some());
+            if !object.contains_key(key) && !filled {
                 out.push(Violation { path: path.child(key), kind: Kind::MissingKey });
             }
         }
