@@ -72,7 +72,7 @@ fn one(guard: &mut Guard, life: Life, name: &str, breaking: Breaking, keys: bool
     let (incident, _) = until_some("the recovery", Duration::from_secs(240), || {
         std::thread::sleep(Duration::from_millis(200));
         let last = guard.last_incident().unwrap_or_default();
-        let ours = last["actions"].as_array().is_some_and(|all| all.iter().any(|one| is_restore(one)));
+        let ours = last["actions"].as_array().is_some_and(|all| all.iter().any(is_restore));
         Ok(Some(last).filter(|last| ours && last["state"] == json!("closed")))
     })?;
     let new = guard.healthy()?;

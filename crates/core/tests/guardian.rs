@@ -611,6 +611,19 @@ fn a_config_that_broke_right_before_the_refusal_is_restored_too() {
 }
 
 #[test]
+fn a_config_that_was_seen_to_be_gone_during_the_start_is_restored() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 1, validity: ConfigValidity::Valid }));
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 0, validity: ConfigValidity::Missing }));
+    scene.end(Exit::Code { code: 78 });
+    assert_eq!(scene.one().action, Action::RestoreConfig { rejected: 0 });
+}
+
+#[test]
 fn a_restored_config_that_is_refused_as_well_is_not_fought_over() {
     let mut scene = refused_over_its_config();
     let restore = scene.one();

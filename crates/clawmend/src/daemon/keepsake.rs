@@ -80,11 +80,12 @@ impl Keepsake {
 
     /// Evidence that concerns a config.
     pub fn seen(&mut self, now: Now, evidence: &Evidence) {
-        match evidence {
-            Evidence::Config(seen) => self.config(now, seen),
-            Evidence::Appeared(appeared) => self.appeared(now, appeared),
-            Evidence::Gone(_) => self.life = None,
-            _ => {}
+        if let Evidence::Config(seen) = evidence {
+            self.config(now, seen);
+        } else if let Evidence::Appeared(appeared) = evidence {
+            self.appeared(now, appeared);
+        } else if let Evidence::Gone(_) = evidence {
+            self.life = None;
         }
     }
 

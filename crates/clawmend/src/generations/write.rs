@@ -55,11 +55,10 @@ pub enum WriteError {
 
 fn failed(path: &Path, source: io::Error) -> WriteError {
     let path = path.to_owned();
-    match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            WriteError::NotPermitted { path, source }
-        }
-        _ => WriteError::Io { path, source },
+    if matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
+        WriteError::NotPermitted { path, source }
+    } else {
+        WriteError::Io { path, source }
     }
 }
 

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 use super::*;
 use crate::time::Wall;
 use proptest::prelude::*;
@@ -239,7 +239,7 @@ proptest! {
         }).collect();
         let keeping = Keeping { unproven, proven, unproven_age_ms: 500, proven_age_ms: 800 };
         let doomed = drop_list(&all, Wall(1_000), &keeping);
-        let newest = all.iter().filter(|one| one.proven.is_some()).map(|one| one.proven.unwrap()).max();
+        let newest = all.iter().filter_map(|one| one.proven).max();
         let left: Vec<&Kept> = all.iter().filter(|one| !doomed.contains(&one.id)).collect();
         prop_assert!(newest.is_none_or(|at| left.iter().any(|one| one.proven == Some(at))));
         prop_assert!(all.iter().filter(|one| one.needed).all(|one| !doomed.contains(&one.id)));

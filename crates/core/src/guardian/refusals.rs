@@ -25,7 +25,11 @@ impl Guardian {
         let fingerprint = present.map_or(0, |config| config.fingerprint);
         let changed = self.config_at_start != 0 && self.config_at_start != fingerprint;
         let readable = present.is_some_and(|config| config.validity == ConfigValidity::Valid);
-        let config = if changed { self.config_at_start } else { fingerprint };
+        // A broken config that is there now may have come before the start and been seen after it; it would be refused
+        // in any case.
+        let broken =
+            |seen: &ConfigSeen| matches!(seen.validity, ConfigValidity::Invalid { .. } | ConfigValidity::Missing);
+        let config = if changed && !present.is_some_and(broken) { self.config_at_start } else { fingerprint };
         // What it refused over may have changed while it was still refusing.
         let invited = (changed && readable) || std::mem::take(&mut self.changed_since_start);
         self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });

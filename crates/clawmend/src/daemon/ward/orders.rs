@@ -114,9 +114,10 @@ impl Ward {
             self.kills.push((directive.id, life.clone()));
         }
         let (body, news, rpc) = (Rc::clone(&self.body), self.news.clone(), self.rpc.clone());
-        let restore = match directive.action {
-            Action::RestoreConfig { rejected } => Some(self.keepsake.restore(rejected)),
-            _ => None,
+        let restore = if let Action::RestoreConfig { rejected } = directive.action {
+            Some(self.keepsake.restore(rejected))
+        } else {
+            None
         };
         let (store, runtime, gateway) = (self.store.clone(), self.runtime.clone(), self.home.id.clone());
         tokio::task::spawn_local(async move {

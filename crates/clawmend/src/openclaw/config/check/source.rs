@@ -27,7 +27,7 @@ pub struct Source {
 /// The finding that says why there is no text.
 pub fn read(path: &Path) -> Result<Source, Box<Finding>> {
     let mut findings = Vec::new();
-    let bytes = steady(path).map_err(Box::new)?;
+    let bytes = steady(path)?;
     look_at(path, &mut findings);
     let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
         Some(rest) => {
@@ -52,15 +52,16 @@ pub fn read(path: &Path) -> Result<Source, Box<Finding>> {
 }
 
 /// The same length, time and identity before and after the read.
-fn steady(path: &Path) -> Result<Vec<u8>, Finding> {
+fn steady(path: &Path) -> Result<Vec<u8>, Box<Finding>> {
     for _ in 0..TRIES {
         let before = stamp(path);
-        let bytes = files::read_bounded(path, MAX_CONFIG_BYTES).map_err(|error| unreadable(path, &error))?;
+        let bytes = files::read_bounded(path, MAX_CONFIG_BYTES).map_err(|error| Box::new(unreadable(path, &error)))?;
         if before.is_some() && before == stamp(path) && before.is_some_and(|(len, ..)| len == bytes.len() as u64) {
             return Ok(bytes);
         }
     }
-    Err(error("changing", "the file changed each time it was read").hint("check again when whoever writes it is done"))
+    let finding = error("changing", "the file changed each time it was read");
+    Err(Box::new(finding.hint("check again when whoever writes it is done")))
 }
 
 fn stamp(path: &Path) -> Option<(u64, Option<std::time::SystemTime>, (u64, u64))> {
@@ -70,20 +71,25 @@ fn stamp(path: &Path) -> Option<(u64, Option<std::time::SystemTime>, (u64, u64))
 
 fn unreadable(path: &Path, failed: &io::Error) -> Finding {
     let link = std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink());
-    match failed.kind() {
-        io::ErrorKind::NotFound if link => error("missing", "the file is a link to something that is not there"),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => error("missing", "there is no config file")
-            .hint("`clawmend config restore` brings back the last proven one"),
-        io::ErrorKind::PermissionDenied => error("unreadable", "the file cannot be read: permission denied")
-            .hint("it must belong to the gateway's user"),
-        io::ErrorKind::FileTooLarge => {
-            error("too_large", format!("the file is larger than {} MiB", MAX_CONFIG_BYTES / (1024 * 1024)))
-        }
-        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
-            error("not_a_file", "it is a folder or a device, not a file")
-        }
-        kind => error("unreadable", format!("the file cannot be read: {kind}")),
+    let kind = failed.kind();
+    if link && kind == io::ErrorKind::NotFound {
+        return error("missing", "the file is a link to something that is not there");
     }
+    if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+        return error("missing", "there is no config file")
+            .hint("`clawmend config restore` brings back the last proven one");
+    }
+    if kind == io::ErrorKind::PermissionDenied {
+        return error("unreadable", "the file cannot be read: permission denied")
+            .hint("it must belong to the gateway's user");
+    }
+    if kind == io::ErrorKind::FileTooLarge {
+        return error("too_large", format!("the file is larger than {} MiB", MAX_CONFIG_BYTES / (1024 * 1024)));
+    }
+    if matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory) {
+        return error("not_a_file", "it is a folder or a device, not a file");
+    }
+    error("unreadable", format!("the file cannot be read: {kind}"))
 }
 
 /// Owner and rights.

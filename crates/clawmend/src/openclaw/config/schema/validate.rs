@@ -188,7 +188,7 @@ fn fits_type(expected: &Value, value: &Value) -> bool {
     match expected {
         Value::String(name) => is_type(name, value),
         Value::Array(names) => names.iter().filter_map(Value::as_str).any(|name| is_type(name, value)),
-        _ => true,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
     }
 }
 
@@ -221,7 +221,7 @@ fn words(expected: &Value) -> String {
     match expected {
         Value::String(name) => plain(name),
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join(" or "),
-        _ => String::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
     }
 }
 
