@@ -30,10 +30,10 @@ type Breaking = fn(&str) -> Option<String>;
 
 /// Ways to break a config, as OpenClaw refuses them; `None`: the file is deleted. `true`: all other keys stay as they are.
 const BREAKINGS: [(&str, Breaking, bool); 5] = [
+    ("deleted", |_| None, false),
     ("truncated", |text| Some(text[..text.len() / 2].to_owned()), false),
     ("unknown key", |text| Some(text.replacen("\"port\"", "\"prot\": 1, \"port\"", 1)), true),
     ("wrong type", |text| Some(text.replacen("\"port\":", "\"port\": \"abc\", \"reload\":", 1)), true),
-    ("deleted", |_| None, false),
     ("no mode", |text| Some(text.replacen("\"mode\": \"local\",", "", 1).replacen("\"mode\":\"local\",", "", 1)), true),
 ];
 

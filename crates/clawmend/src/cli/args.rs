@@ -1,7 +1,6 @@
 //! The command line.
 
-use super::{cases, check, completions, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up};
-use super::{check, completions, config, duration, help, incidents, keeper, logs, pause, run, stop, up};
+use super::{cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up};
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
 use std::path::PathBuf;
