@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod doctor;
+pub mod generations;
 pub mod host;
 pub mod keeper;
 pub mod openclaw;

@@ -66,6 +66,12 @@ pub enum Action {
     Kill,
     /// End what the dead life left behind: processes of its own group or cgroup that carry its nonce. Durable before.
     Sweep,
+    /// Bring back the newest proven config in place of the one that the gateway refused to start with. The old
+    /// content is durable before; roles, security and changed credentials stay as they are.
+    RestoreConfig {
+        /// Fingerprint of the config that was refused; another one on disk by then is left alone.
+        rejected: u64,
+    },
     /// Start a channel account over RPC.
     StartChannel {
         /// Such as `telegram`.
@@ -102,6 +108,7 @@ impl Action {
             Self::Terminate { .. } => "terminate",
             Self::Kill => "kill",
             Self::Sweep => "sweep",
+            Self::RestoreConfig { .. } => "restore_config",
             Self::StartChannel { .. } => "start_channel",
         }
     }

@@ -9,6 +9,7 @@ pub mod check;
 pub mod diagnosis;
 pub mod directive;
 pub mod gateway;
+pub mod generation;
 pub mod guardian;
 pub mod health;
 pub mod incident;

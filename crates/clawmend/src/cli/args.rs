@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{cases, check, completions, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up};
+use super::{cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up};
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
 use std::path::PathBuf;
@@ -69,6 +69,8 @@ pub enum Command {
     Cases(cases::Args),
     /// Show the gateway's log
     Logs(logs::Args),
+    /// Check, keep, compare and bring back the gateway's config
+    Config(config::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),
     /// Explain a command, or the exit codes

@@ -38,4 +38,8 @@ Exit codes:
 With --live only `down` fails, with 2; everything else is 0.
 
 `clawmend cases test` exits with 1 when a case does not find its own lines.
+`clawmend config check` exits with what it found:
+  0   the config is good
+  1   the gateway starts with it, but something will not work as meant
+  2   the gateway would not start with it
 ";

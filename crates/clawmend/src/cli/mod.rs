@@ -8,6 +8,7 @@ mod args;
 mod cases;
 mod check;
 mod completions;
+mod config;
 mod context;
 mod doctor;
 mod duration;
@@ -76,6 +77,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Doctor(args) => doctor::doctor(&context, &args),
         Command::Cases(args) => cases::cases(&context, &args),
         Command::Logs(args) => logs::logs(&context, &args),
+        Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),
         Command::Keeper(args) => Ok(keeper::keeper(args)),

@@ -51,6 +51,7 @@ pub fn action(action: &Action) -> String {
         Action::Terminate { .. } => "ask the process to end".to_owned(),
         Action::Kill => "end the process by force".to_owned(),
         Action::Sweep => "end what the dead process left behind".to_owned(),
+        Action::RestoreConfig { .. } => "bring back the newest proven config".to_owned(),
         Action::StartChannel { channel, account } => {
             format!("start channel {}/{}", clean(channel, 64), clean(account, 64))
         }

@@ -264,6 +264,7 @@ impl Body {
                 | Action::StartUnit { .. }
                 | Action::StopUnit
                 | Action::EnableUnit { .. }
+                | Action::RestoreConfig { .. }
                 | Action::StartChannel { .. },
                 _,
             ) => ActionResult::Moot { reason: "not for a gateway that is run like this".to_owned() },

@@ -8,6 +8,7 @@ mod body;
 mod claims;
 mod desk;
 mod front;
+mod keepsake;
 mod kept;
 mod left;
 mod log;
@@ -17,9 +18,11 @@ mod options;
 mod pulse;
 mod sandbox;
 mod senses;
-mod setup;
+pub(crate) mod setup;
 mod voice;
 mod ward;
+
+pub(crate) use ward::own_uid;
 
 pub use options::{DaemonError, Options};
 

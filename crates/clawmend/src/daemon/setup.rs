@@ -83,6 +83,14 @@ fn no_home() -> DaemonError {
     }
 }
 
+/// The homes of this user, for commands that look at files only.
+///
+/// # Errors
+/// There is no home folder, or no gateway of that name.
+pub fn homes_here(gateway: Option<&GatewayId>, settings: &Settings) -> Result<Vec<Home>, DaemonError> {
+    homes(&Options { gateway: gateway.cloned(), ..Options::default() }, settings)
+}
+
 fn homes(options: &Options, settings: &Settings) -> Result<Vec<Home>, DaemonError> {
     let profile = options.command.as_deref().and_then(profile_of);
     let account = std::env::home_dir().filter(|home| home.is_absolute()).ok_or_else(no_home)?;
@@ -348,6 +356,7 @@ pub fn policy_of(settings: &Settings) -> Policy {
     set(&mut policy.boot_cpu_ms, asked.boot_budget_ms);
     set(&mut policy.boot_idle_ms, asked.boot_idle_ms);
     set(&mut policy.verify_ms, asked.verify_ms);
+    set(&mut policy.config_proven_after_ms, asked.config_proven_after_ms);
     set(&mut policy.escalate_after_ms, asked.escalate_after_ms);
     if asked.backoff_first_ms.is_some() || asked.backoff_max_ms.is_some() {
         let longest = asked.backoff_max_ms.or(policy.backoff_ms.last().copied()).unwrap_or(30_000);

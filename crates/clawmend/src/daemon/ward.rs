@@ -16,6 +16,7 @@ pub use begin::{Parts, contained, follow_policy, listen_to_keeper, listen_to_ser
 use super::around::Around;
 use super::body::Body;
 use super::desk;
+use super::keepsake::Keepsake;
 use super::news::{News, Sender};
 use super::pulse::{Pulse, ServiceWatchdog};
 use super::senses::Senses;
@@ -58,6 +59,7 @@ pub struct Ward {
     pub(super) guardian: Guardian,
     pub(super) body: Rc<Body>,
     pub(super) around: Around,
+    pub(super) keepsake: Keepsake,
     pub(super) senses: Option<Senses>,
     pub(super) rpc: Rpc,
     pub(super) rpc_up: bool,
@@ -146,6 +148,7 @@ impl Ward {
     }
 
     pub(super) fn observe(&mut self, now: Now, evidence: &Evidence) {
+        self.keepsake.seen(now, evidence);
         self.guardian.observe(now, evidence, &mut self.out);
     }
 
@@ -191,6 +194,7 @@ impl Ward {
         if self.senses.is_some() {
             self.look_and_probe(now);
         }
+        self.keepsake.turn(now, self.guardian.verdict(), self.guardian.policy().config_proven_after_ms);
         self.guardian.poll(now, &mut self.out);
     }
 

@@ -61,6 +61,25 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Exchanges what two names of one file system stand for, in one step.
+///
+/// # Errors
+/// Those of the file system; `Unsupported` where the system has no such call.
+#[cfg(target_os = "linux")]
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+/// Exchanges what two names of one file system stand for, in one step.
+///
+/// # Errors
+/// Those of the file system; `Unsupported` where the system has no such call.
+#[cfg(not(target_os = "linux"))]
+pub fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Creates or empties a file that only its owner can read.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     private_options().write(true).create(true).truncate(true).open(path)

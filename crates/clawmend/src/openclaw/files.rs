@@ -11,7 +11,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Those of the file system, `InvalidInput` when it is no ordinary file, `FileTooLarge` when it is larger than `max`.
-pub(super) fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut options = File::options();
     options.read(true);
     calm(&mut options, false);
@@ -22,7 +22,7 @@ pub(super) fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read_bounded`], and `PermissionDenied` when it belongs to someone else.
-pub(super) fn read_owned(path: &Path, owner: u32, max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_owned(path: &Path, owner: u32, max: u64) -> io::Result<Vec<u8>> {
     let (file, _) = open_owned(path, owner)?;
     read_all(&file, max)
 }
@@ -31,7 +31,7 @@ pub(super) fn read_owned(path: &Path, owner: u32, max: u64) -> io::Result<Vec<u8
 ///
 /// # Errors
 /// Those of the file system, and `PermissionDenied` when it is not what it should be.
-pub(super) fn open_owned(path: &Path, owner: u32) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_owned(path: &Path, owner: u32) -> io::Result<(File, Metadata)> {
     let mut options = File::options();
     options.read(true);
     calm(&mut options, true);
@@ -75,27 +75,27 @@ fn read_all(file: &File, max: u64) -> io::Result<Vec<u8>> {
 
 /// Names a file for as long as it exists, whatever its path. Zero where the system does not tell.
 #[cfg(unix)]
-pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {
+pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())
 }
 
 /// Names a file for as long as it exists, whatever its path. Zero where the system does not tell.
 #[cfg(not(unix))]
-pub(super) fn identity(_: &Metadata) -> (u64, u64) {
+pub(crate) fn identity(_: &Metadata) -> (u64, u64) {
     (0, 0)
 }
 
 /// Whether the file belongs to this user. Folders of Windows users are private, so every file in them does.
 #[cfg(unix)]
-pub(super) fn belongs_to(metadata: &Metadata, owner: u32) -> bool {
+pub(crate) fn belongs_to(metadata: &Metadata, owner: u32) -> bool {
     use std::os::unix::fs::MetadataExt;
     metadata.uid() == owner
 }
 
 /// Whether the file belongs to this user. Folders of Windows users are private, so every file in them does.
 #[cfg(not(unix))]
-pub(super) fn belongs_to(_: &Metadata, _: u32) -> bool {
+pub(crate) fn belongs_to(_: &Metadata, _: u32) -> bool {
     true
 }
 

@@ -60,6 +60,9 @@ pub struct PolicyOverrides {
     /// How long a new life must serve before the remedy counts as proven.
     #[serde(deserialize_with = "between::<0, 3_600_000, _>")]
     pub verify_ms: Option<u64>,
+    /// How long a gateway must be well on a config before that config counts as proven.
+    #[serde(deserialize_with = "between::<1_000, 86_400_000, _>")]
+    pub config_proven_after_ms: Option<u64>,
     /// First pause between two starts after a start that did not help.
     #[serde(deserialize_with = "between::<0, 3_600_000, _>")]
     pub backoff_first_ms: Option<u64>,

@@ -38,6 +38,14 @@
 //! while no process of it lives. A foreign gateway is never started, and only a person may end it, because nobody
 //! would start it again.
 //!
+//! ## Config: when it may be restored
+//! | life | refused over this very config | anything else |
+//! |---|---|---|
+//! | none | `RestoreConfig` | |
+//! | alive, not known | | |
+//!
+//! The people's table holds for it as for a start; a foreign gateway's config is never written.
+//!
 //! ## Guard × life: ending a process
 //! The target must be the process that lives, proven by pid and start time.
 //! | life | ours: orderly | ours: kill | person: orderly | person: kill | fence: kill |
@@ -94,6 +102,7 @@ pub fn permit(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), 
         Action::Terminate { wake: _ } => ending::terminate(origin, s),
         Action::Kill => ending::kill(origin, s),
         Action::Sweep => ending::sweep(origin, s),
+        Action::RestoreConfig { rejected } => starting::restore_config(*rejected, s),
         Action::StartChannel { .. } => channel(s),
     }
 }
@@ -116,6 +125,7 @@ const fn purpose(action: &Action) -> Purpose {
         | Action::StartUnit { .. }
         | Action::RestartUnit
         | Action::EnableUnit { on: true }
+        | Action::RestoreConfig { .. }
         | Action::StartChannel { .. } => Purpose::Run,
         Action::Terminate { .. } | Action::Kill | Action::Sweep => Purpose::End,
         Action::StopUnit | Action::EnableUnit { on: false } => Purpose::Stop,
@@ -140,7 +150,8 @@ fn rights(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), Refu
             Form::Systemd | Form::Launchd | Form::ScheduledTask => true,
             Form::Child | Form::Foreign => false,
         },
-        Action::Sweep => s.form != Form::Foreign,
+        // Whoever started it by hand is there to mend its config, and nobody else would start it again.
+        Action::Sweep | Action::RestoreConfig { .. } => s.form != Form::Foreign,
         Action::Terminate { .. } | Action::Kill | Action::StartChannel { .. } => true,
     };
     if !exists {
@@ -173,7 +184,7 @@ fn wishes(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), Refu
             Err(Refusal::Paused)
         }
         (Origin::Ladder | Origin::Case | Origin::Ai | Origin::Failover, Purpose::Run | Purpose::End) => {
-            let starts = action.is_start() || *action == Action::RestartUnit;
+            let starts = action.is_start() || matches!(action, Action::RestartUnit | Action::RestoreConfig { .. });
             if s.standing.ended_in_pause && starts {
                 return Err(Refusal::StoppedByPerson);
             }

@@ -103,6 +103,8 @@ pub struct Situation<'a> {
     pub starts_in_interval: u32,
     /// A directive whose result is still awaited.
     pub outstanding: Option<DirectiveId>,
+    /// The config that the gateway refused to start with, while it does; zero: there was none.
+    pub refused_config: Option<u64>,
     /// A person stopped the channel that the directive would start.
     pub channel_stopped: bool,
 }

@@ -9,6 +9,12 @@ pub(super) fn spawn(origin: Origin, s: &Situation<'_>) -> Result<(), Refusal> {
     budget(origin, s)
 }
 
+/// The config that it refused to start with is replaced only while nobody runs, and only that one.
+pub(super) fn restore_config(rejected: u64, s: &Situation<'_>) -> Result<(), Refusal> {
+    nobody_lives(s)?;
+    if s.refused_config == Some(rejected) { Ok(()) } else { Err(Refusal::NothingToDo) }
+}
+
 /// The manager is about to start it by itself; we only shorten its delay.
 pub(super) fn hasten(origin: Origin, s: &Situation<'_>) -> Result<(), Refusal> {
     let unit = unit(s)?;

@@ -36,6 +36,7 @@ fn actions() -> Vec<Action> {
         Action::Terminate { wake: true },
         Action::Kill,
         Action::Sweep,
+        Action::RestoreConfig { rejected: 7 },
         Action::StartChannel { channel: "telegram".into(), account: "default".into() },
     ]
 }
@@ -93,6 +94,7 @@ impl World {
             starts_limit: 100,
             starts_in_interval: 0,
             outstanding: None,
+            refused_config: None,
             channel_stopped: false,
         }
     }
@@ -141,7 +143,7 @@ fn every_action_belongs_to_its_form() {
         (Form::Systemd, vec![0]),
         (Form::Launchd, vec![0, 1]),
         (Form::ScheduledTask, vec![0, 1]),
-        (Form::Foreign, vec![0, 1, 2, 3, 4, 5, 6, 7, 11]),
+        (Form::Foreign, vec![0, 1, 2, 3, 4, 5, 6, 7, 11, 12]),
     ] {
         for (index, action) in actions().iter().enumerate() {
             let refused =
@@ -179,6 +181,7 @@ fn a_person_who_stopped_or_paused_it_is_obeyed_by_everyone_else() {
                             | Action::Terminate { .. }
                             | Action::Kill
                             | Action::Sweep
+                            | Action::RestoreConfig { .. }
                             | Action::StartChannel { .. } => refusal,
                         };
                         let got = permit(&action, origin, &s);
@@ -587,4 +590,29 @@ fn refusals_have_distinct_codes_and_one_sentence_each() {
         assert!(!text.is_empty() && !text.contains('\n') && !text.ends_with('.'), "{text}");
     }
     assert_eq!(Refusal::OneAtATime { outstanding: DirectiveId(7) }.to_string(), "directive 7 is still under way");
+}
+
+#[test]
+fn a_config_is_restored_only_in_place_of_the_one_that_was_refused() {
+    let world = World::new(ActiveState::Failed);
+    let restore = Action::RestoreConfig { rejected: 7 };
+    for s in [world.ended_unit(), world.ended_child()] {
+        let it = Situation { refused_config: Some(7), ..s };
+        for origin in [Origin::Ladder, Origin::Case, Origin::Person] {
+            assert_eq!(permit(&restore, origin, &it), Ok(()), "{origin:?}");
+        }
+        let other = Situation { refused_config: Some(8), ..s };
+        assert_eq!(permit(&restore, Origin::Ladder, &other), Err(Refusal::NothingToDo));
+        assert_eq!(permit(&restore, Origin::Ladder, &s), Err(Refusal::NothingToDo), "nothing was refused");
+        let unknown = Situation { life: Life::Unknown, ..it };
+        assert_eq!(permit(&restore, Origin::Ladder, &unknown), Err(Refusal::LifeUnknown));
+        let foreign = Situation { form: Form::Foreign, ..it };
+        assert_eq!(permit(&restore, Origin::Ladder, &foreign), Err(Refusal::WrongForm));
+        let observed = Situation { control: Control::Observe, ..it };
+        assert_eq!(permit(&restore, Origin::Ladder, &observed), Err(Refusal::ObserveOnly));
+    }
+    for s in [world.unit(), world.child()] {
+        let alive = Situation { refused_config: Some(7), ..s };
+        assert_eq!(permit(&restore, Origin::Ladder, &alive), Err(Refusal::AlreadyAlive));
+    }
 }

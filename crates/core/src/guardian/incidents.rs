@@ -6,10 +6,12 @@
 use super::{Guardian, Recovery};
 use crate::diagnosis::Cause;
 use crate::directive::{Action, DirectiveId, IncidentId, Output};
+use crate::gateway::{Control, Form};
 use crate::health::Verdict;
 use crate::health::life::Life;
 use crate::incident::{Incident, IncidentEvent, Outcome, What};
 use crate::observation::Gone;
+use crate::plan::{Refusal, Restored};
 use crate::time::{Moment, Now};
 
 impl Guardian {
@@ -224,13 +226,18 @@ impl Guardian {
         if now.mono < proven_at {
             return self.wake_at(proven_at);
         }
+        let by_restore = self.memory.restored.unverified;
+        if self.memory.restored != Restored::default() {
+            self.memory.restored = Restored::default();
+            out.push(Output::Persist);
+        }
         if self.memory.pace.unproductive != 0 || self.memory.futile_restarts != 0 {
             self.memory.pace.unproductive = 0;
             self.memory.futile_restarts = 0;
             out.push(Output::Persist);
         }
         if let Some(incident) = &self.memory.incident {
-            let outcome = outcome_of(incident);
+            let outcome = if by_restore { Outcome::Recovered } else { outcome_of(incident) };
             self.close(now, outcome, out);
         }
     }
@@ -295,10 +302,23 @@ impl Guardian {
         out.push(Output::Changed);
     }
 
+    /// A restore of its config is the next step, or under way, or has just been done.
+    fn restore_is_due(&self, refusal: &Refusal) -> bool {
+        let under_way = self.outstanding.as_ref().map(|outstanding| &outstanding.action);
+        let possible = self.profile.form != Form::Foreign
+            && self.profile.control == Control::Full
+            && !self.memory.standing.hands_off()
+            && !self.memory.unit_stopped;
+        (possible && self.memory.restored.may_help(refusal))
+            || matches!(under_way, Some(Action::RestoreConfig { .. }))
+            || (self.memory.restored.unverified && self.memory.restored.tried.contains(&refusal.config))
+    }
+
     /// Nobody waits for ever in silence.
     fn escalate(&mut self, now: Now, out: &mut Vec<Output>) {
         if let Some(refusal) = &self.memory.refusal
             && matches!(self.life, Life::Absent(_))
+            && !self.restore_is_due(refusal)
         {
             let what = if refusal.detail.is_empty() { "it gave no reason that we understand" } else { &refusal.detail };
             let text = format!("it refuses to start: {what}; it is started again as soon as that changes");

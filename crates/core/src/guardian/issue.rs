@@ -5,7 +5,7 @@
 use super::Guardian;
 use crate::budget::Pace;
 use crate::check::{ForeignStop, Life as Living, Origin, Phase, Refusal, Situation, permit};
-use crate::diagnosis::Cause;
+use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::{Action, ActionResult, Directive, DirectiveId, Output};
 use crate::health::Verdict;
 use crate::health::life::{Alive, Life};
@@ -57,6 +57,7 @@ const fn answer_ms(action: &Action) -> u64 {
         | Action::RestartUnit
         | Action::StopUnit
         | Action::EnableUnit { .. }
+        | Action::RestoreConfig { .. }
         | Action::StartChannel { .. } => 30_000,
     }
 }
@@ -114,6 +115,7 @@ impl Guardian {
             revived_by_us: self.memory.revived_by_us,
             restart_wished: self.memory.restart_wished,
             start_wished: self.memory.start_wished,
+            restored: &self.memory.restored,
             refusal: self.memory.refusal.as_ref(),
             pace: &self.memory.pace,
             unclean: &self.memory.unclean,
@@ -178,6 +180,9 @@ impl Guardian {
         if action.is_start() {
             self.memory.pace.ours.push(now.mono);
         }
+        if let Action::RestoreConfig { rejected } = action {
+            self.memory.restored.note(*rejected);
+        }
         let woken = self.belief.cause == Some(Cause::Frozen);
         let Life::Alive(life) = &mut self.life else {
             if *action == Action::Sweep {
@@ -196,6 +201,7 @@ impl Guardian {
             | Action::Spawn
             | Action::Hasten
             | Action::StartUnit { .. }
+            | Action::RestoreConfig { .. }
             | Action::EnableUnit { .. } => {}
         }
     }
@@ -241,6 +247,12 @@ impl Guardian {
             starts_limit: self.policy.starts_per_hour,
             starts_in_interval: pace.starts.count(now.mono, interval),
             outstanding: self.outstanding.as_ref().map(|outstanding| outstanding.id),
+            refused_config: self
+                .memory
+                .refusal
+                .as_ref()
+                .filter(|refusal| refusal.reason == RefusalReason::Config)
+                .map(|refusal| refusal.config),
             channel_stopped: self.channel_stopped(action),
         }
     }
@@ -288,11 +300,17 @@ impl Guardian {
             ActionResult::Moot { .. } | ActionResult::Unknown { .. } => self.setback.again(now.mono),
             ActionResult::Retry { .. } => {
                 self.setback.again(now.mono);
+                if let Action::RestoreConfig { rejected } = &outstanding.action {
+                    self.memory.restored.tried.retain(|known| known != rejected);
+                }
                 self.undo_note(&outstanding.action);
             }
             ActionResult::NeedsPerson { reason } => {
                 self.setback.again(now.mono);
-                self.setback.not_before = now.mono.plus(Setback::LONGEST_MS);
+                if !matches!(outstanding.action, Action::RestoreConfig { .. }) {
+                    // A person mends the config, and the start that follows must not wait.
+                    self.setback.not_before = now.mono.plus(Setback::LONGEST_MS);
+                }
                 self.undo_note(&outstanding.action);
                 self.tell(now, reason.clone(), out);
             }
@@ -311,6 +329,10 @@ impl Guardian {
             Action::EnableUnit { on } => {
                 self.memory.standing.disabled_by_us = !on;
                 out.push(Output::Remember(self.memory.standing.clone()));
+            }
+            Action::RestoreConfig { .. } => {
+                self.memory.restored.unverified = true;
+                out.push(Output::Persist);
             }
             Action::Hasten => self.hastened = outstanding.invocation,
             // A start by the manager shows in a new process; until then it is under way.

@@ -6,7 +6,7 @@ use crate::directive::IncidentId;
 use crate::gateway::Incarnation;
 use crate::health::Boots;
 use crate::incident::{Incident, Outcome};
-use crate::plan::Refusal;
+use crate::plan::{Refusal, Restored};
 use crate::time::{Now, Wall};
 use crate::wish::Standing;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct Memory {
     pub incident: Option<Incident>,
     /// Why it refused to start, while it does.
     pub refusal: Option<Refusal>,
+    /// What was tried with its config since it was last well.
+    pub restored: Restored,
     /// A person stopped the unit through the service manager since it was last started.
     pub unit_stopped: bool,
     /// Restarts of a silent gateway in a row that did not help.

@@ -105,6 +105,10 @@ impl Guardian {
         // Unused by any guard before, even if the last one died before it could write down its last number.
         let floor = u64::try_from(now.wall.0).unwrap_or(0).saturating_mul(1_000);
         memory.last_directive = memory.last_directive.max(floor);
+        if !memory.restored.unverified {
+            // The guard before may have been killed half-way: it is tried again.
+            memory.restored.tried.clear();
+        }
         Self {
             profile,
             policy,

@@ -25,7 +25,11 @@ impl Guardian {
         let fingerprint = present.map_or(0, |config| config.fingerprint);
         let changed = self.config_at_start != 0 && self.config_at_start != fingerprint;
         let readable = present.is_some_and(|config| config.validity == ConfigValidity::Valid);
-        let config = if changed { self.config_at_start } else { fingerprint };
+        // A broken config that is there now may have come before the start and been seen after it; it would be refused
+        // in any case.
+        let broken =
+            |seen: &ConfigSeen| matches!(seen.validity, ConfigValidity::Invalid { .. } | ConfigValidity::Missing);
+        let config = if changed && !present.is_some_and(broken) { self.config_at_start } else { fingerprint };
         // What it refused over may have changed while it was still refusing.
         let invited = (changed && readable) || std::mem::take(&mut self.changed_since_start);
         self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });
@@ -103,7 +107,24 @@ impl Guardian {
             refusal.invited = true;
         }
         self.around.config = Some(seen.clone());
+        self.look_again_at_refusal(seen);
         self.quiet = false;
+    }
+
+    /// It was broken right before the refusal, and is seen only now; or it is broken in another way: either way this is
+    /// the config that would be refused.
+    fn look_again_at_refusal(&mut self, seen: &ConfigSeen) {
+        let over_it =
+            |refusal: &&Refusal| refusal.reason == RefusalReason::Config && refusal.config != seen.fingerprint;
+        let Some(refusal) = self.memory.refusal.as_ref().filter(over_it) else { return };
+        if matches!(seen.validity, ConfigValidity::Invalid { .. } | ConfigValidity::Missing) {
+            let (_, detail) = self.own_look(refusal.reason, refusal.detail.clone());
+            if let Some(refusal) = &mut self.memory.refusal {
+                refusal.config = seen.fingerprint;
+                refusal.detail = detail;
+                refusal.invited = false;
+            }
+        }
     }
 
     pub(super) fn disk_seen(&mut self, seen: DiskSeen) {

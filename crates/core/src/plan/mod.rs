@@ -9,7 +9,7 @@ mod end;
 mod start;
 
 pub use channel::{ChannelTries, Try};
-pub use start::Refusal;
+pub use start::{Refusal, Restored};
 
 use crate::budget::{Pace, Window};
 use crate::diagnosis::Cause;
@@ -53,6 +53,8 @@ pub struct View<'a> {
     pub restart_wished: bool,
     /// A person asked for a start that has not happened yet.
     pub start_wished: bool,
+    /// Configs that were restored, or tried to be, since it was last well.
+    pub restored: &'a Restored,
     /// Why it refused to start, while it does.
     pub refusal: Option<&'a Refusal>,
     /// Starts so far.

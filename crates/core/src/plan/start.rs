@@ -27,9 +27,47 @@ pub struct Refusal {
     pub invited: bool,
 }
 
+/// What was tried with the config since the gateway was last well, so that nobody is fought.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Restored {
+    /// Refused configs for which it was tried, the newest last.
+    pub tried: Vec<u64>,
+    /// A restored config is in place, and no run has proven it yet.
+    pub unverified: bool,
+}
+
+impl Restored {
+    /// Refused configs that are remembered.
+    const MAX_TRIED: usize = 16;
+
+    /// It is being tried.
+    pub(crate) fn note(&mut self, rejected: u64) {
+        self.tried.retain(|known| *known != rejected);
+        self.tried.push(rejected);
+        let over = self.tried.len().saturating_sub(Self::MAX_TRIED);
+        self.tried.drain(..over);
+    }
+
+    /// Whether a restore may help against this refusal: once for each refused config, and not when what was restored
+    /// was refused as well.
+    #[must_use]
+    pub fn may_help(&self, refusal: &Refusal) -> bool {
+        let config = refusal.reason == RefusalReason::Config;
+        config && !refusal.invited && !self.unverified && !self.tried.contains(&refusal.config)
+    }
+}
+
 pub(super) fn next(view: &View<'_>, absent: &Absent) -> Next {
     if view.standing.forbids_start() && !view.start_wished {
         return Next::Nothing;
+    }
+    if let Some(refusal) = view.refusal.filter(|refusal| view.restored.may_help(refusal))
+        && view.profile.form != Form::Foreign
+        && !view.unit_stopped
+    {
+        let reason = "it refuses to start with its config: the newest proven one is brought back";
+        return Next::act(Action::RestoreConfig { rejected: refusal.config }, reason);
     }
     if serviced(view.profile.form) { service(view, absent) } else { child(view, absent) }
 }

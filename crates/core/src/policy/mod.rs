@@ -59,6 +59,8 @@ pub struct Policy {
     pub term_grace_ms: u64,
     /// How long it must serve after a remedy before the remedy counts as proven.
     pub verify_ms: u64,
+    /// How long it must be well on a config before that config counts as proven.
+    pub config_proven_after_ms: u64,
     /// Waits before the n-th start in a row that did not last. The last one repeats.
     pub backoff_ms: Vec<u64>,
     /// Waits before the n-th restart of a silent gateway in a row. Empty: none.
@@ -117,6 +119,7 @@ impl Policy {
             drain_ms: 330_000,
             term_grace_ms: 10_000,
             verify_ms: 10_000,
+            config_proven_after_ms: 60_000,
             backoff_ms: vec![0, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000],
             restart_wait_ms: Vec::new(),
             sweep_after: 3,

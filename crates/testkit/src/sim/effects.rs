@@ -42,7 +42,7 @@ impl World {
             | Action::StopUnit
             | Action::EnableUnit { .. } => fitted::BUS_CALL.sample(rng),
             Action::Terminate { .. } => 1,
-            Action::Kill | Action::Sweep => fitted::FSYNC.sample(rng),
+            Action::Kill | Action::Sweep | Action::RestoreConfig { .. } => fitted::FSYNC.sample(rng),
             Action::StartChannel { .. } => fitted::CHANNEL_START.sample(rng),
         };
         if directive.action == Action::Kill {
@@ -109,6 +109,8 @@ impl World {
             Action::Kill => self.signal(target.as_ref(), None),
             Action::Sweep if target.is_some() && self.lives(target.as_ref()) => self.signal(target.as_ref(), None),
             Action::Sweep => ActionResult::Done,
+            // The modelled guard has kept nothing: configs are mended by the modelled person.
+            Action::RestoreConfig { .. } => ActionResult::Moot { reason: "nothing is proven yet".to_owned() },
             Action::StartChannel { .. } => self.start_channel(target.as_ref()),
         };
         let now = self.now;

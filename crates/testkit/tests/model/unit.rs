@@ -285,6 +285,7 @@ impl State {
             starts_limit: 100,
             starts_in_interval: 0,
             outstanding: (!self.calls.is_empty()).then_some(DirectiveId(1)),
+            refused_config: None,
             channel_stopped: false,
         };
         permit(action, origin, &situation).is_ok()

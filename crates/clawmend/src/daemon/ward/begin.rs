@@ -2,6 +2,7 @@
 
 use super::super::around::Around;
 use super::super::body::{Body, ChildCommand};
+use super::super::keepsake::Keepsake;
 use super::super::news::{News, Sender};
 use super::super::pulse::{Pulse, ServiceWatchdog};
 use super::super::voice::Voice;
@@ -52,8 +53,10 @@ impl Ward {
     /// Out of its parts.
     #[must_use]
     pub fn new(parts: Parts, now: Now) -> Self {
+        let keepsake = Keepsake::new(parts.home.clone(), parts.voice.state_dir().to_owned(), own_uid());
         Self {
             home: parts.home,
+            keepsake,
             guardian: parts.guardian,
             body: parts.body,
             around: parts.around,

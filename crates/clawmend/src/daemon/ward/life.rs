@@ -35,6 +35,10 @@ impl Ward {
                 self.next.listener.set(now.mono);
             }
         }
+        if let Evidence::Result { .. } = evidence {
+            // What was done may show in a file.
+            self.next.around.set(now.mono);
+        }
         if let Evidence::Rpc(RpcSeen::Shutdown { .. }) = evidence {
             self.next.probe.set(now.mono);
         }

@@ -114,6 +114,11 @@ impl Ward {
             self.kills.push((directive.id, life.clone()));
         }
         let (body, news, rpc) = (Rc::clone(&self.body), self.news.clone(), self.rpc.clone());
+        let restore = if let Action::RestoreConfig { rejected } = directive.action {
+            Some(self.keepsake.restore(rejected))
+        } else {
+            None
+        };
         let (store, runtime, gateway) = (self.store.clone(), self.runtime.clone(), self.home.id.clone());
         tokio::task::spawn_local(async move {
             if let Some(wish) = wish {
@@ -124,6 +129,8 @@ impl Ward {
             }
             let (result, spawned) = if let Action::StartChannel { channel, account } = &directive.action {
                 (rpc.start_channel(channel, account).await, None)
+            } else if let Some(restore) = restore {
+                (restore.await, None)
             } else {
                 body.act(&directive).await
             };

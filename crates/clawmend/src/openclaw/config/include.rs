@@ -8,7 +8,8 @@ use super::fingerprint::Fingerprint;
 use super::parse::{Problem, parse};
 use crate::openclaw::files;
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 /// Largest included file, as in OpenClaw.
 const MAX_INCLUDE_BYTES: u64 = 2 * 1024 * 1024;
@@ -23,6 +24,8 @@ pub(super) struct Includes<'a> {
     /// The files read, in order, the config itself excluded.
     pub(super) files: Vec<PathBuf>,
     pub(super) duplicates: &'a mut Vec<String>,
+    /// Read these instead of the disk, and nothing else: a config as it was.
+    pub(super) instead: Option<&'a BTreeMap<PathBuf, Vec<u8>>>,
 }
 
 impl Includes<'_> {
@@ -78,11 +81,21 @@ impl Includes<'_> {
             return Err(Problem::without_place("$include is nested too deep or in a circle"));
         }
         let failed = |why: &str| Problem::without_place(format!("an included file {why}"));
-        let path = folder.join(name).canonicalize().map_err(|_| failed("is missing or cannot be read"))?;
-        if !self.roots.iter().any(|root| path.starts_with(root)) {
-            return Err(failed("lies outside of the config's folder"));
-        }
-        let bytes = files::read_bounded(&path, MAX_INCLUDE_BYTES).map_err(|_| failed("cannot be read"))?;
+        let (path, bytes) = match self.instead {
+            None => {
+                let path = folder.join(name).canonicalize().map_err(|_| failed("is missing or cannot be read"))?;
+                if !self.roots.iter().any(|root| path.starts_with(root)) {
+                    return Err(failed("lies outside of the config's folder"));
+                }
+                let bytes = files::read_bounded(&path, MAX_INCLUDE_BYTES).map_err(|_| failed("cannot be read"))?;
+                (path, bytes)
+            }
+            Some(kept) => {
+                let path = lexical(&folder.join(name));
+                let bytes = kept.get(&path).cloned().ok_or_else(|| failed("was not kept"))?;
+                (path, bytes)
+            }
+        };
         self.fingerprint.add(&bytes);
         let text = std::str::from_utf8(&bytes).map_err(|_| failed("is not UTF-8"))?;
         let parsed = parse(text)
@@ -92,6 +105,21 @@ impl Includes<'_> {
         let folder = path.parent().map_or_else(|| folder.to_owned(), Path::to_owned);
         self.resolve(parsed.value, &folder, depth + 1)
     }
+}
+
+/// Without `.` and `..`, and without looking at the disk.
+fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => out.push(part),
+        }
+    }
+    out
 }
 
 /// Objects merge key by key, lists are appended, anything else is replaced: as OpenClaw does.

@@ -4,14 +4,19 @@
 //! appears in a message. The answer is about the file on disk: a running gateway may still use an older one, also
 //! another port. Start at [`read`].
 
+pub mod check;
+pub mod edit;
 mod fingerprint;
 mod include;
 mod parse;
+pub mod schema;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod view;
 
 pub use parse::Problem;
+pub use tree::{tree, value};
 pub use view::{ConfigView, NoToken, Token};
 
 use super::discovery::Home;
@@ -72,11 +77,39 @@ fn resolve(
     let parsed = parse::parse(text)?;
     let mut duplicates = parsed.duplicates;
     let folder = home.config_path.parent().unwrap_or_else(|| Path::new("."));
-    let mut includes =
-        Includes { roots: roots(folder, home, env), fingerprint, files: Vec::new(), duplicates: &mut duplicates };
+    let mut includes = Includes {
+        roots: roots(folder, home, env),
+        fingerprint,
+        files: Vec::new(),
+        duplicates: &mut duplicates,
+        instead: None,
+    };
     let value = includes.resolve(parsed.value, folder, 0);
     files.append(&mut includes.files);
     Ok((value?, duplicates))
+}
+
+/// What a config said whose files are at hand, the config itself first; nothing is read from the disk.
+///
+/// # Errors
+/// It does not parse, or includes a file that is not among them.
+pub fn resolve_kept(files: &[(PathBuf, &[u8])]) -> Result<Value, Problem> {
+    let Some((path, bytes)) = files.first() else { return Err(Problem::without_place("there is no config")) };
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::without_place("the config is not UTF-8"))?;
+    let kept = files.iter().skip(1).map(|(path, bytes)| (path.clone(), bytes.to_vec())).collect();
+    let parsed = parse::parse(text)?;
+    let (mut fingerprint, mut duplicates) = (Fingerprint::new(), Vec::new());
+    let mut includes = Includes {
+        roots: Vec::new(),
+        fingerprint: &mut fingerprint,
+        files: Vec::new(),
+        duplicates: &mut duplicates,
+        instead: Some(&kept),
+    };
+    // Included files are known by their real paths.
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    includes.resolve(parsed.value, &folder, 0)
 }
 
 /// Where included files may lie: beside the config, and in `OPENCLAW_INCLUDE_ROOTS`.

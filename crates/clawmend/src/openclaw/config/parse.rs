@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Problem> {
     Ok(Parsed { value, duplicates })
 }
 
-fn grammar() -> ParseOptions {
+pub(super) fn grammar() -> ParseOptions {
     ParseOptions { allow_missing_commas: false, ..ParseOptions::default() }
 }
 

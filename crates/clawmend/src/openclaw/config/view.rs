@@ -161,6 +161,25 @@ fn substitute(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String,
     Ok(out)
 }
 
+/// The variables that a text names, escaped ones excluded.
+pub(super) fn variables(raw: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = raw;
+    while let Some(at) = rest.find("${") {
+        let (before, after) = rest.split_at(at);
+        match after[2..].split_once('}').filter(|(name, _)| is_variable(name)) {
+            Some((name, tail)) => {
+                if !before.ends_with('$') {
+                    names.push(name.to_owned());
+                }
+                rest = tail;
+            }
+            None => rest = &after[2..],
+        }
+    }
+    names
+}
+
 fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
