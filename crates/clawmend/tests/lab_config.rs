@@ -98,7 +98,7 @@ fn one(guard: &mut Guard, life: Life, name: &str, breaking: Breaking, keys: bool
     let aside = std::fs::read_dir(guard.home.state_dir())?
         .flatten()
         .any(|entry| entry.file_name().to_string_lossy().contains("clawmend-rejected-"));
-    ensure!(aside, "the rejected file is not kept beside");
+    ensure!(aside || name == "deleted", "the rejected file is not kept beside");
     Ok(new)
 }
 
