@@ -86,6 +86,10 @@ fn busy_for_ten_seconds(guard: &Guard, life: Life) -> Result<()> {
 }
 
 fn stopped(guard: &mut Guard, life: Life) -> Result<Life> {
+    // A trouble that comes soon after another one belongs to its incident, and is counted from that one's onset.
+    until("the incident before to be over", SOON, || {
+        guard.incidents().is_ok_and(|all| all.iter().all(|incident| incident["state"] == json!("closed")))
+    })?;
     let begin = Instant::now();
     life.signal(Signal::STOP)?;
     let (_, took) = guard.replacement(life, SOON)?;
