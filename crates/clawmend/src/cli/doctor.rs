@@ -20,7 +20,7 @@ use std::process::ExitCode;
 const MAX_INPUT: u64 = 1 << 30;
 /// How far before the trouble the log is read.
 const BEFORE_MS: i64 = 2 * 60 * 1000;
-/// How far back the log of a healthy gateway is read.
+/// How far back the log is read when nothing tells since when.
 const RECENT_MS: i64 = 15 * 60 * 1000;
 
 /// Options of `doctor`.
@@ -123,7 +123,11 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
         }
     };
     let home = std::env::home_dir().unwrap_or_default();
-    let homes = discovery::discover(|name| std::env::var(name).ok(), &home);
+    let found = discovery::discover(|name| std::env::var(name).ok(), &home);
+    let homes = here::homes(found, status.as_ref());
+    if homes.is_empty() {
+        output::tell("no OpenClaw gateway was found here; `--log FILE` looks into the log of another one");
+    }
     let wanted =
         |id: &clawmend_core::gateway::GatewayId| context.global.gateway.as_ref().is_none_or(|asked| asked == id);
     let alone = homes.len() == 1;
@@ -150,11 +154,12 @@ fn of<'a>(status: &'a StatusReport, home: &discovery::Home) -> Option<&'a Gatewa
     status.gateways.iter().find(|gateway| gateway.id == home.id)
 }
 
-/// From when on the log counts: from a little before the trouble, or the last quarter of an hour.
+/// From when on the log counts: from a little before the trouble; since it is well; or the last quarter of an hour.
 fn since(seen: Option<&GatewayStatus>) -> i64 {
     let recent = jiff::Timestamp::now().as_millisecond().saturating_sub(RECENT_MS);
-    let trouble = seen.filter(|gateway| gateway.verdict != Verdict::Healthy).and_then(|gateway| gateway.since);
-    trouble.map_or(recent, |since| since.0.0.saturating_sub(BEFORE_MS))
+    let Some((gateway, since)) = seen.and_then(|gateway| Some((gateway, gateway.since?.0.0))) else { return recent };
+    // What a gateway said before it was well is over, and in a shared log it may be another one's.
+    if gateway.verdict == Verdict::Healthy { since.max(recent) } else { since.saturating_sub(BEFORE_MS) }
 }
 
 #[cfg(unix)]

@@ -5,7 +5,7 @@
 
 use super::exam::Exam;
 use super::log::Log;
-use crate::api::types::{CauseReport, GatewayStatus};
+use crate::api::types::{CauseReport, GatewayStatus, StatusReport};
 use crate::host;
 use crate::openclaw::config;
 use crate::openclaw::discovery::Home;
@@ -15,6 +15,29 @@ use std::path::{Path, PathBuf};
 
 /// Less than this is a full disk: a start writes more.
 const DISK_FULL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The gateways to look at: those of the guard, wherever they live; without a guard, those found here that exist.
+#[must_use]
+pub fn homes(found: Vec<Home>, status: Option<&StatusReport>) -> Vec<Home> {
+    let guarded: Vec<&GatewayStatus> = status
+        .map(|status| status.gateways.iter().filter(|gateway| !gateway.state_dir.is_empty()).collect())
+        .unwrap_or_default();
+    if guarded.is_empty() {
+        return found.into_iter().filter(|home| home.state_dir.is_dir()).collect();
+    }
+    let home_of = |gateway: &GatewayStatus| {
+        let state_dir = PathBuf::from(&gateway.state_dir);
+        found.iter().find(|home| home.state_dir == state_dir).cloned().unwrap_or_else(|| Home {
+            id: gateway.id.clone(),
+            profile: None,
+            user_home: state_dir.parent().unwrap_or(&state_dir).to_owned(),
+            config_path: state_dir.join("openclaw.json"),
+            state_dir,
+            port: None,
+        })
+    };
+    guarded.into_iter().map(home_of).collect()
+}
 
 /// What the guard says of a gateway, as facts.
 #[must_use]
@@ -112,4 +135,40 @@ pub fn read_since(exam: &mut Exam<'_>, path: &Path, since_ms: i64, alone: bool, 
         after && (alone || names(&folder) || port.as_deref().is_some_and(names))
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::openclaw::discovery::discover;
+
+    fn status(state_dir: &Path) -> StatusReport {
+        serde_json::from_value(serde_json::json!({
+            "schema": 1,
+            "guard": {"running": true, "pid": 1, "version": "0.1.0", "uptime_ms": 1},
+            "gateways": [{
+                "id": "sandbox", "state_dir": state_dir, "verdict": "healthy", "cause": null, "reasons": [],
+                "desired": "running", "control": "full", "incarnation": null, "url": null, "since": null,
+                "incident": null, "last_recovery": null
+            }]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_guards_gateways_are_looked_at_and_no_home_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = discover(|_| None, folder.path());
+        assert_eq!(found.len(), 1);
+        assert!(homes(found.clone(), None).is_empty(), "there is no gateway here, whatever other logs say");
+        let sandbox = folder.path().join("sandbox/.openclaw");
+        let looked_at = homes(found.clone(), Some(&status(&sandbox)));
+        assert_eq!(looked_at.len(), 1);
+        assert_eq!(looked_at[0].id.0, "sandbox");
+        assert_eq!(looked_at[0].config_path, sandbox.join("openclaw.json"));
+        std::fs::create_dir(&found[0].state_dir).unwrap();
+        assert_eq!(homes(found.clone(), None), found);
+        assert_eq!(homes(found.clone(), Some(&status(&found[0].state_dir))), found, "one of both is the same one");
+    }
 }
