@@ -1097,6 +1097,23 @@ fn a_unit_that_was_back_before_the_next_guard_has_our_kill_in_its_window() {
 }
 
 #[test]
+fn a_unit_that_failed_while_no_guard_looked_has_that_end_in_its_window_once() {
+    let failed = Some(Exit::Code { code: 1 });
+    let mut scene = Scene::healthy_unit();
+    scene.another_guard();
+    scene.unit(ActiveState::AutoRestart, failed);
+    assert_eq!(scene.unclean(), 1);
+    scene.another_guard();
+    scene.unit(ActiveState::AutoRestart, failed);
+    assert_eq!(scene.unclean(), 1, "a later guard sees the same end");
+    // A clean one is none of it.
+    let mut scene = Scene::healthy_unit();
+    scene.another_guard();
+    scene.unit(ActiveState::AutoRestart, Some(Exit::Code { code: 0 }));
+    assert_eq!(scene.unclean(), 0);
+}
+
+#[test]
 fn a_kill_does_not_survive_the_guard_that_wanted_it() {
     let (mut scene, kill) = Scene::killed_while_spinning(Form::Child);
     scene.another_guard();

@@ -66,6 +66,7 @@ impl Guardian {
         self.setback.clear();
         self.changed_since_start = false;
         self.config_at_start = self.around.config.as_ref().map_or(0, |config| config.fingerprint);
+        self.memory.living = Some(appeared.incarnation.clone());
         self.life = Life::Alive(Box::new(Alive::new(appeared, now.mono)));
         self.start_is_done(now, out);
         self.quiet = false;
@@ -239,6 +240,7 @@ impl Guardian {
         self.around.service_unseen = false;
         self.quiet = false;
         if seen.main_pid.is_none() && seen.settled {
+            self.book_unseen_end(now, seen.last_exit, out);
             self.not_there(now);
             if matches!(seen.state, ActiveState::Inactive | ActiveState::Failed) {
                 self.rested = true;
@@ -259,6 +261,22 @@ impl Guardian {
             let (reason, detail) = self.own_look(RefusalReason::Unexplained, String::new());
             self.refuse(now, reason, detail);
             self.invite_if_readable();
+        }
+    }
+
+    /// What lived when the guard before this one was last here ended while nobody looked. It counts in OpenClaw's breaker
+    /// all the same; when exactly is not known, and now is the careful answer.
+    fn book_unseen_end(&mut self, now: Now, exit: Option<Exit>, out: &mut Vec<Output>) {
+        if !matches!(self.life, Life::Unknown) {
+            return;
+        }
+        let uncounted = self.memory.living.take().filter(|life| !self.memory.has_counted(life));
+        if let Some(life) = uncounted
+            && exit.is_some_and(is_unclean)
+        {
+            self.memory.unclean.push(now.mono);
+            self.memory.note_counted(life);
+            out.push(Output::Persist);
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Memory {
     pub start_wished: bool,
     /// A start of ours overtook a person's stop and has to be taken back.
     pub revived_by_us: bool,
+    /// The newest life that was seen. Its end may come while no guard looks.
+    pub living: Option<Incarnation>,
     /// The last life whose end is in the budgets: a keeper may tell of it again to the next guard.
     pub counted: Option<Incarnation>,
     /// Lives before that one whose ends are in the budgets, oldest first. At most [`Memory::COUNTED_MAX`].
@@ -93,6 +95,8 @@ impl Memory {
                 refusal.at = now.mono;
             }
         }
+        // The reboot ended it, and that is nobody's fault.
+        self.living = None;
         if let Some(incident) = &mut self.incident {
             incident.opened = now.mono;
             incident.onset = now.mono;

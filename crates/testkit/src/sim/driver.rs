@@ -448,7 +448,9 @@ impl<B: Brain> Life<B> {
         let now = self.world.now;
         let late_ms = now - self.world.out_since;
         self.world.out_kind = Out::No;
-        self.observe(&Evidence::Guard(GuardSelf { late_ms, ..GuardSelf::default() }));
+        // Both clocks are read at the first turn: a sleep in the middle is told with the lateness.
+        let slept_ms = std::mem::take(&mut self.world.slept_unseen_ms);
+        self.observe(&Evidence::Guard(GuardSelf { late_ms, slept_ms, ..GuardSelf::default() }));
         if self.asked.is_some() && self.world.rng.chance(500) {
             self.probe_at = now;
         }
@@ -470,6 +472,7 @@ impl<B: Brain> Life<B> {
         } else {
             self.world.guard_out_until += by;
             self.world.out_since += by;
+            self.world.slept_unseen_ms += by;
         }
     }
 
@@ -477,6 +480,7 @@ impl<B: Brain> Life<B> {
     fn reborn(&mut self) -> bool {
         let now = self.now();
         self.world.out_kind = Out::No;
+        self.world.slept_unseen_ms = 0;
         self.world.guard_up = true;
         self.world.oracle.log(now.mono.0, || "guard: a new one takes over".to_owned());
         self.brain = B::born(self.world.form, self.saved.clone(), now);

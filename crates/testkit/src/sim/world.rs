@@ -142,6 +142,8 @@ pub struct World {
     pub out_kind: Out,
     /// Since when.
     pub out_since: u64,
+    /// How much of a guard's outage the machine slept.
+    pub slept_unseen_ms: u64,
     /// The machine is about to sleep for so long.
     pub sleep_ms: u64,
     /// Starts by the guard's hand.
@@ -200,6 +202,7 @@ impl World {
             guard_out_until: 0,
             out_kind: Out::No,
             out_since: 0,
+            slept_unseen_ms: 0,
             sleep_ms: 0,
             our_starts: VecDeque::with_capacity(256),
             wish_due: NEVER,
