@@ -1369,3 +1369,28 @@ fn channel_starts_are_bounded_also_where_none_gets_through() {
         assert_eq!(starts, expected, "{result:?}");
     }
 }
+
+#[test]
+fn a_life_that_several_guards_see_is_one_start() {
+    let mut scene = Scene::healthy_unit();
+    let born = scene.now.wall.0 - 30_000;
+    for _ in 0..6 {
+        scene.another_guard();
+        scene.unit(ActiveState::Active, None);
+        scene.see(&Evidence::Appeared(Appeared {
+            incarnation: scene.incarnation(),
+            age_ms: u64::try_from(scene.now.wall.0 - born).unwrap(),
+            by: None,
+            at_boot: false,
+            restarts_by_exit: true,
+        }));
+        scene.run(15);
+    }
+    assert!(scene.actions().is_empty());
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    assert_eq!(scene.actions(), [Action::Hasten], "it is far from the unit's own limit");
+    scene.appear(None);
+    let starts = scene.guardian.memory().pace.starts.count(scene.now.mono, 300_000);
+    assert_eq!(starts, 2);
+}
