@@ -8,9 +8,9 @@ use clawmend_core::guardian::{Guardian, Memory, Profile};
 use clawmend_core::health::Verdict;
 use clawmend_core::incident::{IncidentEvent, Outcome, What};
 use clawmend_core::observation::{
-    ActiveState, Appeared, ConfigSeen, ConfigValidity, DiskSeen, Endpoint, Evidence, Exit, Gone, GuardSelf, Held,
-    HttpOutcome, HttpSeen, JobKind, KillLeft, Limits, Listener, LockHolder, LogSign, ProcessSample, Readiness,
-    RunState, ServiceSeen, Surroundings,
+    ActiveState, Appeared, ChannelState, ConfigSeen, ConfigValidity, DiskSeen, Endpoint, Evidence, Exit, Gone,
+    GuardSelf, Held, HttpOutcome, HttpSeen, JobKind, KillLeft, Limits, Listener, LockHolder, LogSign, ProcessSample,
+    Readiness, RpcSeen, RunState, ServiceSeen, Surroundings,
 };
 use clawmend_core::policy::Policy;
 use clawmend_core::time::{Moment, Now, Wall};
@@ -1296,4 +1296,101 @@ fn who_may_only_look_names_the_fault_and_calls_a_person() {
     scene.guardian.set_control(Control::Full);
     scene.idle(2);
     assert_eq!(scene.actions(), [Action::Hasten]);
+}
+
+impl Scene {
+    /// Serves, with a channel that OpenClaw's breaker left out, for so long or until something is asked for.
+    fn serve_without_channel(&mut self, at_most_s: u64) -> Option<Directive> {
+        let account = ChannelState {
+            channel: "telegram".into(),
+            account: "default".into(),
+            wanted: true,
+            running: false,
+            suppressed: true,
+            stopped_by_person: false,
+            terminal: false,
+            error: None,
+        };
+        self.see(&Evidence::Rpc(RpcSeen::Channels { accounts: vec![account] }));
+        for _ in 0..at_most_s * 2 {
+            if let Some(directive) = self.asked().into_iter().next() {
+                return Some(directive);
+            }
+            self.tick_without_channel();
+        }
+        None
+    }
+
+    fn tick_without_channel(&mut self) {
+        self.pass(500);
+        self.cpu_ms += 5;
+        self.voluntary += 1;
+        self.look();
+        self.see(&Evidence::Listener(Listener::Own { port: 18789, backlog: 0 }));
+        self.http(Endpoint::Healthz, HttpOutcome::Ok);
+        let readiness = Readiness { ready: true, suppressed: vec!["telegram".into()], ..Readiness::default() };
+        self.http(Endpoint::Readyz, HttpOutcome::Readiness(readiness));
+    }
+
+    fn answered(&mut self, directive: &Directive, result: ActionResult) {
+        self.see(&Evidence::Result { directive: directive.id, result });
+    }
+}
+
+#[test]
+fn a_channel_start_that_does_not_get_through_is_no_try_and_keeps_no_other_step_waiting() {
+    let mut scene = Scene::healthy_child();
+    let starts = |action: &Action| matches!(action, Action::StartChannel { .. });
+    for _ in 0..8 {
+        let asked = scene.serve_without_channel(60).expect("it is tried again");
+        assert!(starts(&asked.action), "{asked:?}");
+        scene.answered(&asked, ActionResult::Retry { reason: "there is no connection to the gateway".into() });
+        assert_eq!(scene.serve_without_channel(25), None, "not at once");
+    }
+    let asked = scene.serve_without_channel(60).expect("it is tried again");
+    scene.answered(&asked, ActionResult::Retry { reason: "there is no connection to the gateway".into() });
+    scene.ways = Ways::stopped();
+    let (waited, asked) = scene.watch(5_000);
+    assert_eq!(asked.map(|asked| asked.action), Some(Action::Terminate { wake: true }));
+    assert!(waited <= 1_000, "{waited} ms");
+}
+
+#[test]
+fn channel_starts_are_bounded_also_where_none_gets_through() {
+    let retry = ActionResult::Retry { reason: "there is no connection to the gateway".into() };
+    for (result, expected) in [(ActionResult::Done, 3), (retry, 23)] {
+        let mut scene = Scene::healthy_child();
+        let mut starts = 0;
+        while let Some(asked) = scene.serve_without_channel(120) {
+            starts += 1;
+            assert!(starts < 100);
+            scene.answered(&asked, result.clone());
+        }
+        assert_eq!(starts, expected, "{result:?}");
+    }
+}
+
+#[test]
+fn a_life_that_several_guards_see_is_one_start() {
+    let mut scene = Scene::healthy_unit();
+    let born = scene.now.wall.0 - 30_000;
+    for _ in 0..6 {
+        scene.another_guard();
+        scene.unit(ActiveState::Active, None);
+        scene.see(&Evidence::Appeared(Appeared {
+            incarnation: scene.incarnation(),
+            age_ms: u64::try_from(scene.now.wall.0 - born).unwrap(),
+            by: None,
+            at_boot: false,
+            restarts_by_exit: true,
+        }));
+        scene.run(15);
+    }
+    assert!(scene.actions().is_empty());
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    assert_eq!(scene.actions(), [Action::Hasten], "it is far from the unit's own limit");
+    scene.appear(None);
+    let starts = scene.guardian.memory().pace.starts.count(scene.now.mono, 300_000);
+    assert_eq!(starts, 2);
 }

@@ -299,6 +299,10 @@ impl Guardian {
             ActionResult::Done => self.done(now, &outstanding, out),
             ActionResult::Moot { .. } | ActionResult::Unknown { .. } => self.setback.again(now.mono),
             ActionResult::Retry { .. } => {
+                if let Action::StartChannel { channel, account } = &outstanding.action {
+                    // It has a pace of its own, and no other step waits for it.
+                    return self.channels.put_off(channel, account, now.mono);
+                }
                 self.setback.again(now.mono);
                 if let Action::RestoreConfig { rejected } = &outstanding.action {
                     self.memory.restored.tried.retain(|known| known != rejected);

@@ -55,7 +55,10 @@ impl Guardian {
         } else if ours && self.memory.unit_stopped && !self.memory.start_wished {
             self.memory.revived_by_us = true;
         }
-        self.memory.pace.starts.push(born);
+        // The next guard sees the same life come to light again.
+        if self.memory.living.as_ref() != Some(&appeared.incarnation) {
+            self.memory.pace.starts.push(born);
+        }
         self.memory.restart_wished = false;
         self.memory.standing.ended_in_pause = false;
         self.memory.start_wished = false;

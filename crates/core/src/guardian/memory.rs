@@ -42,7 +42,7 @@ pub struct Memory {
     pub start_wished: bool,
     /// A start of ours overtook a person's stop and has to be taken back.
     pub revived_by_us: bool,
-    /// The newest life that was seen. Its end may come while no guard looks.
+    /// The newest life that was seen: its start is in the pace. Its end may come while no guard looks.
     pub living: Option<Incarnation>,
     /// The last life whose end is in the budgets: a keeper may tell of it again to the next guard.
     pub counted: Option<Incarnation>,

@@ -1,7 +1,8 @@
 //! Starting channels that OpenClaw's breaker left out, without touching the gateway.
 //!
 //! Invariant: a channel is started at most [`ChannelTries::PER_LIFE`] times in one life of the gateway, never one
-//! that a person stopped, and never before the gateway has served for a while.
+//! that a person stopped, and never before the gateway has served for a while. A call that did not get through has
+//! started nothing and is not one of them; such calls are bounded by [`ChannelTries::PUT_OFF_PER_LIFE`].
 
 use super::{Next, View};
 use crate::directive::Action;
@@ -16,10 +17,12 @@ pub struct Try {
     pub channel: String,
     /// Which account.
     pub account: String,
-    /// When it was last tried.
-    pub at: Moment,
-    /// How often in this life.
+    /// When it may be tried again.
+    pub again: Moment,
+    /// How often in this life, without what was put off.
     pub times: u32,
+    /// How often it was put off in this life, because the gateway could not be asked.
+    pub put_off: u32,
 }
 
 /// Channel starts in the present life. Bounded by the number of channel accounts the gateway names (≤ 256).
@@ -31,16 +34,36 @@ impl ChannelTries {
     pub const PER_LIFE: u32 = 3;
     /// Between two of them.
     pub const SPACING_MS: u64 = 60_000;
+    /// Calls per life that did not get through and cost no start. With [`ChannelTries::PUT_OFF_MS`] between them they
+    /// last until OpenClaw's own monitor starts the channel (300–600 s, OpenClaw 2026.9.6).
+    pub const PUT_OFF_PER_LIFE: u32 = 20;
+    /// After a call that did not get through.
+    pub const PUT_OFF_MS: u64 = 30_000;
     const KEPT: usize = 256;
 
     /// Notes one.
     pub fn note(&mut self, channel: &str, account: &str, at: Moment) {
-        if let Some(known) = self.0.iter_mut().find(|known| known.channel == channel && known.account == account) {
-            known.at = at;
+        let again = at.plus(Self::SPACING_MS);
+        if let Some(known) = self.known(channel, account) {
+            known.again = again;
             known.times += 1;
         } else if self.0.len() < Self::KEPT {
-            self.0.push(Try { channel: channel.to_owned(), account: account.to_owned(), at, times: 1 });
+            let (channel, account) = (channel.to_owned(), account.to_owned());
+            self.0.push(Try { channel, account, again, times: 1, put_off: 0 });
         }
+    }
+
+    /// The last one did not get through to the gateway.
+    pub fn put_off(&mut self, channel: &str, account: &str, now: Moment) {
+        if let Some(known) = self.known(channel, account).filter(|known| known.put_off < Self::PUT_OFF_PER_LIFE) {
+            known.again = now.plus(Self::PUT_OFF_MS);
+            known.times = known.times.saturating_sub(1);
+            known.put_off += 1;
+        }
+    }
+
+    fn known(&mut self, channel: &str, account: &str) -> Option<&mut Try> {
+        self.0.iter_mut().find(|known| known.channel == channel && known.account == account)
     }
 
     /// Forgets all: a new life began.
@@ -51,9 +74,10 @@ impl ChannelTries {
     /// When this account may be started; `None`: not again in this life.
     fn allowed_at(&self, channel: &str, account: &str) -> Option<Moment> {
         match self.0.iter().find(|known| known.channel == channel && known.account == account) {
-            None => Some(Moment(0)),
+            // Beyond what is kept nothing could be counted.
+            None => (self.0.len() < Self::KEPT).then_some(Moment(0)),
             Some(known) if known.times >= Self::PER_LIFE => None,
-            Some(known) => Some(known.at.plus(Self::SPACING_MS)),
+            Some(known) => Some(known.again),
         }
     }
 }

@@ -482,6 +482,7 @@ impl<B: Brain> Life<B> {
         self.world.out_kind = Out::No;
         self.world.slept_unseen_ms = 0;
         self.world.guard_up = true;
+        self.world.guard_since = now.mono.0;
         self.world.oracle.log(now.mono.0, || "guard: a new one takes over".to_owned());
         self.brain = B::born(self.world.form, self.saved.clone(), now);
         self.under_way = None;

@@ -41,6 +41,11 @@ pub enum Later {
     CrashAgain,
 }
 
+/// A new guard has to learn anew how long a silence, a start or a drain lasts.
+const NEW_GUARD_MS: u64 = 345_000;
+/// By then a new guard has asked the gateway once and has its answer.
+const FIRST_ANSWER_MS: u64 = 300;
+
 /// Nothing else is going on that would make the truth unclear.
 fn calm(world: &World) -> bool {
     world.oracle.open.is_empty()
@@ -234,6 +239,12 @@ impl World {
 
     fn flaw(&mut self, fault: Fault, flaw: Flaw, within: u64) {
         self.oracle.inject(fault, self.now, self.now + within);
+        let silent = matches!(flaw, Flaw::Spins | Flaw::Stuck | Flaw::Deaf);
+        if silent && self.now < self.guard_since + FIRST_ANSWER_MS {
+            // For all that this guard can see it never served, so it has the time of a start, and the name of one.
+            self.excuse();
+            self.oracle.allow(NEW_GUARD_MS);
+        }
         if let Some(process) = &mut self.process {
             process.flaw = Some(flaw);
         }
@@ -640,8 +651,7 @@ impl World {
         self.inbox.clear();
         self.effects.clear();
         self.excuse();
-        // A new guard has to learn anew how long a silence or a drain lasts.
-        self.oracle.allow(ms + 345_000);
+        self.oracle.allow(ms + NEW_GUARD_MS);
     }
 
     /// What the guard could not see it need not name.

@@ -107,6 +107,8 @@ pub struct World {
     pub own_restart: bool,
     /// The guard's process lives.
     pub guard_up: bool,
+    /// Since when the present guard looks.
+    pub guard_since: u64,
     /// Evidence on its way: ordered by time.
     pub inbox: VecDeque<(u64, Evidence)>,
     /// Actions on their way.
@@ -183,6 +185,7 @@ impl World {
             next_stuck: false,
             own_restart: false,
             guard_up: true,
+            guard_since: 0,
             inbox: VecDeque::with_capacity(64),
             effects: Vec::with_capacity(8),
             kills: VecDeque::with_capacity(KILLS_KEPT),
@@ -536,6 +539,9 @@ impl World {
         if process.flaw.is_some() {
             // Ended for its flaw; the next start may be paced.
             self.oracle.open.iter_mut().for_each(|expect| expect.start_by = expect.start_by.max(now + 36_000));
+        } else if exit.is_clean() && matches!(process.stage, Stage::Closing(Then::Exit)) {
+            // Its orderly end took what it took; the start has as long as after one that the deadline finds under way.
+            self.oracle.open.iter_mut().for_each(|expect| expect.start_by = expect.start_by.max(now + 5_000));
         }
         self.last_end = now;
         self.last_ready_ms = process.ready_at.map_or(0, |at| now - at);
@@ -662,7 +668,9 @@ impl World {
     /// Something should have happened by now.
     fn deadline(&mut self) {
         let now = self.now;
-        let unclean = self.unclean_ends.iter().rev().take_while(|at| now - **at < fitted::BREAKER_WINDOW_MS).count();
+        // From when the window is clear it has a little time, also if that is just before the deadline.
+        let cleared = fitted::BREAKER_WINDOW_MS + 12_000;
+        let unclean = self.unclean_ends.iter().rev().take_while(|at| now - **at < cleared).count();
         let later = if self.wishes.no_start() {
             Some(NEVER)
         } else if self.out_kind != Out::No {
@@ -677,7 +685,7 @@ impl World {
                 // Our kill would trip OpenClaw's breaker: it has to wait until the window is clear.
                 Some(process) if process.flaw.is_some() && unclean >= 2 => {
                     let oldest = self.unclean_ends.iter().rev().nth(1).copied().unwrap_or(now);
-                    Some((oldest + fitted::BREAKER_WINDOW_MS + 12_000).max(now + 1_000))
+                    Some((oldest + cleared).max(now + 1_000))
                 }
                 Some(_) | None => None,
             }
