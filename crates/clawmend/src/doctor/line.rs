@@ -63,11 +63,8 @@ fn of_json(line: &str) -> Option<Message> {
 /// When a line was written, without looking at the rest of it.
 #[must_use]
 pub fn time_of(line: &[u8]) -> Option<i64> {
-    let line = std::str::from_utf8(line.get(..line.len().min(4096))?).ok();
-    let line = match line {
-        Some(line) => Cow::Borrowed(line),
-        None => String::from_utf8_lossy(&[]),
-    };
+    // The cut may fall into a character.
+    let line = String::from_utf8_lossy(line.get(..line.len().min(4096))?);
     if line.starts_with('{') {
         let at = line.find("\"time\":\"")? + 8;
         return milliseconds(line.get(at..)?.split('"').next()?);
@@ -116,6 +113,15 @@ pub fn body(message: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_line_keeps_its_time_wherever_it_is_cut() {
+        for pad in 0..3 {
+            let line = format!("2026-11-20T10:30:37.976Z {}{}", "x".repeat(pad), "\u{7f51}".repeat(2_000));
+            assert_eq!(time_of(line.as_bytes()), milliseconds("2026-11-20T10:30:37.976Z"), "pad {pad}");
+        }
+        assert!(milliseconds("2026-11-20T10:30:37.976Z").is_some());
+    }
 
     #[test]
     fn all_forms_say_the_same() {
