@@ -1,9 +1,9 @@
 //! Ends by whatever hand, and the starts that follow.
 
 use super::scene::{KILLED, Scene};
-use clawmend_core::directive::Action;
+use clawmend_core::directive::{Action, Output};
 use clawmend_core::health::Verdict;
-use clawmend_core::incident::Outcome;
+use clawmend_core::incident::{Outcome, What};
 use clawmend_core::observation::Exit;
 
 #[test]
@@ -43,4 +43,24 @@ fn a_life_that_does_not_last_is_followed_by_longer_waits() {
         scene.end(Exit::Code { code: 1 });
     }
     assert_eq!(waits, [0, 1_000, 2_000, 5_000, 10_000, 20_000]);
+}
+
+#[test]
+fn a_second_crash_within_one_incident_is_named_and_the_start_before_it_is_called_ineffective() {
+    let mut scene = Scene::healthy_child();
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.run(5);
+    scene.out.clear();
+    scene.end(KILLED);
+    assert_eq!(scene.named(), ["crashed"], "another life has ended, before the incident was over");
+    let ineffective = |output: &&Output| {
+        let spawn = |what: &What| matches!(what, What::Ineffective { action: Action::Spawn, .. });
+        matches!(output, Output::Record(event) if spawn(&event.what))
+    };
+    assert_eq!(scene.out.iter().filter(ineffective).count(), 1);
+    scene.idle(10);
+    assert_eq!(scene.named(), ["crashed"], "once for each life");
 }

@@ -226,3 +226,56 @@ fn a_life_that_several_guards_see_is_one_start() {
     let starts = scene.guardian.memory().pace.starts.count(scene.now.mono, 300_000);
     assert_eq!(starts, 2);
 }
+
+impl Scene {
+    /// It fails and is started again, but has not yet proven itself; the causes that were named.
+    fn fail(&mut self, spins: bool) -> Vec<&'static str> {
+        self.out.clear();
+        let service = self.guardian.profile().form == Form::Systemd;
+        if spins {
+            self.ways = Ways::spinning();
+            self.run(31);
+        } else if service {
+            self.end(Exit::Unknown);
+            self.unit(ActiveState::AutoRestart, Some(KILLED));
+        } else {
+            self.end(KILLED);
+        }
+        let named = self.named();
+        let (_, mut asked) = self.until_asked(5);
+        self.done(&asked);
+        if asked.action == Action::Kill {
+            self.end(KILLED);
+            asked = self.until_asked(5).1;
+            self.done(&asked);
+        }
+        self.ways = Ways::well();
+        self.appear((!service).then_some(&asked));
+        if service {
+            self.unit(ActiveState::Active, None);
+        }
+        self.run(3);
+        named
+    }
+}
+
+#[test]
+fn a_fault_like_the_one_before_is_named_although_the_end_of_that_incident_was_not_kept() {
+    for (form, spins, cause) in
+        [(Form::Child, false, "crashed"), (Form::Child, true, "spinning"), (Form::Systemd, false, "crashed")]
+    {
+        let mut scene = if form == Form::Child { Scene::healthy_child() } else { Scene::healthy_unit() };
+        assert_eq!(scene.fail(spins), [cause]);
+        let kept = scene.guardian.memory().clone();
+        scene.run(600);
+        assert!(kept.incident.is_some() && scene.guardian.memory().incident.is_none());
+        scene.another_guard_with(kept);
+        if form == Form::Systemd {
+            scene.unit(ActiveState::Active, None);
+        }
+        scene.found(600_000);
+        scene.run(3);
+        assert_eq!(scene.named(), [""; 0], "it is well");
+        assert_eq!(scene.fail(spins), [cause], "{form:?}");
+    }
+}

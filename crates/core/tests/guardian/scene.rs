@@ -5,7 +5,7 @@ use clawmend_core::directive::{Action, ActionResult, Directive, Output};
 use clawmend_core::gateway::{Control, Form, GatewayId, Incarnation};
 use clawmend_core::guardian::{Guardian, Memory, Profile};
 use clawmend_core::health::Verdict;
-use clawmend_core::incident::Outcome;
+use clawmend_core::incident::{IncidentEvent, Outcome, What};
 use clawmend_core::observation::{
     ActiveState, Appeared, Endpoint, Evidence, Exit, Gone, Held, HttpOutcome, HttpSeen, Limits, Listener,
     ProcessSample, Readiness, RunState, ServiceSeen,
@@ -253,9 +253,34 @@ impl Scene {
     /// The guard dies and another one goes on with what was remembered.
     pub fn another_guard(&mut self) {
         let memory = self.guardian.memory().clone();
+        self.another_guard_with(memory);
+    }
+
+    /// The same, where what was remembered last did not reach the disk.
+    pub fn another_guard_with(&mut self, memory: Memory) {
         let profile = self.guardian.profile().clone();
         self.out.clear();
         self.guardian = Guardian::new(profile, Policy::adaptive(), memory, self.now);
+    }
+
+    /// The process that is there comes to light anew, for a guard that has just begun.
+    pub fn found(&mut self, age_ms: u64) {
+        self.see(&Evidence::Appeared(Appeared {
+            incarnation: self.incarnation(),
+            age_ms,
+            by: None,
+            at_boot: false,
+            restarts_by_exit: true,
+        }));
+    }
+
+    /// Causes that were named since the outputs were last taken.
+    pub fn named(&self) -> Vec<&'static str> {
+        let cause = |output: &Output| match output {
+            Output::Record(IncidentEvent { what: What::Diagnosed { cause }, .. }) => Some(cause.code()),
+            _ => None,
+        };
+        self.out.iter().filter_map(cause).collect()
     }
 }
 
