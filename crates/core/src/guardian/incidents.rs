@@ -229,8 +229,7 @@ impl Guardian {
             _ => false,
         };
         if !over {
-            self.well_since = None;
-            return;
+            return self.not_well(now);
         }
         let since = *self.well_since.get_or_insert(now.mono);
         let proven_at = since.plus(self.policy.verify_ms);
@@ -250,6 +249,16 @@ impl Guardian {
         if let Some(incident) = &self.memory.incident {
             let outcome = if by_restore { Outcome::Recovered } else { outcome_of(incident) };
             self.close(now, outcome, out);
+        }
+    }
+
+    /// The row is broken, unless this is a suspicion that may pass before it is worth a record: a process that is stopped
+    /// and continued all the time, or whose answers are late now and then, is well all the same.
+    fn not_well(&mut self, now: Now) {
+        let worth_it = self.suspect_since.map(|since| since.plus(self.policy.record_after_ms));
+        match (self.belief.verdict, worth_it) {
+            (Verdict::Suspect, Some(at)) if now.mono < at => self.wake_at(at),
+            _ => self.well_since = None,
         }
     }
 

@@ -157,3 +157,34 @@ fn a_late_or_sleeping_guard_doubts_itself_first() {
     scene.run(5);
     assert!(scene.actions().is_empty(), "the sleep does not count as silence");
 }
+
+#[test]
+fn stops_that_end_in_time_do_not_keep_an_incident_open() {
+    let mut scene = Scene::healthy_child();
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.run(1);
+    for _ in 0..30 {
+        scene.ways = Ways { answer: HttpOutcome::Ok, ..Ways::stopped() };
+        scene.watch(100);
+        assert_eq!(scene.guardian.verdict(), Verdict::Suspect);
+        scene.ways = Ways::well();
+        scene.run(1);
+    }
+    assert!(scene.guardian.memory().incident.is_none(), "it has been well for half a minute");
+    assert_eq!(scene.last_outcome().1, Outcome::Recovered);
+    // A silence that is worth a record is another matter.
+    scene.end(KILLED);
+    let (_, spawn) = scene.until_asked(5);
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    for _ in 0..10 {
+        scene.ways = Ways { answer: HttpOutcome::TimedOut, ..Ways::well() };
+        scene.run(3);
+        scene.ways = Ways::well();
+        scene.run(7);
+    }
+    assert!(scene.guardian.memory().incident.is_some(), "it was never well for ten seconds");
+}
