@@ -39,6 +39,8 @@ pub enum Later {
     FlagGone,
     /// Another crash.
     CrashAgain,
+    /// The guard, which had no turn when the gateway was well again, has had one.
+    LookedAgain,
 }
 
 /// A new guard has to learn anew how long a silence, a start or a drain lasts.
@@ -516,6 +518,7 @@ impl World {
             Later::UnitStart => self.unit_start(),
             Later::Resume | Later::FlagGone => self.resume(later),
             Later::CrashAgain => self.crash_again(),
+            Later::LookedAgain => self.maybe_recovered(),
         }
     }
 

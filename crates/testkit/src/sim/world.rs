@@ -53,6 +53,9 @@ impl Wishes {
     }
 }
 
+/// By then a guard that has just got the CPU again has taken what waited for it, and named what it found.
+const WORDS_MS: u64 = 1_000;
+
 /// Why the guard does nothing at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Out {
@@ -711,7 +714,8 @@ impl World {
             return;
         }
         let (suppressed, deaf) = (process.suppressed, process.deaf_channel);
-        self.oracle.recovered(now, |fault| match fault {
+        let guard_looks = self.out_kind == Out::No;
+        let waits = self.oracle.recovered(now, guard_looks, |fault| match fault {
             Fault::Suppressed => !suppressed,
             Fault::ChannelDeaf => !deaf,
             Fault::Crash
@@ -727,6 +731,9 @@ impl World {
             | Fault::BootStuck
             | Fault::DrainStuck => true,
         });
+        if waits {
+            self.later.push((self.guard_out_until + WORDS_MS, Later::LookedAgain));
+        }
     }
 
     /// The unit as a foreign stop leaves it on its way down.
