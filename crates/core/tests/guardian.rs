@@ -11,6 +11,8 @@ mod control;
 mod crashes;
 #[path = "guardian/deaths.rs"]
 mod deaths;
+#[path = "guardian/doctor.rs"]
+mod doctor;
 #[path = "guardian/incidents.rs"]
 mod incidents;
 #[path = "guardian/manager.rs"]

@@ -4,14 +4,16 @@
 //! back as the result of its directive. A generation is only proven by a life that began after its files had their
 //! content. Start at [`Keepsake::seen`].
 
+use super::news::{News, Sender};
 use crate::generations::{ApplyError, ComposeError, How, Plan, WriteError, apply};
 use crate::generations::{Bench, Kept, Pending, Proof, RestoreError, Room, RoomError, Snapshot, Who, short, value_of};
 use crate::host::clock;
-use crate::openclaw::config::check::Around;
+use crate::openclaw::config::check::{Around, check};
 use crate::openclaw::config::{self, schema};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::install;
+use crate::openclaw::redact::redact;
 use clawmend_core::directive::ActionResult;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::generation::{Keeping, KeyPath, Tree, differences};
@@ -23,6 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Between two looks at a config on trial.
 const TRIAL_EVERY_MS: u64 = 1_000;
+/// Longest message of a finding.
+const MAX_MESSAGE: usize = 300;
 /// A life that is seen this young began with what is on disk.
 const YOUNG_MS: u64 = 5_000;
 
@@ -61,12 +65,13 @@ pub struct Keepsake {
     well_since: Option<Moment>,
     proven: Option<String>,
     trial_at: Moment,
+    news: Sender,
 }
 
 impl Keepsake {
-    /// For this home. `state` is our own state folder.
+    /// For this home. `state` is our own state folder; what a closer look at a config finds goes to `news`.
     #[must_use]
-    pub fn new(home: Home, state: PathBuf, uid: u32) -> Self {
+    pub fn new(home: Home, state: PathBuf, uid: u32, news: Sender) -> Self {
         let work = Bookkeeper { home, state, uid, present: Mutex::default(), busy: Mutex::default() };
         Self {
             work: Arc::new(work),
@@ -75,6 +80,7 @@ impl Keepsake {
             well_since: None,
             proven: None,
             trial_at: Moment::default(),
+            news,
         }
     }
 
@@ -90,13 +96,21 @@ impl Keepsake {
     }
 
     fn config(&mut self, now: Now, seen: &ConfigSeen) {
+        if self.work.has_kept(seen) {
+            return;
+        }
         self.well_since = None;
         *self.work.present() = Present { fingerprint: seen.fingerprint, id: None };
         if seen.fingerprint == 0 {
             return;
         }
-        let (work, seen) = (Arc::clone(&self.work), seen.clone());
-        tokio::task::spawn_blocking(move || work.keep(&seen, now.wall));
+        let (work, seen, news) = (Arc::clone(&self.work), seen.clone(), self.news.clone());
+        tokio::task::spawn_blocking(move || {
+            work.keep(&seen, now.wall);
+            if let Some(closer) = work.look_closer(&seen) {
+                let _ = news.blocking_send(News::Evidence(Evidence::Config(closer)));
+            }
+        });
     }
 
     fn appeared(&mut self, now: Now, appeared: &Appeared) {
@@ -170,6 +184,35 @@ impl Bookkeeper {
     fn snapshot(&self) -> Option<Snapshot> {
         let environ = Environ::of(&self.home, self.uid);
         Snapshot::take(&self.home, |name| environ.get(name))
+    }
+
+    /// This very content is known already: the second look at it tells nothing new of what to keep.
+    fn has_kept(&self, seen: &ConfigSeen) -> bool {
+        let present = self.present();
+        seen.fingerprint != 0 && present.fingerprint == seen.fingerprint && present.id.is_some()
+    }
+
+    /// What a gateway would refuse about a config in which the first look saw nothing wrong: keys, types, and all else
+    /// that the check knows.
+    fn look_closer(&self, seen: &ConfigSeen) -> Option<ConfigSeen> {
+        if seen.validity != ConfigValidity::Valid {
+            return None;
+        }
+        let environ = Environ::of(&self.home, self.uid);
+        let env = |name: &str| environ.get(name);
+        let version = self.version().map(|(_, version)| version);
+        let schema = version.as_deref().and_then(|version| schema::cached(&self.state, version));
+        let around = Around { env: &env, env_known: false, schema: schema.as_ref(), version: version.as_deref() };
+        let checked = check(&self.home, &around);
+        let worst = checked.worst()?;
+        let validity = ConfigValidity::Invalid {
+            line: worst.line,
+            column: worst.column,
+            message: redact(&worst.message, MAX_MESSAGE),
+        };
+        // It may have changed while it was looked at.
+        let same = config::read(&self.home, env).seen.fingerprint == seen.fingerprint;
+        same.then_some(ConfigSeen { fingerprint: seen.fingerprint, validity })
     }
 
     fn keep(&self, seen: &ConfigSeen, now: Wall) {

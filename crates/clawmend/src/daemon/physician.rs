@@ -40,7 +40,7 @@ impl Physician {
     /// For this home. `state` is our own state folder, `output` the file of a child's output.
     #[must_use]
     pub fn new(home: Home, uid: u32, state: PathBuf, alone: bool, output: Option<PathBuf>) -> Self {
-        let length = output.as_ref().map_or(0, |path| length(path));
+        let length = output.as_ref().map_or(0, length);
         Self { home, uid, state, alone, output, well_at: Arc::new(Mutex::new(length)) }
     }
 

@@ -69,7 +69,6 @@ fn parse(bytes: &[u8]) -> Option<Claim> {
 }
 
 /// Looks a pid up on this machine.
-#[must_use]
 pub fn look_here(now: Now) -> impl Fn(u32) -> Option<Seen> {
     move |pid| {
         let life: Incarnation = crate::host::process::incarnation_of(pid)?;

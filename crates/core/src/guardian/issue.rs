@@ -157,6 +157,9 @@ impl Guardian {
             return self.wake_at(now.mono.plus(1_000));
         }
         self.withheld = None;
+        if action.is_start() {
+            self.check_config_before_start(now, out);
+        }
         self.memory.last_directive += 1;
         let id = DirectiveId(self.memory.last_directive);
         let invocation = self.service.as_ref().map(|seen| seen.invocation);

@@ -5,7 +5,9 @@
 
 use super::Guardian;
 use crate::diagnosis::RefusalReason;
+use crate::directive::Output;
 use crate::health::life::Life;
+use crate::incident::What;
 use crate::observation::{ConfigSeen, ConfigValidity, DiskSeen, Exit, Listener, LockHolder, LogSign, Surroundings};
 use crate::plan::Refusal;
 use crate::time::Now;
@@ -33,6 +35,22 @@ impl Guardian {
         // What it refused over may have changed while it was still refusing.
         let invited = (changed && readable) || std::mem::take(&mut self.changed_since_start);
         self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });
+    }
+
+    /// Before a start of ours, where the config has changed since the last one. What is found is said, and the gateway
+    /// still decides: its refusal is proof, our reading of its config is not.
+    pub(super) fn check_config_before_start(&self, now: Now, out: &mut Vec<Output>) {
+        let Some(seen) = self.around.config.as_ref().filter(|seen| seen.fingerprint != self.config_at_start) else {
+            return;
+        };
+        let found = match &seen.validity {
+            ConfigValidity::Invalid { line, message, .. } if *line > 0 => format!("line {line}: {message}"),
+            ConfigValidity::Invalid { message, .. } => message.clone(),
+            ConfigValidity::Missing => "it is missing".to_owned(),
+            ConfigValidity::Valid | ConfigValidity::Unreadable { .. } => return,
+        };
+        let text = format!("its config has changed since the last start, and would not start it: {found}");
+        self.record(now, What::Evidence { text }, out);
     }
 
     /// It refused to start: by its exit code, or by its words.

@@ -158,6 +158,8 @@ pub struct Alive {
     pub cpu_base_ms: u64,
     /// Channel accounts, when the subscription told them.
     pub channels: Vec<ChannelState>,
+    /// First sight of an unbroken row in which a channel had given up.
+    pub deaf: Option<Moment>,
 }
 
 impl Alive {
@@ -191,6 +193,7 @@ impl Alive {
             killed: None,
             cpu_base_ms: 0,
             channels: Vec::new(),
+            deaf: None,
         }
     }
 
@@ -441,8 +444,14 @@ impl Alive {
             }
             RpcSeen::Shutdown { restart_expected_ms: None, .. } => self.ending = self.ending.or(Some(false)),
             RpcSeen::Connected { .. } => self.ending = None,
-            RpcSeen::Channels { accounts } => self.channels.clone_from(accounts),
-            RpcSeen::Lost | RpcSeen::Unauthorized | RpcSeen::NoToken | RpcSeen::ProtocolMismatch => {}
+            RpcSeen::Channels { accounts } => {
+                self.channels.clone_from(accounts);
+                let deaf = accounts.iter().any(ChannelState::given_up);
+                self.deaf = if deaf { self.deaf.or(Some(now)) } else { None };
+            }
+            // What it said of its channels before is not known any more.
+            RpcSeen::Lost => self.deaf = None,
+            RpcSeen::Unauthorized | RpcSeen::NoToken | RpcSeen::ProtocolMismatch => {}
         }
     }
 

@@ -121,6 +121,13 @@ pub fn reasons(life: &Alive, around: &Circumstances, policy: &Policy) -> Vec<Rea
         let channel = life.channels.iter().any(|account| account.channel == *what);
         found.push(if channel { Reason::ChannelDeaf(what.clone()) } else { Reason::NotReady(what.clone()) });
     }
+    for account in life.channels.iter().filter(|account| life.deaf.is_some() && account.given_up()) {
+        // One account of a channel may be deaf while the channel as a whole counts as ready.
+        let deaf = Reason::ChannelDeaf(account.channel.clone());
+        if !found.contains(&deaf) {
+            found.push(deaf);
+        }
+    }
     if life.readiness.event_loop.is_some_and(|event_loop| event_loop.degraded && event_loop.degraded_for_ms > 60_000) {
         found.push(Reason::EventLoopSlow);
     }

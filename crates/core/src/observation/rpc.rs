@@ -55,3 +55,11 @@ pub struct ChannelState {
     /// Its last error, redacted and shortened.
     pub error: Option<String>,
 }
+
+impl ChannelState {
+    /// It should run, does not, and nothing but a start will change that. Not so when a person stopped it.
+    #[must_use]
+    pub const fn given_up(&self) -> bool {
+        self.wanted && !self.running && self.terminal && !self.stopped_by_person
+    }
+}

@@ -124,7 +124,7 @@ pub(super) fn next(view: &View<'_>, life: &Alive) -> Next {
     let mut earliest: Option<Moment> = None;
     for (channel, account, why) in silent(view, life) {
         let Some(allowed) = view.channels.allowed_at(channel, account, why) else { continue };
-        let at = allowed.max(settled_at(view, ready, why));
+        let at = allowed.max(settled_at(view, life, ready, why));
         if at <= view.now.mono {
             let action = Action::StartChannel { channel: channel.to_owned(), account: account.to_owned() };
             return Next::act(action, reason(why));
@@ -135,7 +135,7 @@ pub(super) fn next(view: &View<'_>, life: &Alive) -> Next {
 }
 
 /// From when on a start is safe.
-fn settled_at(view: &View<'_>, ready: Moment, why: Why) -> Moment {
+fn settled_at(view: &View<'_>, life: &Alive, ready: Moment, why: Why) -> Moment {
     match why {
         Why::LeftOut => {
             // After ends by the gateway's own fault the channel itself is a suspect: give the new life longer to prove
@@ -144,7 +144,7 @@ fn settled_at(view: &View<'_>, ready: Moment, why: Why) -> Moment {
             ready.plus(settle)
         }
         // OpenClaw may still be about to say that it tries again.
-        Why::Deaf => ready.max(view.down_since).plus(view.policy.channel_deaf_ms),
+        Why::Deaf => ready.max(life.deaf.unwrap_or(view.now.mono)).plus(view.policy.channel_deaf_ms),
     }
 }
 

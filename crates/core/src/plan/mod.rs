@@ -191,7 +191,7 @@ fn cure(view: &View<'_>, life: &Alive, cause: &Cause) -> Next {
         | Cause::NotReady { .. } => channel::next(view, life),
         Cause::DiskNearlyFull => match disk::next(view) {
             Next::Nothing => channel::next(view, life),
-            step => step,
+            step @ (Next::Wait(_) | Next::Act(..) | Next::Tell(_)) => step,
         },
     }
 }

@@ -59,7 +59,8 @@ impl Ward {
     /// Out of its parts.
     #[must_use]
     pub fn new(parts: Parts, now: Now) -> Self {
-        let keepsake = Keepsake::new(parts.home.clone(), parts.voice.state_dir().to_owned(), own_uid());
+        let keepsake =
+            Keepsake::new(parts.home.clone(), parts.voice.state_dir().to_owned(), own_uid(), parts.news.clone());
         let output = parts.body.child().map(|child| child.command.log_dir.join(OUTPUT));
         // What a child says is in a file of its own; only without it is the shared log of the day needed line by line.
         let alone = parts.alone && output.is_none();
