@@ -3,6 +3,7 @@
 //! [`Cause`] is what the guard itself can prove within a second. The rest is the doctor's: [`rank`] weighs what
 //! [`case`]s, logs and measurements say, and abstains when they do not say enough. Start at [`rank::diagnose`].
 
+pub mod advice;
 pub mod case;
 pub mod class;
 pub mod hang;
