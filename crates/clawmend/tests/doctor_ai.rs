@@ -76,6 +76,33 @@ fn all_program_engines_are_asked_as_they_want_it_and_answer() {
     }
 }
 
+/// A stand-in that takes everything would prove nothing.
+#[test]
+fn the_stand_ins_are_strict() {
+    for engine in Engine::PROGRAMS {
+        let bench = Bench::answering(engine, GOOD);
+        let room = bench.path("state/ai/room-1/work");
+        std::fs::create_dir_all(&room).unwrap();
+        type Change<'a> = &'a dyn Fn(&mut std::process::Command) -> &mut std::process::Command;
+        let refused = |change: Change<'_>| {
+            let mut command = std::process::Command::new(bench.program());
+            command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(&room).stdin(std::process::Stdio::null());
+            change(&mut command);
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(97), "{engine:?}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        assert!(refused(&|command| command).contains("no credential"), "{engine:?}");
+        assert!(refused(&|command| command.env("AWS_SECRET", "x")).contains("inherited AWS_SECRET"));
+        assert!(refused(&|command| command.arg("--yolo")).contains("a permission is skipped"));
+        assert!(refused(&|command| command.arg(CREDENTIAL)).contains("the credential is an argument"));
+        assert!(refused(&|command| command.current_dir("/")).contains("the folder is not empty"));
+        // Everything is in order but the flags.
+        let flags = refused(&|command| command.env("HOME", format!("/nowhere/{CREDENTIAL}")));
+        assert!(flags.contains("missing") || flags.contains("exec") || flags.contains("usage"), "{engine:?}: {flags}");
+    }
+}
+
 #[test]
 fn with_a_model_and_a_service_of_ones_own() {
     for engine in Engine::PROGRAMS {
@@ -369,7 +396,8 @@ fn a_service_is_asked_and_answers() {
 #[test]
 fn a_service_that_fails_is_named_by_what_can_be_done() {
     let error = |text: &str| format!("{{\"error\":{{\"message\":\"{text}\"}}}}").into_bytes();
-    let cases: [(u16, Vec<(&str, &str)>, Vec<u8>, &str, Consequence); 9] = [
+    type Case<'a> = (u16, Vec<(&'a str, &'a str)>, Vec<u8>, &'a str, Consequence);
+    let cases: [Case<'_>; 9] = [
         (401, vec![], error("no such key"), "it refuses the credential (401): no such key", Consequence::Person),
         (403, vec![], vec![], "it refuses the credential (403): it does not say why", Consequence::Person),
         (429, vec![], error("slow down"), "used up (429): slow down", Consequence::Retry),

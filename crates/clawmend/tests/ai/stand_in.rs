@@ -1,5 +1,6 @@
 //! Programs that stand in for the engines' CLIs. Each is as strict as the real one: another flag than those it knows, a
 //! variable too many, a file in its folder, and it refuses. What it saw is written beside it.
+#![allow(dead_code, reason = "two test targets use it, each a part of it")]
 
 use clawmend::doctor::ai::Surroundings;
 use clawmend::settings::{AiSettings, CredentialSource, Engine};
