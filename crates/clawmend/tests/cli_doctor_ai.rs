@@ -1,9 +1,11 @@
 //! `doctor --ai` as people and scripts see it: the real binary, with stand-ins of the engines' programs on its `PATH`.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 #[path = "ai/stand_in.rs"]
 mod stand_in;
+#[path = "ai/tls.rs"]
+mod tls;
 
 use clawmend::settings::Engine;
 use stand_in::{Bench, CREDENTIAL, GOOD};
@@ -15,6 +17,7 @@ const CANARIES: [&str; 4] = ["canary horse battery", "canary of the environment"
 struct Desk {
     bench: Bench,
     settings: String,
+    more: Vec<(&'static str, std::ffi::OsString)>,
 }
 
 impl Desk {
@@ -32,7 +35,7 @@ impl Desk {
             CANARIES[0], CANARIES[1], CANARIES[2], CANARIES[3]
         );
         std::fs::write(bench.path("strange.log"), log).unwrap();
-        Self { bench, settings: settings.to_owned() }
+        Self { bench, settings: settings.to_owned(), more: Vec::new() }
     }
 
     fn with_engine(bench: Bench) -> Self {
@@ -58,6 +61,7 @@ impl Desk {
             .env("CLAWMEND_STATE_DIR", self.bench.state())
             .env("CLAWMEND_RUNTIME_DIR", self.bench.path("run"))
             .env("CLAWMEND_CONFIG", &config)
+            .envs(self.more.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap()
     }
@@ -152,4 +156,31 @@ fn a_failure_is_told_beside_the_doctors_own_answer() {
     let wrong = Desk::new(Bench::answering(Engine::Claude, GOOD), "[ai]\nengine = \"openai\"\n");
     let args: &[&str] = &["doctor", "--ai", "--log", "strange.log"];
     insta::assert_snapshot!([failing, hostile, no_key, wrong].map(|desk| desk.told(args)).join("\n"));
+}
+
+#[test]
+fn a_service_is_only_spoken_to_when_somebody_vouches_for_it() {
+    let answer = serde_json::json!({"choices": [{"message": {"role": "assistant", "content": GOOD}}]});
+    let Some(service) = tls::TlsService::start(answer.to_string()) else {
+        println!("skipped: no openssl program to make certificates with");
+        return;
+    };
+    let desk = |host: &str, more| {
+        let port = service.port;
+        let settings = format!(
+            "[ai]\nengine = \"openai\"\nmodel = \"m\"\nbase_url = \"https://{host}:{port}/v1\"\ncredential_env = \"THE_KEY\"\n"
+        );
+        let bench = Bench::answering(Engine::Codex, GOOD);
+        Desk { more, ..Desk::new(bench, &settings) }.told(&["doctor", "--ai", "what a nice day"])
+    };
+    let trusted = || vec![("SSL_CERT_FILE", service.authority().into_os_string())];
+    let stranger = desk("localhost", vec![]);
+    assert!(stranger.contains("no advice from an AI: ") && stranger.contains("localhost"), "{stranger}");
+    let other_name = desk("127.0.0.1", trusted());
+    assert!(other_name.contains("cannot be reached: invalid peer certificate"), "{other_name}");
+    assert_eq!(service.seen(), "", "nothing was said to either");
+    let known = desk("localhost", trusted());
+    assert!(known.contains("The disk is full") && known.contains("exit 0"), "{known}");
+    assert!(service.seen().contains("POST /v1/chat/completions"));
+    assert!(service.seen().contains("what a nice day") && service.seen().contains(CREDENTIAL));
 }

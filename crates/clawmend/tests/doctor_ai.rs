@@ -432,20 +432,6 @@ fn a_service_that_is_silent_or_not_there_does_not_hold_us() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_not_accepted() {
-    let service = Service::silent();
-    let url = service.base_url().replace("http://", "https://");
-    let settings = AiSettings { base_url: Some(url.parse().unwrap()), timeout_ms: 5_000, ..service_settings(&service) };
-    let state = tempfile::tempdir().unwrap();
-    let around = Surroundings { credential: Some("key".to_owned().into()), ..Surroundings::default() };
-    let error = block_on(ask(&settings, state.path(), &around, evidence(), Tongue::English)).unwrap_err();
-    // Nobody speaks TLS there, so nothing was sent that could be read.
-    let refused = matches!(error, AskError::TimedOut { .. } | AskError::Endpoint(EndpointError::NoRoots { .. }));
-    assert!(refused, "{error}");
-    assert!(!service.request().contains("key"));
-}
-
-#[test]
 fn a_log_that_tries_to_close_the_fence_changes_nothing() {
     let bench = Bench::answering(Engine::Codex, GOOD);
     asked(&bench).unwrap();
