@@ -244,6 +244,16 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_in_the_wrong_place_is_not_repeated() {
+        for line in
+            ["credential_env = \"sk-ant-api03-canary0123456789\"", "base_url = \"https://u:canary0123456789abcdef@x\""]
+        {
+            let error = parse(Path::new("clawmend.toml"), &format!("[ai]\n{line}\n")).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
     fn errors_say_what_was_expected() {
         let lines = [
             "engine = \"gpt\"",
