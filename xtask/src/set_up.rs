@@ -31,12 +31,13 @@ const PACKAGES: [(&str, &str); 7] = [
 /// When something that is needed for all tests cannot be brought. What only single labs need is said and left out.
 pub fn set_up() -> Result<()> {
     type Bring = fn() -> Result<()>;
-    let parts: [(&str, Bring); 5] = [
+    let parts: [(&str, Bring); 6] = [
         ("Debian packages", debian_packages),
         ("Rust targets", rust_targets),
         ("cargo-deny", cargo_deny),
         ("zig as a C compiler for macOS", ziglang),
         ("Node and OpenClaw", node_and_openclaw),
+        ("command lines of AI engines", ai_engines),
     ];
     for (name, bring) in parts {
         if let Err(error) = bring() {
@@ -131,6 +132,23 @@ fn node_and_openclaw() -> Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn node_and_openclaw() -> Result<()> {
     anyhow::bail!("the labs with real gateways run on Linux")
+}
+
+#[cfg(target_os = "linux")]
+fn ai_engines() -> Result<()> {
+    use clawmend_testkit::lab::{AI_ENGINES, Cache};
+    let cache = Cache::locate().map_err(|reason| anyhow::anyhow!("{reason}"))?;
+    for engine in AI_ENGINES {
+        if cache.ai_engine(&engine).is_err() {
+            install_npm(cache.root(), engine.folder, engine.package, engine.version, &cache.path_variable())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ai_engines() -> Result<()> {
+    anyhow::bail!("the labs with AI engines run on Linux")
 }
 
 /// Installs one npm package into `cache/name`, whole or not at all.

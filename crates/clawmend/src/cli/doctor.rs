@@ -1,5 +1,7 @@
 //! `clawmend doctor`: from a symptom, a log, or the gateway here to causes with their evidence.
 
+mod ai;
+
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
@@ -8,7 +10,7 @@ use crate::api::{Answer, Request};
 use crate::doctor::exam::Exam;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
-use crate::doctor::{Library, consult, here, library};
+use crate::doctor::{Diagnosis, Library, consult, here, library};
 use crate::openclaw::discovery;
 use clawmend_core::health::Verdict;
 use std::collections::BTreeMap;
@@ -33,6 +35,18 @@ pub struct Args {
     /// gateway's log; without, it must show that a gateway wrote it
     #[arg(long, value_name = "FILE")]
     log: Vec<PathBuf>,
+    /// Ask the AI of the settings when no known cause is found; with `=always` in any case. It only advises. What is
+    /// sent is described in docs/ai.md
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "unknown")]
+    ai: Option<ai::When>,
+}
+
+/// Everything that was found without an AI.
+struct Found<'a> {
+    library: &'a Library,
+    exam: &'a Exam<'a>,
+    diagnosis: &'a Diagnosis,
+    around: &'a Around,
 }
 
 pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
@@ -40,19 +54,35 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
     let told = context.global.gateway.is_some();
     let mut exam = Exam::new(&library.cases, told).map_err(|why| CliError::new(Kind::Internal, why))?;
     read_logs(&mut exam, &args.log)?;
+    let around = Around::look(context, args.log.is_empty() && (args.text.is_none() || args.ai.is_some()));
     if args.log.is_empty() && args.text.is_none() {
-        look_here(context, &mut exam)?;
+        look_here(context, &around, &mut exam);
     }
     tell_unusual(&exam);
     let diagnosis = consult(&library, &exam, args.text.as_deref(), &BTreeMap::new());
     let tongue = tongue(args.text.as_deref());
-    let answer = report(&library, &diagnosis, tongue);
+    let mut answer = report(&library, &diagnosis, tongue);
+    let asked = match args.ai {
+        Some(when) => Some(ai::ask(
+            context,
+            args,
+            when,
+            &Found { library: &library, exam: &exam, diagnosis: &diagnosis, around: &around },
+            tongue,
+        )?),
+        None => None,
+    };
+    let (advice, failed) = asked.map_or((None, None), |asked| (Some(asked.report), asked.failed));
+    answer.ai = advice;
     if context.global.json {
         output::print_json(&answer)?;
     } else {
-        output::print(&render(&answer, exam.saw_gateway, diagnosis.more_unknown, tongue, Style::of_stdout()))?;
+        let style = Style::of_stdout();
+        let mut text = render(&answer, exam.saw_gateway, diagnosis.more_unknown, tongue, style);
+        text.push_str(&answer.ai.as_ref().map(|advice| ai::render(advice, tongue, style)).unwrap_or_default());
+        output::print(&text)?;
     }
-    Ok(ExitCode::SUCCESS)
+    failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// Reads what was named. One that cannot be read does not keep the others from being read.
@@ -109,8 +139,37 @@ pub(super) fn tongue(text: Option<&str>) -> Tongue {
     if locale.starts_with("zh") { Tongue::Chinese } else { Tongue::English }
 }
 
-fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
-    let status = match context.ask(Request::Status) {
+/// The gateways of this machine, and what the guard says of them.
+struct Around {
+    homes: Vec<discovery::Home>,
+    status: Option<StatusReport>,
+}
+
+impl Around {
+    fn look(context: &Context, ask_the_guard: bool) -> Self {
+        let status = if ask_the_guard { status_of_guard(context) } else { None };
+        let home = std::env::home_dir().unwrap_or_default();
+        let found = discovery::discover(|name| std::env::var(name).ok(), &home);
+        Self { homes: here::homes(found, status.as_ref()), status }
+    }
+
+    /// Those that were asked for, each with what the guard says.
+    fn wanted<'a>(
+        &'a self,
+        context: &'a Context,
+    ) -> impl Iterator<Item = (&'a discovery::Home, Option<&'a GatewayStatus>)> {
+        let wanted = |home: &&discovery::Home| context.global.gateway.as_ref().is_none_or(|asked| *asked == home.id);
+        let with_status = |home| (home, self.status.as_ref().and_then(|status| of(status, home)));
+        self.homes.iter().filter(wanted).map(with_status)
+    }
+
+    fn alone(&self) -> bool {
+        self.homes.len() == 1
+    }
+}
+
+fn status_of_guard(context: &Context) -> Option<StatusReport> {
+    match context.ask(Request::Status) {
         Ok(Some(Answer::Status(status))) => Some(status),
         Ok(_) => {
             output::tell("no guard is running: this is only what can be seen without one");
@@ -121,18 +180,14 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
             output::tell(&format!("the guard did not answer: {}", clean(&error.message, 300)));
             None
         }
-    };
-    let home = std::env::home_dir().unwrap_or_default();
-    let found = discovery::discover(|name| std::env::var(name).ok(), &home);
-    let homes = here::homes(found, status.as_ref());
-    if homes.is_empty() {
+    }
+}
+
+fn look_here(context: &Context, around: &Around, exam: &mut Exam<'_>) {
+    if around.homes.is_empty() {
         output::tell("no OpenClaw gateway was found here; `--log FILE` looks into the log of another one");
     }
-    let wanted =
-        |id: &clawmend_core::gateway::GatewayId| context.global.gateway.as_ref().is_none_or(|asked| asked == id);
-    let alone = homes.len() == 1;
-    for home in homes.iter().filter(|home| wanted(&home.id)) {
-        let seen = status.as_ref().and_then(|status| of(status, home));
+    for (home, seen) in around.wanted(context) {
         let mut facts = seen.map(here::facts_of).unwrap_or_default();
         facts.extend(here::look(home));
         exam.findings.facts.extend(facts);
@@ -142,12 +197,11 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
         }
         let since = since(seen);
         for path in here::logs(home, user(), None) {
-            if let Err(why) = here::read_since(exam, &path, since, alone, home) {
+            if let Err(why) = here::read_since(exam, &path, since, around.alone(), home) {
                 output::tell(&format!("left out: {}", clean(&why, 300)));
             }
         }
     }
-    Ok(())
 }
 
 fn of<'a>(status: &'a StatusReport, home: &discovery::Home) -> Option<&'a GatewayStatus> {

@@ -127,14 +127,35 @@ pub fn logs(home: &Home, uid: u32, keeper_log: Option<PathBuf>) -> Vec<PathBuf> 
 /// The log cannot be read, for people.
 pub fn read_since(exam: &mut Exam<'_>, path: &Path, since_ms: i64, alone: bool, home: &Home) -> Result<(), String> {
     let log = Log::open(path, Some(since_ms)).map_err(|error| error.to_string())?;
-    let folder = format!("{}/", home.state_dir.display());
-    let port = home.port.map(|port| format!(":{port} "));
-    exam.read_ours(log, |line| {
-        let after = super::line::time_of(line).is_none_or(|at| at >= since_ms);
-        let names = |mark: &str| memchr::memmem::find(line, mark.as_bytes()).is_some();
-        after && (alone || names(&folder) || port.as_deref().is_some_and(names))
-    });
+    let ours = Ours::of(home, since_ms, alone);
+    exam.read_ours(log, |line| ours.holds(line));
     Ok(())
+}
+
+/// Which lines of a log count for one gateway.
+#[derive(Debug)]
+pub struct Ours {
+    since_ms: i64,
+    alone: bool,
+    folder: String,
+    port: Option<String>,
+}
+
+impl Ours {
+    /// Lines written since, in milliseconds since 1970; unless the gateway is alone here, only those that name it.
+    #[must_use]
+    pub fn of(home: &Home, since_ms: i64, alone: bool) -> Self {
+        let folder = format!("{}/", home.state_dir.display());
+        Self { since_ms, alone, folder, port: home.port.map(|port| format!(":{port} ")) }
+    }
+
+    /// This line counts.
+    #[must_use]
+    pub fn holds(&self, line: &[u8]) -> bool {
+        let after = super::line::time_of(line).is_none_or(|at| at >= self.since_ms);
+        let names = |mark: &str| memchr::memmem::find(line, mark.as_bytes()).is_some();
+        after && (self.alone || names(&self.folder) || self.port.as_deref().is_some_and(names))
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! [`exam`] puts them together, and the core decides ([`clawmend_core::diagnosis::rank`]). Invariant: nothing here
 //! changes anything; a diagnosis only names what could be done. Start at [`exam::Exam`] and [`consult`].
 
+pub mod ai;
 pub mod automaton;
 pub mod consult;
 pub mod exam;

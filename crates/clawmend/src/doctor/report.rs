@@ -44,6 +44,9 @@ pub struct DoctorReport {
     pub abstained: bool,
     /// Errors that no case knows, grouped.
     pub unknown: Vec<UnknownReport>,
+    /// What became of `--ai`; left out without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ai: Option<super::ai::report::AiReport>,
 }
 
 /// One cause.
@@ -112,7 +115,7 @@ pub fn report(library: &Library, diagnosis: &Diagnosis, tongue: Tongue) -> Docto
         pattern: unknown.pattern.clone(),
         example: unknown.example.clone(),
     });
-    DoctorReport { schema: SCHEMA, abstained: causes.is_empty(), causes, unknown: unknown.collect() }
+    DoctorReport { schema: SCHEMA, abstained: causes.is_empty(), causes, unknown: unknown.collect(), ai: None }
 }
 
 fn cause(case: &Case, ranked: &Ranked, tongue: Tongue) -> FoundCause {

@@ -231,6 +231,14 @@ impl FileLock {
     }
 }
 
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // A child that another thread is starting just now holds a copy of the descriptor until it becomes its program,
+        // and with it the lock, unless it is let go of here. An error leaves it to the kernel.
+        let _ = self.file.unlock();
+    }
+}
+
 fn read_note(file: &mut File) -> String {
     let mut bytes = Vec::new();
     match file.take(256).read_to_end(&mut bytes) {
@@ -278,6 +286,17 @@ mod tests {
         assert!(refused.to_string().contains("pid 7") || cfg!(windows), "{refused}");
         drop(held);
         FileLock::try_lock(&path, "pid 8").unwrap();
+    }
+
+    #[test]
+    fn a_lock_ends_although_a_child_still_holds_its_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = FileLock::try_lock(&path, "pid 7").unwrap();
+        let copy = held.file.try_clone().unwrap();
+        drop(held);
+        FileLock::try_lock(&path, "pid 8").unwrap();
+        drop(copy);
     }
 
     #[cfg(unix)]

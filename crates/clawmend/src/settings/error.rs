@@ -50,7 +50,8 @@ impl SettingsError {
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |i| i + 1);
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
         let whole = text[start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let excerpt = String::from_utf8_lossy(whole).chars().filter(|c| !c.is_control()).take(160).collect();
+        // Somebody may have written a credential where only its place is named.
+        let excerpt = crate::openclaw::redact::redact(&String::from_utf8_lossy(whole), 160);
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         Self::Invalid { path: path.to_owned(), line, column, message, excerpt }
     }

@@ -5,10 +5,12 @@
 //! common case. A broken file never replaces settings that are in use: [`load`] returns an error that names line,
 //! column and what was expected, and the caller keeps what it has. Start at [`load`].
 
+mod ai;
 mod error;
 mod gateway;
 mod policy;
 
+pub use ai::{AiSettings, BadUrl, BaseUrl, CredentialSource, Engine};
 pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
@@ -30,6 +32,8 @@ pub struct Settings {
     pub guard: GuardSettings,
     /// `[policy]`.
     pub policy: PolicySettings,
+    /// `[ai]`.
+    pub ai: AiSettings,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -66,6 +70,7 @@ pub enum Language {
 struct File {
     guard: GuardSettings,
     policy: PolicySettings,
+    ai: AiSettings,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -128,7 +133,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         }
         gateways.push(entry);
     }
-    Ok(Settings { guard: file.guard, policy: file.policy, gateways })
+    Ok(Settings { guard: file.guard, policy: file.policy, ai: file.ai, gateways })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! [`case`]s, logs and measurements say, and abstains when they do not say enough. What it makes of an open incident comes
 //! back to the state machine as an [`opinion`]. Start at [`rank::diagnose`].
 
+pub mod advice;
 pub mod case;
 pub mod class;
 pub mod hang;

@@ -10,6 +10,26 @@ pub const NODE_VERSION: &str = "24.21.0";
 /// The version of OpenClaw that the labs judge.
 pub const OPENCLAW_VERSION: &str = "2026.9.6";
 
+/// The command line of an AI engine, as npm has it.
+#[derive(Clone, Copy, Debug)]
+pub struct AiEngine {
+    /// Its folder in the cache.
+    pub folder: &'static str,
+    /// Its package.
+    pub package: &'static str,
+    /// The version that the labs drive.
+    pub version: &'static str,
+    /// The program.
+    pub program: &'static str,
+}
+
+/// Those that the labs drive. iFlow CLI is not on npm any more.
+pub const AI_ENGINES: [AiEngine; 3] = [
+    AiEngine { folder: "claude-code", package: "@anthropic-ai/claude-code", version: "2.1.329", program: "claude" },
+    AiEngine { folder: "codex", package: "@openai/codex", version: "0.169.0", program: "codex" },
+    AiEngine { folder: "gemini-cli", package: "@google/gemini-cli", version: "0.61.0", program: "gemini" },
+];
+
 /// An installed pair of Node and OpenClaw.
 #[derive(Clone, Debug)]
 pub struct Cache {
@@ -89,6 +109,25 @@ impl Cache {
     #[must_use]
     pub fn openclaw(&self) -> PathBuf {
         self.root.join("openclaw/node_modules/.bin/openclaw")
+    }
+
+    /// The program of an AI engine.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub fn ai_engine(&self, engine: &AiEngine) -> Result<PathBuf, Unavailable> {
+        let modules = self.root.join(engine.folder).join("node_modules");
+        let found = installed_version(&modules.join(engine.package));
+        let program = modules.join(".bin").join(engine.program);
+        if found.as_deref() == Some(engine.version) && program.exists() {
+            return Ok(program);
+        }
+        let (package, version) = (engine.package, engine.version);
+        let found = found.as_deref().unwrap_or("nothing");
+        let root = self.root.display();
+        Err(Unavailable(format!(
+            "{package} {version} is not in {root} (found: {found}); `cargo xtask set-up` installs it"
+        )))
     }
 
     /// A `PATH` on which both come first.

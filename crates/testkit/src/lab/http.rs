@@ -148,6 +148,8 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) path: String,
+    /// Names in lower case.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Value,
 }
 
@@ -165,7 +167,7 @@ pub(super) fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<R
     } else if let Some(length) = header(&headers, "content-length").and_then(|value| value.parse::<u64>().ok()) {
         reader.by_ref().take(length.min(BODY_LIMIT)).read_to_end(&mut body)?;
     }
-    Ok(Some(Request { path, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
+    Ok(Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
 }
 
 /// Writes one JSON answer on a kept-alive connection.

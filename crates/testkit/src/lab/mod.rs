@@ -4,6 +4,7 @@
 //! leaves nothing behind. Start at [`lab()`], which says whether a lab can run here, then [`RealGateway`] (without a
 //! guard) or [`Guard`] (the `clawmend` program over a real gateway).
 
+mod ai_model;
 mod cache;
 mod cgroup;
 mod gateway;
@@ -20,7 +21,8 @@ mod telegram;
 mod tracer;
 mod wait;
 
-pub use cache::{Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, default_root};
+pub use ai_model::{AiModel, Asked, Says};
+pub use cache::{AI_ENGINES, AiEngine, Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, default_root};
 pub use cgroup::{CpuQuota, Freezer};
 pub use gateway::RealGateway;
 pub use guard::{Form, Guard, Manager, UNIT};
