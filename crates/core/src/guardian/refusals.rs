@@ -41,11 +41,18 @@ impl Guardian {
         if exit.is_refusal() {
             return Some(words.unwrap_or((RefusalReason::Unexplained, String::new())));
         }
-        // On a taken port it gives up with 1 after 10–27 s, on a wrong Node with 1 at once (2026.9.6).
+        // What served has started: such words before its end with 1 tell of a crash (a part of its package went away
+        // under it), which a start may cure.
+        if matches!(&self.life, Life::Absent(absent) if absent.served) {
+            return None;
+        }
+        // On a taken port it gives up with 1 after 10–27 s, on a wrong Node, a package that lacks a part or the lease of
+        // another gateway with 1 at once (2026.9.6).
         match (exit, words) {
-            (Exit::Code { code: 1 }, Some((reason @ (RefusalReason::Port | RefusalReason::Runtime), detail))) => {
-                Some((reason, detail))
-            }
+            (
+                Exit::Code { code: 1 },
+                Some((reason @ (RefusalReason::Port | RefusalReason::Runtime | RefusalReason::Duplicate), detail)),
+            ) => Some((reason, detail)),
             _ => None,
         }
     }
