@@ -5,6 +5,7 @@ use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
 use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
+use crate::daemon::setup::log_dir;
 use crate::doctor::exam::Exam;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
@@ -141,13 +142,21 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
             exam.read(Log::of_text("what the guard recorded", &cause.detail));
         }
         let since = since(seen);
-        for path in here::logs(home, user(), None) {
-            if let Err(why) = here::read_since(exam, &path, since, alone, home) {
-                output::tell(&format!("left out: {}", clean(&why, 300)));
-            }
+        for path in here::logs(home, user()) {
+            tell_left_out(here::read_since(exam, &path, since, alone, home));
+        }
+        let kept = context.state_dir().map(|state| log_dir(&state, &home.id).join("gateway.log"));
+        if let Some(path) = kept.ok().filter(|path| path.is_file()) {
+            tell_left_out(here::read_output(exam, &path, since));
         }
     }
     Ok(())
+}
+
+fn tell_left_out(read: Result<(), String>) {
+    if let Err(why) = read {
+        output::tell(&format!("left out: {}", clean(&why, 300)));
+    }
 }
 
 fn of<'a>(status: &'a StatusReport, home: &discovery::Home) -> Option<&'a GatewayStatus> {
