@@ -135,7 +135,7 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
     for home in homes.iter().filter(|home| wanted(&home.id)) {
         let seen = status.as_ref().and_then(|status| of(status, home));
         let mut facts = seen.map(here::facts_of).unwrap_or_default();
-        facts.extend(here::look(home));
+        facts.extend(here::look(home, user()));
         exam.findings.facts.extend(facts);
         exam.told = true;
         if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {

@@ -8,7 +8,9 @@ use super::log::Log;
 use crate::api::types::{CauseReport, GatewayStatus, StatusReport};
 use crate::host;
 use crate::openclaw::config;
+use crate::openclaw::config::check::{self, Around};
 use crate::openclaw::discovery::Home;
+use crate::openclaw::environ::Environ;
 use clawmend_core::diagnosis::case::{ConfigState, Fact};
 use clawmend_core::observation::ConfigValidity;
 use std::cell::Cell;
@@ -81,9 +83,9 @@ fn ending(how: &str) -> Option<Fact> {
     }
 }
 
-/// Our own look at a home.
+/// Our own look at a home. `uid`: the gateway's user.
 #[must_use]
-pub fn look(home: &Home) -> Vec<(Fact, String)> {
+pub fn look(home: &Home, uid: u32) -> Vec<(Fact, String)> {
     let mut facts = Vec::new();
     let path = home.config_path.display();
     let config = config::read(home, |name| std::env::var(name).ok());
@@ -100,7 +102,8 @@ pub fn look(home: &Home) -> Vec<(Fact, String)> {
             let place = if line > 0 { format!(", line {line}") } else { String::new() };
             facts.push((Fact::Config(state), format!("{path}{place}: {message}")));
         }
-        ConfigValidity::Missing | ConfigValidity::Unreadable { .. } | ConfigValidity::Valid => {}
+        ConfigValidity::Valid => facts.extend(unset_variable(home, uid)),
+        ConfigValidity::Missing | ConfigValidity::Unreadable { .. } => {}
     }
     if let Ok(space) = host::disk::space(&home.state_dir)
         && space.free_bytes < DISK_FULL_BYTES
@@ -109,6 +112,17 @@ pub fn look(home: &Home) -> Vec<(Fact, String)> {
         facts.push((Fact::DiskFull, format!("{free} KiB are free under {}", home.state_dir.display())));
     }
     facts
+}
+
+/// A variable that the config names and the running gateway does not have; of one that does not run nothing is known.
+fn unset_variable(home: &Home, uid: u32) -> Option<(Fact, String)> {
+    let environ = Environ::of(home, uid);
+    environ.life()?;
+    let env = |name: &str| environ.get(name);
+    let around = Around { env: &env, env_known: true, schema: None, version: None };
+    let findings = check::check(home, &around).findings;
+    let unset = findings.iter().find(|finding| finding.code == "unresolved_variable")?;
+    Some((Fact::Config(ConfigState::VariableUnset), unset.message.clone()))
 }
 
 /// The logs that a gateway of this home may have written today.
