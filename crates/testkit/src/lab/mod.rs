@@ -4,6 +4,7 @@
 //! leaves nothing behind. Start at [`lab()`], which says whether a lab can run here, then [`RealGateway`] (without a
 //! guard) or [`Guard`] (the `clawmend` program over a real gateway).
 
+mod broken_config;
 mod cache;
 mod cgroup;
 mod gateway;
@@ -13,13 +14,17 @@ mod guard_view;
 mod home;
 mod http;
 mod inspector;
+mod judge;
 mod model;
+mod package_copy;
 mod permit;
 mod process;
+mod small_disk;
 mod telegram;
 mod tracer;
 mod wait;
 
+pub use broken_config::{BREAKINGS, Breaking, closed_with_restore, end_in_order, proven, rejected_is_kept};
 pub use cache::{Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, default_root};
 pub use cgroup::{CpuQuota, Freezer};
 pub use gateway::RealGateway;
@@ -29,9 +34,11 @@ pub use home::{Home, HomeOptions};
 pub use http::{Reply, free_port, get, get_json, request};
 pub use inspector::Inspector;
 pub use model::MockModel;
+pub use package_copy::PackageCopy;
 pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
 pub(crate) use process::lives_with;
 pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
+pub use small_disk::SmallDisk;
 pub use telegram::{MockTelegram, Mode as TelegramMode};
 pub use tracer::Tracer;
 pub use wait::{hold, until, until_some};
