@@ -4,8 +4,10 @@
 //! [`crate::check`]; it names its incident and the life of the process that it is meant for, so that a stale one
 //! does nothing.
 
+use crate::diagnosis::Cause;
 use crate::gateway::Incarnation;
 use crate::incident::IncidentEvent;
+use crate::time::Wall;
 use serde::{Deserialize, Serialize};
 
 /// Names a directive, across restarts of the guard.
@@ -72,6 +74,12 @@ pub enum Action {
         /// Fingerprint of the config that was refused; another one on disk by then is left alone.
         rejected: u64,
     },
+    /// Delete old logs, OpenClaw's and ours, from a disk that has no room. Never one that is being written.
+    FreeLogs,
+    /// Have the gateway resolve its secrets again, over RPC.
+    ReloadSecrets,
+    /// Move a session's lock aside whose owner is proven dead (pid and start time). Nothing is deleted.
+    SetLockAside,
     /// Start a channel account over RPC.
     StartChannel {
         /// Such as `telegram`.
@@ -109,6 +117,9 @@ impl Action {
             Self::Kill => "kill",
             Self::Sweep => "sweep",
             Self::RestoreConfig { .. } => "restore_config",
+            Self::FreeLogs => "free_logs",
+            Self::ReloadSecrets => "reload_secrets",
+            Self::SetLockAside => "set_lock_aside",
             Self::StartChannel { .. } => "start_channel",
         }
     }
@@ -168,4 +179,30 @@ pub enum Output {
     Persist,
     /// The verdict changed: tell those who watch.
     Changed,
+    /// Ask the doctor about the open incident. The answer comes back as evidence.
+    Examine(Question),
+    /// A case's remedy was tried, and its success was judged: keep that.
+    Learned(Lesson),
+}
+
+/// What the doctor is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// About which incident.
+    pub incident: IncidentId,
+    /// What the guard itself has found.
+    pub cause: Cause,
+    /// From when on logs count: a little before the trouble began.
+    pub since: Wall,
+}
+
+/// What became of a repair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    /// In which incident.
+    pub incident: IncidentId,
+    /// By which case.
+    pub case: String,
+    /// The gateway was proven well by it.
+    pub worked: bool,
 }

@@ -4,6 +4,7 @@
 //! person's wish, or because it was planned. Times "after" are counted from its onset.
 
 use crate::diagnosis::Cause;
+use crate::diagnosis::class::CauseCode;
 use crate::directive::{Action, ActionResult, DirectiveId, IncidentId};
 use crate::gateway::Incarnation;
 use crate::health::Verdict;
@@ -74,6 +75,11 @@ pub enum What {
         /// The cause.
         cause: Cause,
     },
+    /// The doctor looked at it.
+    Examined {
+        /// What it makes of it, the most likely first; empty when it abstains.
+        causes: Vec<Named>,
+    },
     /// An action was refused by the check.
     Withheld {
         /// Which.
@@ -116,11 +122,31 @@ pub enum What {
         /// What to tell.
         reason: String,
     },
+    /// Whether the remedy of a known case has helped.
+    Learned {
+        /// Which case.
+        case: String,
+        /// It did.
+        worked: bool,
+    },
     /// It ended.
     Closed {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// A case that the doctor names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The case's id.
+    pub case: String,
+    /// Its cause.
+    pub cause: CauseCode,
+    /// How sure, in percent.
+    pub sure_percent: u8,
+    /// The lines and facts that decided it, redacted.
+    pub evidence: Vec<String>,
 }
 
 /// An incident's figures, kept current while it is open.

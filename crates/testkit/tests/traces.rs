@@ -138,7 +138,11 @@ impl Player {
                         self.causes.insert(cause.code().to_owned());
                     }
                 }
-                Output::Remember(_) | Output::Persist | Output::Changed => {}
+                Output::Remember(_)
+                | Output::Persist
+                | Output::Changed
+                | Output::Examine(_)
+                | Output::Learned(_) => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use super::output::{Tone, clean};
 use crate::api::types::{CauseReport, Time, result_text};
 use clawmend_core::directive::Action;
 use clawmend_core::health::Verdict;
-use clawmend_core::incident::{Outcome, What};
+use clawmend_core::incident::{Named, Outcome, What};
 use clawmend_core::time::Wall;
 use jiff::tz::TimeZone;
 
@@ -52,6 +52,9 @@ pub fn action(action: &Action) -> String {
         Action::Kill => "end the process by force".to_owned(),
         Action::Sweep => "end what the dead process left behind".to_owned(),
         Action::RestoreConfig { .. } => "bring back the newest proven config".to_owned(),
+        Action::FreeLogs => "delete old logs from the full disk".to_owned(),
+        Action::ReloadSecrets => "have the gateway read its secrets again".to_owned(),
+        Action::SetLockAside => "move locks of dead processes aside".to_owned(),
         Action::StartChannel { channel, account } => {
             format!("start channel {}/{}", clean(channel, 64), clean(account, 64))
         }
@@ -89,9 +92,26 @@ pub fn event(what: &What) -> String {
         What::Ineffective { action: tried, reason } => {
             format!("did not help: {} ({})", action(tried), clean(reason, 300))
         }
+        What::Examined { causes } => examined(causes),
+        What::Learned { case, worked: true } => format!("the remedy of {} has helped", clean(case, 64)),
+        What::Learned { case, worked: false } => format!("the remedy of {} has not helped", clean(case, 64)),
         What::Escalated { reason } => format!("a person must know: {}", clean(reason, 400)),
         What::Closed { outcome: how } => format!("over: {}", outcome(*how)),
     }
+}
+
+/// What the doctor said: the first case with what decided it, then the others.
+fn examined(causes: &[Named]) -> String {
+    let Some((first, others)) = causes.split_first() else {
+        return "the doctor knows no case for it".to_owned();
+    };
+    let because = first.evidence.first().map_or_else(String::new, |line| format!(": {}", clean(line, 300)));
+    let mut text = format!("the doctor is {} % sure of {}{because}", first.sure_percent, clean(&first.case, 64));
+    if !others.is_empty() {
+        let names: Vec<String> = others.iter().map(|one| clean(&one.case, 64)).collect();
+        text.push_str(&format!("; also possible: {}", names.join(", ")));
+    }
+    text
 }
 
 /// How an event looks in a list.
@@ -100,7 +120,7 @@ pub const fn event_tone(what: &What) -> Tone {
         What::Opened { .. } | What::Ineffective { .. } | What::Escalated { .. } => Tone::Bad,
         What::Withheld { .. } | What::Judged { .. } => Tone::Warning,
         What::Serving | What::Closed { .. } => Tone::Good,
-        What::Evidence { .. } | What::Result { .. } => Tone::Quiet,
-        What::Diagnosed { .. } | What::Acted { .. } | What::Started { .. } => Tone::Strong,
+        What::Evidence { .. } | What::Result { .. } | What::Learned { .. } => Tone::Quiet,
+        What::Examined { .. } | What::Diagnosed { .. } | What::Acted { .. } | What::Started { .. } => Tone::Strong,
     }
 }

@@ -265,6 +265,9 @@ impl Body {
                 | Action::StopUnit
                 | Action::EnableUnit { .. }
                 | Action::RestoreConfig { .. }
+                | Action::FreeLogs
+                | Action::ReloadSecrets
+                | Action::SetLockAside
                 | Action::StartChannel { .. },
                 _,
             ) => ActionResult::Moot { reason: "not for a gateway that is run like this".to_owned() },

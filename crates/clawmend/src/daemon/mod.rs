@@ -8,6 +8,7 @@ mod body;
 mod claims;
 mod desk;
 mod front;
+mod housekeeping;
 mod keepsake;
 mod kept;
 mod left;
@@ -15,6 +16,7 @@ mod log;
 mod logs;
 mod news;
 mod options;
+mod physician;
 mod pulse;
 mod sandbox;
 mod senses;
@@ -67,7 +69,7 @@ pub fn run(options: Options) -> Result<ExitCode, DaemonError> {
     log::set_up(options.account);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(2)
+        .max_blocking_threads(4)
         .build()
         .map_err(|error| DaemonError::Retry { message: format!("the runtime could not be started: {error}") })?;
     let local = tokio::task::LocalSet::new();
@@ -136,6 +138,7 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         died,
         policy,
         start: Cell::new(options.start || options.sandbox),
+        alone: charges.len() == 1,
     };
     let mut wards = Wards::new();
     let mut locks = vec![lock];
@@ -278,6 +281,8 @@ struct Context {
     policy: tokio::sync::watch::Sender<clawmend_core::policy::Policy>,
     /// A person wants it started; asked for once.
     start: Cell<bool>,
+    /// No other gateway is guarded here.
+    alone: bool,
 }
 
 /// Whom to tell what, by gateway.
@@ -334,6 +339,7 @@ impl Context {
                 voice: Rc::clone(&self.voice),
                 watchdog: Rc::clone(&self.watchdog),
                 news: news.clone(),
+                alone: self.alone,
             },
             now,
         );

@@ -357,6 +357,8 @@ pub fn policy_of(settings: &Settings) -> Policy {
     set(&mut policy.boot_idle_ms, asked.boot_idle_ms);
     set(&mut policy.verify_ms, asked.verify_ms);
     set(&mut policy.config_proven_after_ms, asked.config_proven_after_ms);
+    set(&mut policy.channel_deaf_ms, asked.channel_deaf_ms);
+    set(&mut policy.channel_retry_ms, asked.channel_retry_ms);
     set(&mut policy.escalate_after_ms, asked.escalate_after_ms);
     if asked.backoff_first_ms.is_some() || asked.backoff_max_ms.is_some() {
         let longest = asked.backoff_max_ms.or(policy.backoff_ms.last().copied()).unwrap_or(30_000);

@@ -55,12 +55,17 @@ impl Voice {
             What::Withheld { action, reason } => {
                 tracing::info!(gateway = %gateway.0, incident, action = action.name(), reason, "withheld");
             }
+            What::Examined { causes } => {
+                let cases: Vec<&str> = causes.iter().map(|one| one.case.as_str()).collect();
+                tracing::info!(gateway = %gateway.0, incident, cases = cases.join(", "), "examined");
+            }
             What::Evidence { .. }
             | What::Judged { .. }
             | What::Result { .. }
             | What::Started { .. }
             | What::Serving
-            | What::Ineffective { .. } => tracing::debug!(gateway = %gateway.0, incident, event = ?event.what),
+            | What::Ineffective { .. }
+            | What::Learned { .. } => tracing::debug!(gateway = %gateway.0, incident, event = ?event.what),
         }
     }
 

@@ -18,6 +18,7 @@ use super::body::Body;
 use super::desk;
 use super::keepsake::Keepsake;
 use super::news::{News, Sender};
+use super::physician::Physician;
 use super::pulse::{Pulse, ServiceWatchdog};
 use super::senses::Senses;
 use super::voice::Voice;
@@ -60,6 +61,7 @@ pub struct Ward {
     pub(super) body: Rc<Body>,
     pub(super) around: Around,
     pub(super) keepsake: Keepsake,
+    pub(super) physician: Physician,
     pub(super) senses: Option<Senses>,
     pub(super) rpc: Rpc,
     pub(super) rpc_up: bool,
@@ -206,6 +208,9 @@ impl Ward {
             if self.around.expected().lock_port.is_none() {
                 let life = senses.life().clone();
                 self.around.learn_port(&life);
+            }
+            if self.guardian.verdict() == Verdict::Healthy {
+                self.physician.all_is_well();
             }
             found[0] = Some(Evidence::Listener(senses.listen(self.around.expected(), cadence.closely)));
         }

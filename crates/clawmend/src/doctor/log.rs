@@ -75,6 +75,18 @@ impl Log {
     /// # Errors
     /// See [`LogError`].
     pub fn open(path: &Path, since_ms: Option<i64>) -> Result<Self, LogError> {
+        Self::open_at(path, |file, length| since_ms.map_or(Ok(0), |since| find_time(file, length, since)))
+    }
+
+    /// Opens a file at an offset: what stands before it is passed over.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    pub fn open_from(path: &Path, offset: u64) -> Result<Self, LogError> {
+        Self::open_at(path, |_, length| Ok(offset.min(length)))
+    }
+
+    fn open_at(path: &Path, begin: impl FnOnce(&mut File, u64) -> io::Result<u64>) -> Result<Self, LogError> {
         let name = path.display().to_string();
         let failed = |error: io::Error| of_io(&name, error);
         // Looked at before it is opened: opening a pipe would wait for its writer.
@@ -88,7 +100,7 @@ impl Log {
         let mut head = [0_u8; 8192];
         let count = read_full(&mut file, &mut head).map_err(failed)?;
         look_at_head(&name, head.get(..count).unwrap_or_default())?;
-        let start = since_ms.map_or(Ok(0), |since| find_time(&mut file, length, since)).map_err(failed)?;
+        let start = begin(&mut file, length).map_err(failed)?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
         let left = length.saturating_sub(start);
         Ok(Self { name, input: Box::new(BufReader::with_capacity(CHUNK, file)), left })

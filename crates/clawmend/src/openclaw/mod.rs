@@ -14,3 +14,4 @@ pub mod lock;
 pub mod logs;
 pub mod redact;
 pub mod sandbox;
+pub mod session_lock;

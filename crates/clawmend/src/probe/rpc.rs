@@ -20,8 +20,8 @@ const BACKOFF_LAST: Duration = Duration::from_secs(30);
 const STABLE: Duration = Duration::from_secs(10);
 /// Orders that may wait.
 const ORDERS: usize = 16;
-/// Longest wait for the answer to a start, over all of its steps.
-const START_LIMIT: Duration = Duration::from_secs(20);
+/// Longest wait for the answer to a call, over all of its steps.
+const CALL_LIMIT: Duration = Duration::from_secs(20);
 
 /// What to send for authorisation.
 #[derive(Clone, Debug)]
@@ -61,18 +61,26 @@ pub(super) enum Order {
     Up(Endpoint),
     Down,
     Refresh,
-    Start(StartChannel),
+    Call(Call),
 }
 
-/// One start of a channel account, with where to answer.
+/// What the gateway is asked to do.
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    /// `channels.start`.
+    StartChannel { channel: String, account: String },
+    /// `secrets.reload`.
+    ReloadSecrets,
+}
+
+/// One call, with where to answer.
 #[derive(Debug)]
-pub(super) struct StartChannel {
-    pub(super) channel: String,
-    pub(super) account: String,
+pub(super) struct Call {
+    pub(super) ask: Ask,
     reply: oneshot::Sender<ActionResult>,
 }
 
-impl StartChannel {
+impl Call {
     pub(super) fn answer(self, result: ActionResult) {
         // Nobody waits any more: its own limit passed.
         let _ = self.reply.send(result);
@@ -111,16 +119,25 @@ impl Rpc {
 
     /// Starts a channel account (`channels.start`; observed to work also where OpenClaw's breaker suppressed it).
     pub async fn start_channel(&self, channel: &str, account: &str) -> ActionResult {
+        self.call(Ask::StartChannel { channel: channel.into(), account: account.into() }).await
+    }
+
+    /// Has the gateway resolve its secrets again (`secrets.reload`, OpenClaw 2026.9.6).
+    pub async fn reload_secrets(&self) -> ActionResult {
+        self.call(Ask::ReloadSecrets).await
+    }
+
+    async fn call(&self, ask: Ask) -> ActionResult {
         let retry = |reason: &str| ActionResult::Retry { reason: reason.into() };
         let (reply, answer) = oneshot::channel();
-        let order = Order::Start(StartChannel { channel: channel.into(), account: account.into(), reply });
+        let order = Order::Call(Call { ask, reply });
         let asked = async {
             if self.orders.send(order).await.is_err() {
                 return retry("the subscription has ended");
             }
             answer.await.unwrap_or_else(|_| retry("there is no connection to the gateway"))
         };
-        timeout(START_LIMIT, asked).await.unwrap_or_else(|_| retry("the gateway did not answer in time"))
+        timeout(CALL_LIMIT, asked).await.unwrap_or_else(|_| retry("the gateway did not answer in time"))
     }
 }
 
@@ -132,7 +149,7 @@ async fn run(mut orders: mpsc::Receiver<Order>, seen: mpsc::Sender<RpcSeen>) {
         let Some(endpoint) = &current else {
             match idle(&mut orders, None).await {
                 Wake::Order(Order::Up(endpoint)) => current = Some(endpoint),
-                Wake::Order(Order::Down | Order::Refresh | Order::Start(_)) | Wake::Time => {}
+                Wake::Order(Order::Down | Order::Refresh | Order::Call(_)) | Wake::Time => {}
                 Wake::Abandoned => return,
             }
             continue;
@@ -153,7 +170,7 @@ async fn run(mut orders: mpsc::Receiver<Order>, seen: mpsc::Sender<RpcSeen>) {
                 current = Some(endpoint);
                 continue;
             }
-            End::Ordered(Order::Down | Order::Refresh | Order::Start(_)) => {
+            End::Ordered(Order::Down | Order::Refresh | Order::Call(_)) => {
                 current = None;
                 continue;
             }
@@ -176,7 +193,7 @@ async fn run(mut orders: mpsc::Receiver<Order>, seen: mpsc::Sender<RpcSeen>) {
                         current = Some(endpoint);
                     }
                     Wake::Order(Order::Down) => current = None,
-                    Wake::Order(Order::Refresh | Order::Start(_)) | Wake::Time => {}
+                    Wake::Order(Order::Refresh | Order::Call(_)) | Wake::Time => {}
                     Wake::Abandoned => return,
                 }
                 None
@@ -209,7 +226,7 @@ async fn idle(orders: &mut mpsc::Receiver<Order>, until: Option<Instant>) -> Wak
             None => orders.recv().await,
         };
         match order {
-            Some(Order::Start(call)) => {
+            Some(Order::Call(call)) => {
                 call.answer(ActionResult::Retry { reason: "there is no connection to the gateway".into() });
             }
             Some(Order::Refresh) => {}

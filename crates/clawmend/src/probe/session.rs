@@ -4,7 +4,7 @@
 //! [`MAX_MESSAGE`] bytes; between two messages nothing wakes up but the slow refresh.
 
 use super::connect::{NoConnection, Stream, Target, connect};
-use super::rpc::{Order, StartChannel};
+use super::rpc::{Ask, Call, Order};
 use super::wire::{self, CONNECT_ID, ErrorBody, Head};
 use crate::openclaw::channels::Reader;
 use crate::openclaw::redact::redact;
@@ -59,7 +59,7 @@ pub(super) struct Session<'a> {
     next_id: u64,
     /// The refresh under way.
     refresh: Option<u64>,
-    pending: BTreeMap<u64, (Instant, StartChannel)>,
+    pending: BTreeMap<u64, (Instant, Call)>,
 }
 
 impl<'a> Session<'a> {
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
                 },
                 order = orders.recv() => match order {
                     Some(Order::Refresh) => { due = Instant::now(); Ok(()) }
-                    Some(Order::Start(call)) => self.start(call).await,
+                    Some(Order::Call(call)) => self.call(call).await,
                     Some(other @ (Order::Up(_) | Order::Down)) => Err(End::Ordered(other)),
                     None => Err(End::Abandoned),
                 },
@@ -155,15 +155,20 @@ impl<'a> Session<'a> {
         self.send(wire::request(id, "channels.status", serde_json::json!({}))).await
     }
 
-    async fn start(&mut self, call: StartChannel) -> Result<(), End> {
+    async fn call(&mut self, call: Call) -> Result<(), End> {
         if self.pending.len() >= MAX_PENDING {
             call.answer(ActionResult::Retry { reason: "too many calls wait already".into() });
             return Ok(());
         }
         let id = self.id();
-        let params = serde_json::json!({"channel": call.channel, "accountId": call.account});
+        let request = match &call.ask {
+            Ask::StartChannel { channel, account } => {
+                wire::request(id, "channels.start", serde_json::json!({"channel": channel, "accountId": account}))
+            }
+            Ask::ReloadSecrets => wire::request(id, "secrets.reload", serde_json::json!({})),
+        };
         self.pending.insert(id, (Instant::now() + CALL_LIMIT, call));
-        self.send(wire::request(id, "channels.start", params)).await
+        self.send(request).await
     }
 
     fn expire(&mut self) {
@@ -207,8 +212,14 @@ impl<'a> Session<'a> {
             };
         }
         if let Some((_, call)) = self.pending.remove(&id) {
-            let started = if head.ok { wire::payload(text) } else { None };
-            call.answer(start_result(started.as_ref(), head.error.as_ref()));
+            let result = match &call.ask {
+                Ask::StartChannel { .. } => {
+                    let started = if head.ok { wire::payload(text) } else { None };
+                    start_result(started.as_ref(), head.error.as_ref())
+                }
+                Ask::ReloadSecrets => head.error.as_ref().map_or(ActionResult::Done, failure),
+            };
+            call.answer(result);
             // The next refresh would tell in a minute; the verification of a start wants it now.
             if self.refresh.is_none() {
                 return self.ask().await;
@@ -301,15 +312,20 @@ fn refused(error: Option<&ErrorBody>) -> End {
     }
 }
 
+/// A call that the gateway did not carry out.
+fn failure(error: &ErrorBody) -> ActionResult {
+    let reason = redact(&format!("{}: {}", error.exact(), error.message), MAX_TEXT);
+    match error.code.as_str() {
+        // No such channel in this config, or switched off as a whole; or we lack the rights.
+        "INVALID_REQUEST" | "FORBIDDEN" | "NOT_FOUND" => ActionResult::NeedsPerson { reason },
+        _ => ActionResult::Retry { reason },
+    }
+}
+
 /// What the gateway made of `channels.start` (outcomes of OpenClaw 2026.9.6).
 fn start_result(started: Option<&wire::Started>, error: Option<&ErrorBody>) -> ActionResult {
     if let Some(error) = error {
-        let reason = redact(&format!("{}: {}", error.exact(), error.message), MAX_TEXT);
-        return match error.code.as_str() {
-            // No such channel in this config, or switched off as a whole; or we lack the rights.
-            "INVALID_REQUEST" | "FORBIDDEN" | "NOT_FOUND" => ActionResult::NeedsPerson { reason },
-            _ => ActionResult::Retry { reason },
-        };
+        return failure(error);
     }
     let Some(started) = started else {
         return ActionResult::Retry { reason: "the gateway's answer could not be read".into() };

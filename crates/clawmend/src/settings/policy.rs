@@ -63,6 +63,12 @@ pub struct PolicyOverrides {
     /// How long a gateway must be well on a config before that config counts as proven.
     #[serde(deserialize_with = "between::<1_000, 86_400_000, _>")]
     pub config_proven_after_ms: Option<u64>,
+    /// How long a channel must be known to have given up before it is started again.
+    #[serde(deserialize_with = "between::<1_000, 3_600_000, _>")]
+    pub channel_deaf_ms: Option<u64>,
+    /// First pause between two starts of such a channel; it doubles, up to 20 times the first.
+    #[serde(deserialize_with = "between::<1_000, 3_600_000, _>")]
+    pub channel_retry_ms: Option<u64>,
     /// First pause between two starts after a start that did not help.
     #[serde(deserialize_with = "between::<0, 3_600_000, _>")]
     pub backoff_first_ms: Option<u64>,

@@ -77,7 +77,9 @@ impl IncidentRecord {
             | What::Acted { .. }
             | What::Result { .. }
             | What::Ineffective { .. }
-            | What::Escalated { .. } => {}
+            | What::Escalated { .. }
+            | What::Examined { .. }
+            | What::Learned { .. } => {}
         }
     }
 

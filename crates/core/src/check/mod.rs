@@ -46,6 +46,15 @@
 //!
 //! The people's table holds for it as for a start; a foreign gateway's config is never written.
 //!
+//! ## Small remedies
+//! | what | when |
+//! |---|---|
+//! | `StartChannel`, `ReloadSecrets` | the life that was meant serves; the channel was not stopped by a person |
+//! | `FreeLogs` | the disk has no room |
+//! | `SetLockAside` | always: the step itself proves the owner dead |
+//!
+//! The people's table holds for them as for a start of a channel.
+//!
 //! ## Guard × life: ending a process
 //! The target must be the process that lives, proven by pid and start time.
 //! | life | ours: orderly | ours: kill | person: orderly | person: kill | fence: kill |
@@ -103,6 +112,10 @@ pub fn permit(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), 
         Action::Kill => ending::kill(origin, s),
         Action::Sweep => ending::sweep(origin, s),
         Action::RestoreConfig { rejected } => starting::restore_config(*rejected, s),
+        Action::FreeLogs => free_logs(s),
+        // The lock's owner is proven dead where it is moved, which is the only place that can.
+        Action::SetLockAside => Ok(()),
+        Action::ReloadSecrets => serving(s),
         Action::StartChannel { .. } => channel(s),
     }
 }
@@ -126,6 +139,9 @@ const fn purpose(action: &Action) -> Purpose {
         | Action::RestartUnit
         | Action::EnableUnit { on: true }
         | Action::RestoreConfig { .. }
+        | Action::FreeLogs
+        | Action::ReloadSecrets
+        | Action::SetLockAside
         | Action::StartChannel { .. } => Purpose::Run,
         Action::Terminate { .. } | Action::Kill | Action::Sweep => Purpose::End,
         Action::StopUnit | Action::EnableUnit { on: false } => Purpose::Stop,
@@ -152,7 +168,12 @@ fn rights(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), Refu
         },
         // Whoever started it by hand is there to mend its config, and nobody else would start it again.
         Action::Sweep | Action::RestoreConfig { .. } => s.form != Form::Foreign,
-        Action::Terminate { .. } | Action::Kill | Action::StartChannel { .. } => true,
+        Action::Terminate { .. }
+        | Action::Kill
+        | Action::FreeLogs
+        | Action::ReloadSecrets
+        | Action::SetLockAside
+        | Action::StartChannel { .. } => true,
     };
     if !exists {
         return Err(Refusal::WrongForm);
@@ -226,10 +247,21 @@ fn enable(on: bool, s: &Situation<'_>) -> Result<(), Refusal> {
 
 /// A channel is started only in the life that was meant, only while it serves, and never against a person.
 fn channel(s: &Situation<'_>) -> Result<(), Refusal> {
-    ending::alive_target(s)?;
     if s.channel_stopped {
+        ending::alive_target(s)?;
         return Err(Refusal::ChannelStopped);
     }
+    serving(s)
+}
+
+/// Old logs are deleted only while the disk has no room.
+const fn free_logs(s: &Situation<'_>) -> Result<(), Refusal> {
+    if s.disk_low { Ok(()) } else { Err(Refusal::NothingToDo) }
+}
+
+/// A call to the life that was meant, while it serves.
+fn serving(s: &Situation<'_>) -> Result<(), Refusal> {
+    ending::alive_target(s)?;
     match s.phase {
         Phase::Serving => Ok(()),
         Phase::Booting { .. } | Phase::Draining { .. } | Phase::Silent | Phase::Gone => Err(Refusal::NotServing),

@@ -107,4 +107,6 @@ pub struct Situation<'a> {
     pub refused_config: Option<u64>,
     /// A person stopped the channel that the directive would start.
     pub channel_stopped: bool,
+    /// The disk has less room than the policy wants, or cannot be written.
+    pub disk_low: bool,
 }

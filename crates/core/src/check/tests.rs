@@ -38,6 +38,9 @@ fn actions() -> Vec<Action> {
         Action::Sweep,
         Action::RestoreConfig { rejected: 7 },
         Action::StartChannel { channel: "telegram".into(), account: "default".into() },
+        Action::FreeLogs,
+        Action::ReloadSecrets,
+        Action::SetLockAside,
     ]
 }
 
@@ -96,6 +99,7 @@ impl World {
             outstanding: None,
             refused_config: None,
             channel_stopped: false,
+            disk_low: false,
         }
     }
 
@@ -182,6 +186,9 @@ fn a_person_who_stopped_or_paused_it_is_obeyed_by_everyone_else() {
                             | Action::Kill
                             | Action::Sweep
                             | Action::RestoreConfig { .. }
+                            | Action::FreeLogs
+                            | Action::ReloadSecrets
+                            | Action::SetLockAside
                             | Action::StartChannel { .. } => refusal,
                         };
                         let got = permit(&action, origin, &s);
@@ -579,6 +586,26 @@ fn channels_are_started_where_they_are_heard_and_wanted() {
     assert_eq!(permit(&start, Origin::Ladder, &world.unit()), Err(Refusal::NotServing));
     let stale = Situation { target: None, ..serving };
     assert_eq!(permit(&start, Origin::Ladder, &stale), Err(Refusal::StaleTarget));
+}
+
+#[test]
+fn small_remedies_touch_only_what_asks_for_them() {
+    let world = World::new(ActiveState::Active);
+    let serving = Situation { phase: Phase::Serving, verdict: Verdict::Degraded, ..world.unit() };
+    assert_eq!(permit(&Action::FreeLogs, Origin::Ladder, &serving), Err(Refusal::NothingToDo), "the disk has room");
+    for s in [serving, world.ended_unit(), world.ended_child()] {
+        assert_eq!(permit(&Action::FreeLogs, Origin::Ladder, &Situation { disk_low: true, ..s }), Ok(()));
+        assert_eq!(permit(&Action::SetLockAside, Origin::Case, &s), Ok(()));
+    }
+    assert_eq!(permit(&Action::ReloadSecrets, Origin::Case, &serving), Ok(()));
+    assert_eq!(permit(&Action::ReloadSecrets, Origin::Case, &world.unit()), Err(Refusal::NotServing));
+    let stale = Situation { target: None, ..serving };
+    assert_eq!(permit(&Action::ReloadSecrets, Origin::Case, &stale), Err(Refusal::StaleTarget));
+    for action in [Action::FreeLogs, Action::ReloadSecrets, Action::SetLockAside] {
+        let busy = Situation { outstanding: Some(DirectiveId(3)), disk_low: true, ..serving };
+        let refused = Err(Refusal::OneAtATime { outstanding: DirectiveId(3) });
+        assert_eq!(permit(&action, Origin::Case, &busy), refused);
+    }
 }
 
 #[test]

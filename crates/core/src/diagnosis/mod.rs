@@ -1,11 +1,13 @@
 //! Why: causes, and how they are told apart.
 //!
 //! [`Cause`] is what the guard itself can prove within a second. The rest is the doctor's: [`rank`] weighs what
-//! [`case`]s, logs and measurements say, and abstains when they do not say enough. Start at [`rank::diagnose`].
+//! [`case`]s, logs and measurements say, and abstains when they do not say enough. What it makes of an open incident comes
+//! back to the state machine as an [`opinion`]. Start at [`rank::diagnose`].
 
 pub mod case;
 pub mod class;
 pub mod hang;
+pub mod opinion;
 pub mod rank;
 pub mod record;
 pub mod similar;

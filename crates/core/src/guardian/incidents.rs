@@ -6,12 +6,11 @@
 use super::{Guardian, Recovery};
 use crate::diagnosis::Cause;
 use crate::directive::{Action, DirectiveId, IncidentId, Output};
-use crate::gateway::{Control, Form};
 use crate::health::Verdict;
 use crate::health::life::Life;
 use crate::incident::{Incident, IncidentEvent, Outcome, What};
 use crate::observation::Gone;
-use crate::plan::{Refusal, Restored};
+use crate::plan::Restored;
 use crate::time::{Moment, Now};
 
 impl Guardian {
@@ -37,6 +36,7 @@ impl Guardian {
         self.name_cause(now, out);
         self.note_serving(now, out);
         self.prove(now, out);
+        self.ask_the_doctor(now, out);
         self.escalate(now, out);
     }
 
@@ -140,7 +140,7 @@ impl Guardian {
         });
         self.down_since = onset;
         self.last_action = None;
-        self.told = None;
+        self.told.clear();
         let opened = What::Opened {
             onset: now.wall_of(onset),
             onset_uncertainty_ms: uncertainty_ms,
@@ -226,6 +226,9 @@ impl Guardian {
         if now.mono < proven_at {
             return self.wake_at(proven_at);
         }
+        if self.belief.verdict == Verdict::Healthy {
+            self.channels.proven_well(now.mono);
+        }
         let by_restore = self.memory.restored.unverified;
         if self.memory.restored != Restored::default() {
             self.memory.restored = Restored::default();
@@ -249,6 +252,7 @@ impl Guardian {
     }
 
     fn close(&mut self, now: Now, outcome: Outcome, out: &mut Vec<Output>) {
+        self.learn(now, outcome, out);
         self.record(now, What::Closed { outcome }, out);
         let Some(incident) = self.memory.incident.take() else { return };
         if incident.serving_after_ms.is_some() {
@@ -263,7 +267,7 @@ impl Guardian {
                 outcome,
             });
         }
-        self.told = None;
+        self.told.clear();
         self.withheld = None;
         out.push(Output::Persist);
         out.push(Output::Changed);
@@ -287,53 +291,6 @@ impl Guardian {
         }
         let what = What::Acted { directive: id, action: action.clone(), reason: reason.to_owned() };
         self.record(now, what, out);
-    }
-
-    /// Says something to a person, once.
-    pub(super) fn tell(&mut self, now: Now, text: String, out: &mut Vec<Output>) {
-        if self.told.as_ref() == Some(&text) {
-            return;
-        }
-        self.told = Some(text.clone());
-        if let Some(incident) = &mut self.memory.incident {
-            incident.escalated = true;
-        }
-        self.record(now, What::Escalated { reason: text }, out);
-        out.push(Output::Changed);
-    }
-
-    /// A restore of its config is the next step, or under way, or has just been done.
-    fn restore_is_due(&self, refusal: &Refusal) -> bool {
-        let under_way = self.outstanding.as_ref().map(|outstanding| &outstanding.action);
-        let possible = self.profile.form != Form::Foreign
-            && self.profile.control == Control::Full
-            && !self.memory.standing.hands_off()
-            && !self.memory.unit_stopped;
-        (possible && self.memory.restored.may_help(refusal))
-            || matches!(under_way, Some(Action::RestoreConfig { .. }))
-            || (self.memory.restored.unverified && self.memory.restored.tried.contains(&refusal.config))
-    }
-
-    /// Nobody waits for ever in silence.
-    fn escalate(&mut self, now: Now, out: &mut Vec<Output>) {
-        if let Some(refusal) = &self.memory.refusal
-            && matches!(self.life, Life::Absent(_))
-            && !self.restore_is_due(refusal)
-        {
-            let what = if refusal.detail.is_empty() { "it gave no reason that we understand" } else { &refusal.detail };
-            let text = format!("it refuses to start: {what}; it is started again as soon as that changes");
-            self.tell(now, text, out);
-        }
-        let Some(incident) = &self.memory.incident else { return };
-        if incident.escalated {
-            return;
-        }
-        let at = incident.opened.plus(self.policy.escalate_after_ms);
-        if now.mono < at {
-            return self.wake_at(at);
-        }
-        let minutes = now.mono.since(incident.opened) / 60_000;
-        self.tell(now, format!("it has not been well for {minutes} min"), out);
     }
 }
 

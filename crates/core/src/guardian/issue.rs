@@ -5,13 +5,14 @@
 use super::Guardian;
 use crate::budget::Pace;
 use crate::check::{ForeignStop, Life as Living, Origin, Phase, Refusal, Situation, permit};
+use crate::diagnosis::case::RemedyAction;
 use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::{Action, ActionResult, Directive, DirectiveId, Output};
 use crate::health::Verdict;
 use crate::health::life::{Alive, Life};
 use crate::incident::What;
 use crate::observation::{Job, JobKind};
-use crate::plan::{self, Next, View};
+use crate::plan::{self, CaseTries, Next, View};
 use crate::time::{Moment, Now};
 use crate::wish::Desired;
 
@@ -58,6 +59,9 @@ const fn answer_ms(action: &Action) -> u64 {
         | Action::StopUnit
         | Action::EnableUnit { .. }
         | Action::RestoreConfig { .. }
+        | Action::FreeLogs
+        | Action::ReloadSecrets
+        | Action::SetLockAside
         | Action::StartChannel { .. } => 30_000,
     }
 }
@@ -86,7 +90,9 @@ impl Guardian {
             let at = self.setback.not_before;
             return self.wake_at(at);
         }
-        match plan::next(&self.view(now)) {
+        let case_tries =
+            |remedy: RemedyAction| self.examination.again_at(remedy, plan::CASE_TRIES, plan::CASE_SPACING_MS);
+        match plan::next(&self.view(now, &case_tries)) {
             Next::Nothing => {}
             Next::Wait(at) => self.wake_at(at.max(now.mono.plus(10))),
             Next::Act(action, reason) => self.issue(now, action, reason, out),
@@ -100,7 +106,7 @@ impl Guardian {
         (standing.emergency || standing.desired == Desired::Stopped) && outstanding.origin != Origin::Person
     }
 
-    fn view(&self, now: Now) -> View<'_> {
+    fn view<'a>(&'a self, now: Now, case_tries: CaseTries<'a>) -> View<'a> {
         View {
             now,
             profile: &self.profile,
@@ -125,6 +131,11 @@ impl Guardian {
             swept: self.swept,
             channels: &self.channels,
             own_fault: self.memory.own_fault,
+            config: self.around.config.as_ref(),
+            disk_low: self.disk_low(),
+            logs_freed: self.logs_freed,
+            suspicion: self.examination.suspicion(),
+            case_tries,
         }
     }
 
@@ -173,7 +184,13 @@ impl Guardian {
             || self.memory.restart_wished
             || self.undoes(action)
             || matches!(action, Action::EnableUnit { .. });
-        if person { Origin::Person } else { Origin::Ladder }
+        if person {
+            Origin::Person
+        } else if matches!(action, Action::ReloadSecrets | Action::SetLockAside) {
+            Origin::Case
+        } else {
+            Origin::Ladder
+        }
     }
 
     /// What we did to this life changes what we do next, whatever the adapter answers.
@@ -184,6 +201,7 @@ impl Guardian {
         if let Action::RestoreConfig { rejected } = action {
             self.memory.restored.note(*rejected);
         }
+        self.note_remedy(now.mono, action);
         let woken = self.belief.cause == Some(Cause::Frozen);
         let Life::Alive(life) = &mut self.life else {
             if *action == Action::Sweep {
@@ -196,15 +214,26 @@ impl Guardian {
                 life.asked_to_end.get_or_insert(now.mono);
                 life.woken = life.woken || woken;
             }
-            Action::StartChannel { channel, account } => self.channels.note(channel, account, now.mono),
+            Action::StartChannel { channel, account } => {
+                let wait = plan::wait_after(&self.channels, life, &self.policy, channel, account);
+                self.channels.note(channel, account, now.mono.plus(wait));
+            }
             Action::Kill
             | Action::Sweep
             | Action::Spawn
             | Action::Hasten
             | Action::StartUnit { .. }
             | Action::RestoreConfig { .. }
+            | Action::FreeLogs
+            | Action::ReloadSecrets
+            | Action::SetLockAside
             | Action::EnableUnit { .. } => {}
         }
+    }
+
+    /// The disk has less room than the policy wants, or cannot be written.
+    pub(super) fn disk_low(&self) -> bool {
+        self.around.disk.is_some_and(|disk| !disk.writable || disk.free_bytes < self.policy.disk_low_bytes)
     }
 
     fn situation<'a>(
@@ -255,6 +284,7 @@ impl Guardian {
                 .filter(|refusal| refusal.reason == RefusalReason::Config)
                 .map(|refusal| refusal.config),
             channel_stopped: self.channel_stopped(action),
+            disk_low: self.disk_low(),
         }
     }
 
@@ -347,6 +377,9 @@ impl Guardian {
             | Action::StopUnit
             | Action::Terminate { .. }
             | Action::Sweep
+            | Action::FreeLogs
+            | Action::ReloadSecrets
+            | Action::SetLockAside
             | Action::StartChannel { .. } => {}
         }
         if action.is_start() {

@@ -6,6 +6,7 @@
 //! Invariant: it has no clock, and the same evidence at the same times gives the same outputs. In the steady state
 //! of a healthy gateway a piece of evidence costs no allocation ([`Guardian::observe`] returns before judging).
 
+mod examined;
 mod incidents;
 mod issue;
 mod left;
@@ -14,6 +15,7 @@ mod memory;
 mod refusals;
 mod remarks;
 mod report;
+mod telling;
 mod wishes;
 
 pub use memory::{Memory, Recovery};
@@ -70,7 +72,8 @@ pub struct Guardian {
     channels: ChannelTries,
     doubt_until: Moment,
     next_step: Moment,
-    told: Option<String>,
+    /// What people were told in this incident. At most [`Guardian::TOLD_MAX`].
+    told: Vec<String>,
     withheld: Option<&'static str>,
     planned_end: bool,
     /// What it said when it refused to start; used when its end is booked.
@@ -89,6 +92,10 @@ pub struct Guardian {
     /// A life that an earlier guard ended by force; its end may yet be told.
     killed_earlier: Option<Incarnation>,
     last_action: Option<Action>,
+    /// What the doctor makes of the open incident.
+    examination: examined::Examination,
+    /// When old logs were last deleted.
+    logs_freed: Option<Moment>,
 }
 
 impl Guardian {
@@ -96,6 +103,8 @@ impl Guardian {
     const DOUBT_MS: u64 = 2_000;
     /// How long the manager's word on an end may take: 5–100 ms (systemd 252), longer under load.
     const MANAGERS_WORD_MS: u64 = 1_000;
+    /// Different things that people are told within one incident; more would be noise.
+    const TOLD_MAX: usize = 8;
     /// Lateness below this is the ordinary noise of a scheduler.
     const LATE_MS: u64 = 200;
 
@@ -132,7 +141,9 @@ impl Guardian {
             channels: ChannelTries::default(),
             doubt_until: Moment(0),
             next_step: now.mono,
-            told: None,
+            told: Vec::new(),
+            examination: examined::Examination::default(),
+            logs_freed: None,
             withheld: None,
             planned_end: false,
             last_refused: None,
@@ -160,6 +171,7 @@ impl Guardian {
             Evidence::ForeignJob(kind) => self.foreign_job(now, *kind, out),
             Evidence::Person(wish) => self.wish(now, wish, out),
             Evidence::FlagFile(there) => self.flag_file(*there, out),
+            Evidence::Examined(opinion) => self.examined(now, opinion, out),
             Evidence::Guard(guard) => self.look_at_self(now, *guard),
             Evidence::Config(seen) => self.config_seen(seen),
             Evidence::Disk(seen) => self.disk_seen(*seen),

@@ -66,7 +66,7 @@ impl Guardian {
             born,
             incident: self.memory.incident.as_ref().map(|incident| incident.id),
             last_recovery: self.memory.last_recovery.clone(),
-            told: self.told.clone(),
+            told: self.told.last().cloned(),
             usual_boot_ms: self.memory.boots.median_ms(),
         }
     }

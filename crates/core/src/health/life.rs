@@ -218,6 +218,7 @@ impl Alive {
             | Evidence::Guard(_)
             | Evidence::Person(_)
             | Evidence::FlagFile(_)
+            | Evidence::Examined(_)
             | Evidence::Result { .. } => {}
         }
     }

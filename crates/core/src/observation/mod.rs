@@ -15,6 +15,7 @@ pub use process::{Held, Listener, ProcessSample, RunState};
 pub use rpc::{ChannelState, RpcSeen};
 pub use service::{ActiveState, Job, JobKind, Limits, ServiceSeen};
 
+use crate::diagnosis::opinion::Opinion;
 use crate::directive::{ActionResult, Directive, DirectiveId};
 use crate::gateway::Incarnation;
 use crate::wish::Wish;
@@ -64,6 +65,8 @@ pub enum Evidence {
     Person(Wish),
     /// The flag file that pauses is there (`true`) or gone.
     FlagFile(bool),
+    /// What the doctor makes of the open incident.
+    Examined(Opinion),
     /// An action that we issued has ended.
     Result {
         /// Which directive.

@@ -4,28 +4,36 @@
 //! wait for, or nothing. So a guard that was killed half-way simply goes on. It never executes; what it names still
 //! has to pass [`crate::check`]. Start at [`next`].
 
+mod case;
 mod channel;
+mod disk;
 mod end;
 mod start;
 
-pub use channel::{ChannelTries, Try};
+pub use case::{SPACING_MS as CASE_SPACING_MS, TRIES as CASE_TRIES};
+pub use channel::{ChannelTries, Try, wait_after};
 pub use start::{Refusal, Restored};
 
 use crate::budget::{Pace, Window};
 use crate::diagnosis::Cause;
+use crate::diagnosis::case::RemedyAction;
+use crate::diagnosis::opinion::Suspicion;
 use crate::directive::Action;
 use crate::gateway::Form;
 use crate::guardian::Profile;
 use crate::health::judge::Judgement;
 use crate::health::life::{Alive, Life};
 use crate::health::reasons::Reason;
-use crate::observation::{ActiveState, ServiceSeen};
+use crate::observation::{ActiveState, ConfigSeen, ServiceSeen};
 use crate::policy::Policy;
 use crate::time::{Moment, Now};
 use crate::wish::{Desired, Standing};
 
+/// When a remedy of a case may be tried again; `None`: not in this incident.
+pub type CaseTries<'a> = &'a dyn Fn(RemedyAction) -> Option<Moment>;
+
 /// Everything a step may depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct View<'a> {
     /// Present time.
     pub now: Now,
@@ -73,6 +81,16 @@ pub struct View<'a> {
     pub channels: &'a ChannelTries,
     /// The last end was by the gateway's own fault (its exit code, an abort), not by an outside signal.
     pub own_fault: bool,
+    /// The config on disk, as last seen.
+    pub config: Option<&'a ConfigSeen>,
+    /// The disk has less room than the policy wants, or cannot be written.
+    pub disk_low: bool,
+    /// When old logs were last deleted.
+    pub logs_freed: Option<Moment>,
+    /// What the doctor takes the open incident for.
+    pub suspicion: Option<&'a Suspicion>,
+    /// How often and when the remedies of cases were tried.
+    pub case_tries: CaseTries<'a>,
 }
 
 /// The next step.
@@ -116,6 +134,17 @@ pub fn next(view: &View<'_>) -> Next {
     }
 }
 
+/// The ladder's step comes first; what only a case asks for fills its pauses.
+fn or_case(ladder: Next, view: &View<'_>) -> Next {
+    match (ladder, case::next(view)) {
+        (act @ Next::Act(..), _) => act,
+        (_, act @ Next::Act(..)) => act,
+        (Next::Wait(one), Next::Wait(other)) => Next::Wait(one.min(other)),
+        (Next::Nothing, other) => other,
+        (ladder, _) => ladder,
+    }
+}
+
 /// A person stopped it through us and it is, or may come, up.
 fn wants_it_down(view: &View<'_>) -> bool {
     view.standing.emergency || view.standing.desired == Desired::Stopped
@@ -131,10 +160,11 @@ fn alive(view: &View<'_>, life: &Alive) -> Next {
     if view.restart_wished {
         return end::restart_by_wish(view);
     }
-    match &view.belief.cause {
+    let ladder = match &view.belief.cause {
         Some(cause) => cure(view, life, cause),
         None => channel::next(view, life),
-    }
+    };
+    or_case(ladder, view)
 }
 
 /// A remedy by cause, smallest step first.
@@ -160,8 +190,11 @@ fn cure(view: &View<'_>, life: &Alive, cause: &Cause) -> Next {
         Cause::ChannelsSuppressed
         | Cause::ChannelDeaf { .. }
         | Cause::ConfigInvalid { .. }
-        | Cause::DiskNearlyFull
         | Cause::NotReady { .. } => channel::next(view, life),
+        Cause::DiskNearlyFull => match disk::next(view) {
+            Next::Nothing => channel::next(view, life),
+            step => step,
+        },
     }
 }
 

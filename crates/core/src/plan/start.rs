@@ -3,7 +3,7 @@
 //! Invariant: once the cause of an end is observably gone a start is due within 2 s, and never later than the slow
 //! timer; no wish is overridden.
 
-use super::{Next, View, serviced};
+use super::{Next, View, disk, or_case, serviced};
 use crate::diagnosis::RefusalReason;
 use crate::directive::Action;
 use crate::gateway::Form;
@@ -69,7 +69,15 @@ pub(super) fn next(view: &View<'_>, absent: &Absent) -> Next {
         let reason = "it refuses to start with its config: the newest proven one is brought back";
         return Next::act(Action::RestoreConfig { rejected: refusal.config }, reason);
     }
-    if serviced(view.profile.form) { service(view, absent) } else { child(view, absent) }
+    if let Some(refusal) = view.refusal
+        && refusal.reason == RefusalReason::Disk
+        && !refusal.invited
+        && let step @ Next::Act(..) = disk::next(view)
+    {
+        return step;
+    }
+    let ladder = if serviced(view.profile.form) { service(view, absent) } else { child(view, absent) };
+    or_case(ladder, view)
 }
 
 fn child(view: &View<'_>, absent: &Absent) -> Next {

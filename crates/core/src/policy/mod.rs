@@ -83,6 +83,10 @@ pub struct Policy {
     pub record_after_ms: u64,
     /// How long a new life must serve before suppressed channels are started.
     pub channel_settle_ms: u64,
+    /// How long a channel must be known to have given up before it is started again.
+    pub channel_deaf_ms: u64,
+    /// The first wait between two starts of such a channel. It doubles, up to 20 times the first.
+    pub channel_retry_ms: u64,
     /// An incident that is open for so long is told to a person.
     pub escalate_after_ms: u64,
     /// Free space below which the gateway counts as degraded.
@@ -131,6 +135,8 @@ impl Policy {
             unexplained_retry_ms: 30_000,
             record_after_ms: 2_000,
             channel_settle_ms: 20_000,
+            channel_deaf_ms: 10_000,
+            channel_retry_ms: 30_000,
             escalate_after_ms: 30 * 60_000,
             disk_low_bytes: 200 << 20,
         }

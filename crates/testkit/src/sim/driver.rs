@@ -211,7 +211,7 @@ impl<B: Brain> Life<B> {
                 Output::Remember(_) => self.saved = self.brain.save(self.now()),
                 // Written down soon, not at once: a guard that dies may have lost the last one.
                 Output::Persist if self.world.rng.chance(900) => self.saved = self.brain.save(self.now()),
-                Output::Persist | Output::Changed => {}
+                Output::Persist | Output::Changed | Output::Examine(_) | Output::Learned(_) => {}
             }
         }
         self.out = out;
@@ -244,6 +244,8 @@ impl<B: Brain> Life<B> {
             | What::Serving
             | What::Ineffective { .. }
             | What::Escalated { .. }
+            | What::Examined { .. }
+            | What::Learned { .. }
             | What::Closed { .. } => {
                 if matches!(what, What::Closed { .. }) {
                     self.world.oracle.closed();
@@ -293,6 +295,7 @@ impl<B: Brain> Life<B> {
             | Evidence::LockHolder(_)
             | Evidence::Surroundings(_)
             | Evidence::Guard(_)
+            | Evidence::Examined(_)
             | Evidence::FlagFile(_) => {}
         }
         if self.world.oracle.aloud && evidence != Evidence::Log(clawmend_core::observation::LogSign::Grew) {

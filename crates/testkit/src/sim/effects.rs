@@ -42,8 +42,12 @@ impl World {
             | Action::StopUnit
             | Action::EnableUnit { .. } => fitted::BUS_CALL.sample(rng),
             Action::Terminate { .. } => 1,
-            Action::Kill | Action::Sweep | Action::RestoreConfig { .. } => fitted::FSYNC.sample(rng),
-            Action::StartChannel { .. } => fitted::CHANNEL_START.sample(rng),
+            Action::Kill
+            | Action::Sweep
+            | Action::RestoreConfig { .. }
+            | Action::FreeLogs
+            | Action::SetLockAside => fitted::FSYNC.sample(rng),
+            Action::StartChannel { .. } | Action::ReloadSecrets => fitted::CHANNEL_START.sample(rng),
         };
         if directive.action == Action::Kill {
             if self.kills.len() >= KILLS_KEPT {
@@ -111,6 +115,10 @@ impl World {
             Action::Sweep => ActionResult::Done,
             // The modelled guard has kept nothing: configs are mended by the modelled person.
             Action::RestoreConfig { .. } => ActionResult::Moot { reason: "nothing is proven yet".to_owned() },
+            // The modelled disk is filled by others, and the modelled doctor never speaks.
+            Action::FreeLogs | Action::SetLockAside | Action::ReloadSecrets => {
+                ActionResult::Moot { reason: "there is nothing of the kind".to_owned() }
+            }
             Action::StartChannel { .. } => self.start_channel(target.as_ref()),
         };
         let now = self.now;
@@ -279,10 +287,13 @@ impl World {
             return ActionResult::Retry { reason: "no RPC".to_owned() };
         }
         process.suppressed = false;
+        // While its provider refuses it, a start only ends in the same way again.
+        let heard = !process.channel_refused;
+        process.deaf_channel = process.deaf_channel && !heard;
         let now = self.now;
         // Who starts the channel has found it, under whatever name the open incident has.
         self.oracle.found_by_remedy(now, Fault::Suppressed);
-        self.oracle.started(now, |fault| fault == Fault::Suppressed);
+        self.oracle.started(now, |fault| fault == Fault::Suppressed || (heard && fault == Fault::ChannelDeaf));
         self.tell_channels(10);
         self.maybe_recovered();
         ActionResult::Done

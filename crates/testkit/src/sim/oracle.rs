@@ -273,6 +273,13 @@ impl Oracle {
         }
     }
 
+    /// From now on a repair can work.
+    pub fn expect_start(&mut self, fault: Fault, start_by: u64) {
+        for expect in self.open.iter_mut().filter(|expect| expect.fault == fault && expect.started.is_none()) {
+            expect.start_by = start_by;
+        }
+    }
+
     /// The machine, the guard or a person took away so much of the time that was allowed.
     pub fn allow(&mut self, ms: u64) {
         for expect in &mut self.open {

@@ -134,6 +134,8 @@ pub struct Process {
     pub suppressed: bool,
     /// A channel that is deaf.
     pub deaf_channel: bool,
+    /// Its provider refuses it: a start does not help yet.
+    pub channel_refused: bool,
     /// It has a row in the boot ledger.
     pub in_ledger: bool,
     /// It drains real work.
@@ -174,6 +176,7 @@ impl Process {
             block: None,
             suppressed: false,
             deaf_channel: false,
+            channel_refused: false,
             in_ledger: false,
             working: false,
             ready_at: None,

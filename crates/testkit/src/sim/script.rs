@@ -12,6 +12,9 @@ use clawmend_core::observation::{ActiveState, Evidence, Exit, JobKind, Surroundi
 use clawmend_core::time::Wall;
 use clawmend_core::wish::Wish;
 
+/// The longest wait between two starts of a deaf channel is 600 s; a call that does not get through costs 30 s more.
+const CHANNEL_WAIT_MS: u64 = 660_000;
+
 /// A step that was announced by an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Later {
@@ -23,7 +26,7 @@ pub enum Later {
     DiskFreed,
     /// The port is free again.
     PortFreed,
-    /// The channel's token works again.
+    /// The channel's provider accepts it again.
     ChannelFixed(u32),
     /// The holder lets go.
     Released(u32),
@@ -307,8 +310,11 @@ impl World {
         let pid = self.next_pid;
         if let Some(process) = &mut self.process {
             process.deaf_channel = true;
+            process.channel_refused = true;
         }
         self.tell_channels(200);
+        // The subscription asks again once a minute: what was on its way from before does not stand for ever.
+        self.tell_channels(60_000);
         let fixed = self.now + self.rng.between(60_000, 600_000);
         self.later.push((fixed, Later::ChannelFixed(pid)));
     }
@@ -498,10 +504,17 @@ impl World {
                 self.cause_gone(Fault::PortStolen, 62_000);
             }
             Later::ChannelFixed(pid) => {
+                let heard = self.rpc;
                 if let Some(process) = self.process.as_mut().filter(|process| process.incarnation.pid == pid) {
-                    process.deaf_channel = false;
-                    self.tell_channels(100);
-                    self.maybe_recovered();
+                    if !heard {
+                        // Without RPC the guard can start nothing: whoever renewed the token starts it, too.
+                        (process.deaf_channel, process.channel_refused) = (false, false);
+                        return self.maybe_recovered();
+                    }
+                    // OpenClaw leaves a channel alone that has given up: it stays deaf until somebody starts it.
+                    process.channel_refused = false;
+                    let start_by = self.now + CHANNEL_WAIT_MS + self.guard_out_until.saturating_sub(self.now);
+                    self.oracle.expect_start(Fault::ChannelDeaf, start_by);
                 }
             }
             Later::Released(pid) => self.released(pid),

@@ -119,6 +119,7 @@ impl State {
             outstanding: (!self.sent.is_empty()).then_some(DirectiveId(1)),
             refused_config: None,
             channel_stopped: false,
+            disk_low: false,
         };
         permit(action, origin, &situation).is_ok()
     }

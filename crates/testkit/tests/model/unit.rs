@@ -287,6 +287,7 @@ impl State {
             outstanding: (!self.calls.is_empty()).then_some(DirectiveId(1)),
             refused_config: None,
             channel_stopped: false,
+            disk_low: false,
         };
         permit(action, origin, &situation).is_ok()
     }

@@ -4,6 +4,7 @@ use super::super::around::Around;
 use super::super::body::{Body, ChildCommand};
 use super::super::keepsake::Keepsake;
 use super::super::news::{News, Sender};
+use super::super::physician::Physician;
 use super::super::pulse::{Pulse, ServiceWatchdog};
 use super::super::voice::Voice;
 use super::{Schedule, Ward};
@@ -24,6 +25,9 @@ use tokio::sync::mpsc;
 
 /// Between two tries to reach or start a keeper.
 pub(super) const KEEPER_RETRY: Duration = Duration::from_millis(500);
+
+/// The keeper's name for the file of the gateway's output.
+const OUTPUT: &str = "gateway.log";
 
 /// What a ward is made of.
 pub struct Parts {
@@ -47,6 +51,8 @@ pub struct Parts {
     pub watchdog: Rc<ServiceWatchdog>,
     /// Where news is sent.
     pub news: Sender,
+    /// No other gateway is guarded here, so the log of the day is its own.
+    pub alone: bool,
 }
 
 impl Ward {
@@ -54,9 +60,15 @@ impl Ward {
     #[must_use]
     pub fn new(parts: Parts, now: Now) -> Self {
         let keepsake = Keepsake::new(parts.home.clone(), parts.voice.state_dir().to_owned(), own_uid());
+        let output = parts.body.child().map(|child| child.command.log_dir.join(OUTPUT));
+        // What a child says is in a file of its own; only without it is the shared log of the day needed line by line.
+        let alone = parts.alone && output.is_none();
+        let state = parts.voice.state_dir().to_owned();
+        let physician = Physician::new(parts.home.clone(), own_uid(), state, alone, output);
         Self {
             home: parts.home,
             keepsake,
+            physician,
             guardian: parts.guardian,
             body: parts.body,
             around: parts.around,

@@ -4,13 +4,15 @@
 //! stop a person's stop); a kill waits until it is on record, and stays there until its end is booked.
 
 use super::super::body::Body;
+use super::super::desk;
+use super::super::housekeeping::Housekeeping;
 use super::super::news::News;
 use super::super::{kept, left};
-use super::Ward;
+use super::{Ward, own_uid};
 use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
 use crate::store::{Receipt, Store, StoreError};
-use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId, Output};
+use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId, Lesson, Output, Question};
 use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::IncidentEvent;
 use clawmend_core::observation::{Evidence, KillLeft};
@@ -36,7 +38,8 @@ impl Ward {
                 Output::Do(directive) if directive.action.is_kill() => kills.push((directive, wish.take())),
                 Output::Do(directive) => self.issue(directive, wish.take()),
                 Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
-                Output::Record(_) | Output::Persist | Output::Changed => self.later.push(output),
+                Output::Examine(question) => self.examine(question),
+                Output::Record(_) | Output::Persist | Output::Changed | Output::Learned(_) => self.later.push(output),
             }
         }
         if !kills.is_empty() {
@@ -60,7 +63,8 @@ impl Ward {
                     events.push(event);
                 }
                 Output::Changed => self.voice.changed(&self.guardian.report()),
-                Output::Persist | Output::Do(_) | Output::Remember(_) => persist = true,
+                Output::Learned(lesson) => self.learn(&lesson),
+                Output::Persist | Output::Do(_) | Output::Remember(_) | Output::Examine(_) => persist = true,
             }
         }
         if !events.is_empty() {
@@ -119,6 +123,7 @@ impl Ward {
         } else {
             None
         };
+        let housekeeping = self.housekeeping();
         let (store, runtime, gateway) = (self.store.clone(), self.runtime.clone(), self.home.id.clone());
         tokio::task::spawn_local(async move {
             if let Some(wish) = wish {
@@ -127,12 +132,13 @@ impl Ward {
             if directive.action.is_kill() {
                 put_on_record(&store, &runtime, &gateway, &directive).await;
             }
-            let (result, spawned) = if let Action::StartChannel { channel, account } = &directive.action {
-                (rpc.start_channel(channel, account).await, None)
-            } else if let Some(restore) = restore {
-                (restore.await, None)
-            } else {
-                body.act(&directive).await
+            let (result, spawned) = match (&directive.action, restore) {
+                (Action::StartChannel { channel, account }, _) => (rpc.start_channel(channel, account).await, None),
+                (Action::ReloadSecrets, _) => (rpc.reload_secrets().await, None),
+                (Action::FreeLogs, _) => (housekeeping.free_logs().await, None),
+                (Action::SetLockAside, _) => (housekeeping.set_locks_aside().await, None),
+                (_, Some(restore)) => (restore.await, None),
+                (_, None) => body.act(&directive).await,
             };
             // A process that was killed has yet to be seen to end, and that to be booked.
             let killed = directive.action == Action::Kill && result == ActionResult::Done;
@@ -141,6 +147,27 @@ impl Ward {
                 settle(store, runtime, gateway, directive.id).await;
             }
         });
+    }
+
+    /// Asks the doctor, beside the loop.
+    fn examine(&self, question: Question) {
+        let status = desk::status(self, clock::now());
+        let examined = self.physician.examine(question, status);
+        let news = self.news.clone();
+        tokio::task::spawn_local(async move {
+            let opinion = examined.await;
+            let _ = news.send(News::Evidence(Evidence::Examined(opinion))).await;
+        });
+    }
+
+    /// What a repair has taught.
+    fn learn(&self, lesson: &Lesson) {
+        tracing::info!(gateway = %self.home.id.0, case = lesson.case, worked = lesson.worked, "a case's remedy was judged");
+    }
+
+    fn housekeeping(&self) -> Housekeeping {
+        let output = self.body.child().map(|child| child.command.log_dir.clone());
+        Housekeeping { home: self.home.clone(), uid: own_uid(), output }
     }
 
     /// The unit's file as it was when we first saw it, restorable by hand. Never written back by us.

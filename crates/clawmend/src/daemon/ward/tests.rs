@@ -69,6 +69,7 @@ impl Bench {
         let (rpc, subscription) = crate::probe::rpc::subscribe(rpc_into(&news));
         tokio::task::spawn_local(subscription);
         let parts = Parts {
+            alone: true,
             around: Around::new(home.clone(), own_uid(), folder.path().join("flag"), None),
             home,
             guardian: Guardian::new(profile, Policy::adaptive(), Memory::default(), now),

@@ -4,6 +4,7 @@
 //! bring into the log is none. Start at [`signs::of_line`] for one line, at [`Follower`] for the file.
 
 mod follower;
+pub mod old;
 pub mod signs;
 
 pub use follower::{Follower, Gateways, Position};

@@ -1,0 +1,132 @@
+//! The doctor at work for an open incident, beside the loop.
+//!
+//! Invariant: it reads and never changes anything; one examination at a time, each over a bounded part of the logs; what
+//! it finds goes back as evidence. Start at [`Physician::examine`].
+
+use crate::api::types::GatewayStatus;
+use crate::doctor::exam::Exam;
+use crate::doctor::log::Log;
+use crate::doctor::report::Tongue;
+use crate::doctor::{Diagnosis, Library, consult, here, library};
+use crate::openclaw::discovery::Home;
+use crate::openclaw::redact::redact;
+use clawmend_core::diagnosis::case::Case;
+use clawmend_core::diagnosis::opinion::{Opinion, Suspicion};
+use clawmend_core::diagnosis::rank::Ranked;
+use clawmend_core::directive::{IncidentId, Question};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Longest line of evidence, and longest advice, in bytes.
+const MAX_TEXT: usize = 300;
+/// Of the gateway's own output at most so much before now is read.
+const MAX_OUTPUT: u64 = 1 << 20;
+
+/// Examines one gateway.
+#[derive(Clone, Debug)]
+pub struct Physician {
+    home: Home,
+    uid: u32,
+    state: PathBuf,
+    /// No other gateway writes into its log.
+    alone: bool,
+    /// The gateway's output, as our keeper writes it, and how long it was when all was last well.
+    output: Option<PathBuf>,
+    well_at: Arc<Mutex<u64>>,
+}
+
+impl Physician {
+    /// For this home. `state` is our own state folder, `output` the file of a child's output.
+    #[must_use]
+    pub fn new(home: Home, uid: u32, state: PathBuf, alone: bool, output: Option<PathBuf>) -> Self {
+        let length = output.as_ref().map_or(0, |path| length(path));
+        Self { home, uid, state, alone, output, well_at: Arc::new(Mutex::new(length)) }
+    }
+
+    /// All is well: what its output says up to here is of the past.
+    pub fn all_is_well(&self) {
+        if let Some(path) = &self.output {
+            *self.well_at.lock().unwrap_or_else(PoisonError::into_inner) = length(path);
+        }
+    }
+
+    /// Looks at everything that is there. `status` is what the guard itself says. Resolves when it is done.
+    pub fn examine(&self, question: Question, status: GatewayStatus) -> impl Future<Output = Opinion> + use<> {
+        let physician = self.clone();
+        async move {
+            let incident = question.incident;
+            let work = move || physician.opinion(&question, &status);
+            match tokio::task::spawn_blocking(work).await {
+                Ok(Ok(opinion)) => opinion,
+                Ok(Err(why)) => abstain(incident, &why),
+                Err(error) => abstain(incident, &error.to_string()),
+            }
+        }
+    }
+
+    fn opinion(&self, question: &Question, status: &GatewayStatus) -> Result<Opinion, String> {
+        let library = Library::with_user(&library::folder(&self.state));
+        for problem in &library.problems {
+            tracing::warn!(problem, "a case was left out");
+        }
+        let mut exam = Exam::new(&library.cases, true)?;
+        exam.findings.facts = here::facts_of(status);
+        exam.findings.facts.extend(here::look(&self.home));
+        exam.read(Log::of_text("the guard", question.cause.detail()));
+        for path in here::logs(&self.home, self.uid, None) {
+            if let Err(why) = here::read_since(&mut exam, &path, question.since.0, self.alone, &self.home) {
+                tracing::debug!(why, "a log was left out");
+            }
+        }
+        self.read_output(&mut exam);
+        let diagnosis = consult(&library, &exam, None, &BTreeMap::new());
+        Ok(opinion(question.incident, &library, &diagnosis))
+    }
+
+    /// What the gateway has printed since it was last well.
+    fn read_output(&self, exam: &mut Exam<'_>) {
+        let Some(path) = &self.output else { return };
+        let well_at = *self.well_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = length(path);
+        // A shorter file than then is a new one.
+        let begin = if now < well_at { 0 } else { well_at }.max(now.saturating_sub(MAX_OUTPUT));
+        match Log::open_from(path, begin) {
+            Ok(log) => exam.read(log),
+            Err(error) => tracing::debug!(%error, "the gateway's output was left out"),
+        }
+    }
+}
+
+fn length(path: &PathBuf) -> u64 {
+    std::fs::metadata(path).map_or(0, |seen| seen.len())
+}
+
+fn abstain(incident: IncidentId, why: &str) -> Opinion {
+    tracing::error!(why, "the doctor could not examine the gateway");
+    Opinion { incident, causes: Vec::new() }
+}
+
+/// In the core's terms.
+fn opinion(incident: IncidentId, library: &Library, diagnosis: &Diagnosis) -> Opinion {
+    let of = |ranked: &Ranked| library.cases.get(ranked.case).map(|case| suspicion(case, ranked));
+    Opinion { incident, causes: diagnosis.causes.iter().filter_map(of).take(Opinion::MAX_CAUSES).collect() }
+}
+
+fn suspicion(case: &Case, ranked: &Ranked) -> Suspicion {
+    let lines = ranked.lines.iter().map(|line| line.text.as_str());
+    let evidence = ranked.facts.iter().map(String::as_str).chain(lines);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let sure_percent = (ranked.confidence.clamp(0.0, 1.0) * 100.0).round() as u8;
+    let tongue = Tongue::English;
+    Suspicion {
+        case: case.id.clone(),
+        cause: case.cause,
+        sure_percent,
+        evidence: evidence.take(Suspicion::MAX_EVIDENCE).map(|text| redact(text, MAX_TEXT)).collect(),
+        advice: redact(&format!("{}. {}", tongue.of(&case.title), tongue.of(&case.advice)), 2 * MAX_TEXT),
+        may_act: ranked.may_act,
+        guards: case.guards.clone(),
+        remedies: case.remedies.clone(),
+    }
+}

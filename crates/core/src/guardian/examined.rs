@@ -1,0 +1,166 @@
+//! What the doctor makes of an open incident: when it is asked, and what becomes of its answer.
+//!
+//! Invariants: one question at a time, at most [`Examination::PER_INCIDENT`] in one incident; an answer about another
+//! incident does nothing. A lesson is drawn once, when the incident is over, and only for a case one of whose own
+//! remedies was tried.
+
+use super::Guardian;
+use crate::diagnosis::case::RemedyAction;
+use crate::diagnosis::opinion::{Opinion, Suspicion};
+use crate::diagnosis::{Cause, RefusalReason};
+use crate::directive::{Action, IncidentId, Lesson, Output, Question};
+use crate::health::Verdict;
+use crate::incident::{Named, Outcome, What};
+use crate::time::{Moment, Now};
+
+/// What was asked about the present incident, and answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Examination {
+    incident: Option<IncidentId>,
+    asked: Option<(Moment, Cause)>,
+    times: u32,
+    opinion: Option<Opinion>,
+    /// Remedies of cases that were tried, with the case that allowed each, and when.
+    tried: Vec<(RemedyAction, Moment)>,
+}
+
+impl Examination {
+    /// Questions in one incident.
+    const PER_INCIDENT: u32 = 6;
+    /// Between two of them.
+    const SPACING_MS: u64 = 20_000;
+    /// How long after an incident began the logs are complete enough to be read.
+    const LOGS_SETTLE_MS: u64 = 1_000;
+    /// How long before the onset what led to it may have been logged.
+    const BEFORE_MS: u64 = 2 * 60_000;
+    /// Remedies that are remembered.
+    const TRIED_MAX: usize = 32;
+
+    /// What it most likely is.
+    pub(super) fn suspicion(&self) -> Option<&Suspicion> {
+        self.opinion.as_ref()?.causes.first()
+    }
+
+    /// When a remedy may be tried again; `None`: not in this incident.
+    pub(super) fn again_at(&self, action: RemedyAction, most: usize, spacing_ms: u64) -> Option<Moment> {
+        let tries = self.tried.iter().filter(|(tried, _)| *tried == action);
+        let (times, last) = tries.fold((0, None), |(times, _), (_, at)| (times + 1, Some(*at)));
+        (times < most).then(|| last.map_or(Moment(0), |at| at.plus(spacing_ms)))
+    }
+
+    fn note(&mut self, action: RemedyAction, at: Moment) {
+        if self.tried.len() < Self::TRIED_MAX {
+            self.tried.push((action, at));
+        }
+    }
+}
+
+impl Guardian {
+    /// Asks once the cause is named, and again when another one is.
+    pub(super) fn ask_the_doctor(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(incident) = &self.memory.incident else { return };
+        if self.examination.incident != Some(incident.id) {
+            self.examination = Examination { incident: Some(incident.id), ..Examination::default() };
+        }
+        let Some(cause) = incident.cause.clone().filter(|cause| *cause != Cause::PlannedRestart) else { return };
+        let examination = &self.examination;
+        let due = match &examination.asked {
+            None => incident.opened.plus(Examination::LOGS_SETTLE_MS),
+            Some((_, about)) if *about == cause => return,
+            Some((at, _)) => at.plus(Examination::SPACING_MS),
+        };
+        if examination.times >= Examination::PER_INCIDENT {
+            return;
+        }
+        if now.mono < due {
+            return self.wake_at(due);
+        }
+        let since = now.wall_of(incident.onset.minus(Examination::BEFORE_MS));
+        let incident = incident.id;
+        self.examination.asked = Some((now.mono, cause.clone()));
+        self.examination.times += 1;
+        out.push(Output::Examine(Question { incident, cause, since }));
+    }
+
+    /// The doctor has answered.
+    pub(super) fn examined(&mut self, now: Now, opinion: &Opinion, out: &mut Vec<Output>) {
+        if self.memory.incident.as_ref().is_none_or(|incident| incident.id != opinion.incident)
+            || self.examination.incident != Some(opinion.incident)
+        {
+            return;
+        }
+        let causes = opinion.causes.iter().take(Opinion::MAX_CAUSES);
+        let causes: Vec<Named> = causes
+            .map(|one| Named {
+                case: one.case.clone(),
+                cause: one.cause,
+                sure_percent: one.sure_percent,
+                evidence: one.evidence.iter().take(Suspicion::MAX_EVIDENCE).cloned().collect(),
+            })
+            .collect();
+        self.record(now, What::Examined { causes }, out);
+        self.explain_refusal(opinion);
+        self.examination.opinion = Some(opinion.clone());
+        self.quiet = false;
+    }
+
+    /// A refusal that nobody understood gets the doctor's words.
+    fn explain_refusal(&mut self, opinion: &Opinion) {
+        if let (Some(refusal), Some(first)) = (&mut self.memory.refusal, opinion.causes.first())
+            && refusal.reason == RefusalReason::Unexplained
+            && refusal.detail.is_empty()
+        {
+            refusal.detail = first.evidence.first().unwrap_or(&first.advice).clone();
+        }
+    }
+
+    /// What the doctor would have a person do, where nothing helps by itself.
+    pub(super) fn doctors_advice(&self) -> Option<String> {
+        let unwell = matches!(self.belief.verdict, Verdict::Down | Verdict::Degraded);
+        let first = self.examination.suspicion()?;
+        (unwell && first.needs_person()).then(|| first.advice.clone())
+    }
+
+    /// A step of a case goes out.
+    pub(super) fn note_remedy(&mut self, now: Moment, action: &Action) {
+        if let Some(remedy) = remedy_of(action) {
+            self.examination.note(remedy, now);
+        }
+        if *action == Action::FreeLogs {
+            self.logs_freed = Some(now);
+        }
+    }
+
+    /// The incident is over: whether the case that was named first has helped.
+    pub(super) fn learn(&mut self, now: Now, outcome: Outcome, out: &mut Vec<Output>) {
+        let examination = std::mem::take(&mut self.examination);
+        let Some(first) = examination.suspicion() else { return };
+        let tried = |remedy: RemedyAction| examination.tried.iter().any(|(tried, _)| *tried == remedy);
+        if !first.remedies.iter().any(|remedy| tried(remedy.action)) {
+            return;
+        }
+        let worked = match outcome {
+            Outcome::Recovered => true,
+            Outcome::HumanFixed | Outcome::Ineffective | Outcome::WaitingForHuman => false,
+            // It says nothing of the remedy.
+            Outcome::SelfRecovered | Outcome::Planned | Outcome::Denied => return,
+        };
+        let (Some(incident), case) = (examination.incident, first.case.clone()) else { return };
+        self.record(now, What::Learned { case: case.clone(), worked }, out);
+        out.push(Output::Learned(Lesson { incident, case, worked }));
+    }
+}
+
+/// What an action is called in a case.
+const fn remedy_of(action: &Action) -> Option<RemedyAction> {
+    match action {
+        Action::Spawn | Action::Hasten | Action::StartUnit { .. } => Some(RemedyAction::Start),
+        Action::RestartUnit | Action::Terminate { .. } | Action::Kill => Some(RemedyAction::Restart),
+        Action::RestoreConfig { .. } => Some(RemedyAction::RestoreConfig),
+        Action::FreeLogs => Some(RemedyAction::FreeOwnLogs),
+        Action::ReloadSecrets => Some(RemedyAction::ReloadSecrets),
+        Action::SetLockAside => Some(RemedyAction::QuarantineLock),
+        Action::StartChannel { .. } => Some(RemedyAction::StartChannel),
+        Action::StopUnit | Action::EnableUnit { .. } | Action::Sweep => None,
+    }
+}
