@@ -163,7 +163,7 @@ impl Around {
     }
 
     /// Reads the config now, whatever its stamp says.
-    pub fn read_config(&mut self, found: &mut Vec<Evidence>) {
+    fn read_config(&mut self, found: &mut Vec<Evidence>) {
         let read = config::read(&self.home, |name| std::env::var(name).ok());
         self.files.clone_from(&read.files);
         self.stamps = self.files.iter().map(|path| stamp(path)).collect();
@@ -176,6 +176,12 @@ impl Around {
             found.push(Evidence::Config(read.seen.clone()));
         }
         self.config = Some(read);
+    }
+
+    /// Reads now what may explain a refusal: the config, and who has the home.
+    pub fn look_after_refusal(&mut self, found: &mut Vec<Evidence>) {
+        self.read_config(found);
+        self.look_at_holder(found);
     }
 
     fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {

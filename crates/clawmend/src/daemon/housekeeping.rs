@@ -87,7 +87,10 @@ fn aside(path: &Path) -> PathBuf {
 /// The keeper's own rotated files: `gateway.log.1`, `gateway.log.2`.
 fn rotated(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let paths = (1..=9).map(|number| folder.join(format!("gateway.log.{number}")));
-    paths.filter(|path| std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_file())).collect::<Vec<_>>().into_iter()
+    paths
+        .filter(|path| std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_file()))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 #[cfg(unix)]
@@ -121,7 +124,9 @@ mod tests {
         let output = folder.path().join("output");
         std::fs::create_dir(&output).unwrap();
         let put = |name: &str| std::fs::write(output.join(name), "x").unwrap();
-        ["gateway.log", "gateway.log.1", "gateway.log.2", "gateway.log.old", "notes.txt"].iter().for_each(|name| put(name));
+        ["gateway.log", "gateway.log.1", "gateway.log.2", "gateway.log.old", "notes.txt"]
+            .iter()
+            .for_each(|name| put(name));
         let keeping = Housekeeping { home, uid: crate::daemon::own_uid(), output: Some(output.clone()) };
         assert_eq!(keeping.delete_old_logs(), ActionResult::Done);
         let mut left: Vec<String> = std::fs::read_dir(&output)

@@ -2,7 +2,7 @@
 
 use super::frame::{self, Fault};
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{BOOT_BOUND, Life, MockTelegram, TelegramMode, Unavailable, get_json, skipped, until};
+use clawmend_testkit::lab::{BOOT_BOUND, Life, MockTelegram, TelegramMode, get_json, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 const SAFE_BOUND: Duration = Duration::from_secs(660);
 /// From the refusal to `/readyz` naming the channel: 6 s on a quiet machine.
 const DEAF_BOUND: Duration = Duration::from_secs(120);
+
+/// A channel is started soon, so that a lab does not take minutes: 10 s and 30 s by the default policy.
+const SOON_STARTED: [(&str, u64); 2] = [("channel_deaf_ms", 2_000), ("channel_retry_ms", 5_000)];
 
 /// Three crashes from outside within 300 s make OpenClaw start without its channels; the guard starts them by RPC.
 #[test]
@@ -41,10 +44,27 @@ fn suppressed_channels() -> Result<()> {
     Ok(())
 }
 
-/// A refused token that works again: OpenClaw does not try by itself (2026.9.6), so the guard starts the channel.
+/// A token that is refused and then works again: OpenClaw does not try by itself (2026.9.6), so the guard starts the
+/// channel, and nothing else.
 #[test]
 fn deaf_channel() -> Result<()> {
-    skipped("deaf channel", &Unavailable("the remedy for deaf channels is not in this build".into()));
+    let telegram = MockTelegram::start()?;
+    let options = frame::with_telegram(&telegram);
+    let Some((fault, life)) = frame::healthy("deaf channel", options, &SOON_STARTED)? else { return Ok(()) };
+    until("telegram to be polled", BOOT_BOUND, || telegram.calls("getUpdates") > 0)?;
+    telegram.set_mode(TelegramMode::Unauthorized);
+    fault.guard.named("channel_deaf", DEAF_BOUND)?;
+    until("the channel to be started in vain", DEAF_BOUND, || started_channels(&fault).is_ok_and(|starts| starts > 0))?;
+    telegram.set_mode(TelegramMode::Ok);
+    let (begin, polls) = (Instant::now(), telegram.calls("getUpdates"));
+    let incident = fault.guard.ended_as("channel_deaf", &["recovered"])?;
+    let took = begin.elapsed();
+    ensure!(telegram.calls("getUpdates") > polls, "the bot does not ask for messages");
+    untouched(&fault, life)?;
+    fault.repaired_in(
+        took,
+        &format!("after the token was good again; channel_deaf, {}", frame::plain(&incident["outcome"])),
+    );
     Ok(())
 }
 
@@ -53,7 +73,7 @@ fn deaf_channel() -> Result<()> {
 fn revoked_token() -> Result<()> {
     let telegram = MockTelegram::start()?;
     let options = frame::with_telegram(&telegram);
-    let Some((fault, life)) = frame::healthy("revoked token for good", options, &[])? else { return Ok(()) };
+    let Some((fault, life)) = frame::healthy("revoked token for good", options, &SOON_STARTED)? else { return Ok(()) };
     until("telegram to be polled", BOOT_BOUND, || telegram.calls("getUpdates") > 0)?;
     let files = fault.guard.users_files()?;
     telegram.set_mode(TelegramMode::Unauthorized);
@@ -61,6 +81,8 @@ fn revoked_token() -> Result<()> {
     ensure!(incident["cause"]["detail"].to_string().contains("telegram"), "{incident}");
     let first = fault.guard.doctor_names("channel-credentials-refused")?;
     ensure!(first["cause"]["code"] == json!("channel_deaf"), "{first}");
+    let told = fault.guard.told(&incident, "token", DEAF_BOUND)?;
+    eprintln!("measured: a person was told: {told}");
     untouched(&fault, life)?;
     frame::unchanged(&files, &fault.guard.users_files()?)?;
     ensure!(fault.guard.last_incident()?["state"] == json!("open"), "{:?}", fault.guard.last_incident());

@@ -19,6 +19,11 @@ pub(super) fn port_owner(listener: &Listener) -> Option<String> {
     }
 }
 
+/// Who has the home, in words.
+fn rival(holder: &LockHolder) -> String {
+    format!("another gateway of this home runs as pid {}", holder.pid)
+}
+
 impl Guardian {
     pub(super) fn refuse(&mut self, now: Now, reason: RefusalReason, detail: String) {
         let present = self.around.config.as_ref();
@@ -74,8 +79,7 @@ impl Guardian {
             return (RefusalReason::Disk, "the disk is full or cannot be written".to_owned());
         }
         if let Some(holder) = self.lock_holder.as_ref().filter(|holder| holder.same_home) {
-            let text = format!("another gateway of this home runs as pid {}", holder.pid);
-            return (RefusalReason::Duplicate, text);
+            return (RefusalReason::Duplicate, rival(holder));
         }
         if reason == RefusalReason::Port {
             // It calls every owner of its port "another gateway instance".
@@ -160,6 +164,19 @@ impl Guardian {
             Life::Unknown => None,
         };
         self.lock_holder = Some(holder.clone()).filter(|holder| own != Some(holder.pid));
+        self.explain_by_rival();
+    }
+
+    /// It is seen only after the refusal that it explains: the gateway's own words tell people to end it (2026.9.6).
+    fn explain_by_rival(&mut self) {
+        let Some(holder) = self.lock_holder.as_ref().filter(|holder| holder.same_home) else { return };
+        if let Some(refusal) = &mut self.memory.refusal
+            && matches!(refusal.reason, RefusalReason::Duplicate | RefusalReason::Unexplained)
+        {
+            refusal.reason = RefusalReason::Duplicate;
+            refusal.detail = rival(holder);
+            self.quiet = false;
+        }
     }
 
     pub(super) fn surroundings(&mut self, change: Surroundings) {

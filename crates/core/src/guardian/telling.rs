@@ -73,7 +73,9 @@ impl Guardian {
                 "its config on disk is broken: {detail}; it goes on with the one it has read, and the next start would \
                  fail. `clawmend config check` shows the place, `clawmend config restore` brings the proven one back"
             )),
-            (Verdict::Degraded, Some(Cause::DiskNearlyFull)) if self.logs_freed.is_some() && self.outstanding.is_none() => {
+            (Verdict::Degraded, Some(Cause::DiskNearlyFull))
+                if self.logs_freed.is_some() && self.outstanding.is_none() =>
+            {
                 Some("its disk has no room, and old logs are all that may be deleted here: free some space".to_owned())
             }
             (Verdict::Degraded, Some(Cause::ChannelDeaf { .. })) => self.stubborn_channel(),

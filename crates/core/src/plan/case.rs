@@ -49,10 +49,9 @@ fn holds(guard: Guard, view: &View<'_>) -> bool {
             .config
             .is_some_and(|seen| matches!(seen.validity, ConfigValidity::Invalid { .. } | ConfigValidity::Missing)),
         Guard::DiskFull => view.disk_low,
-        Guard::ChannelDown => view
-            .reasons
-            .iter()
-            .any(|reason| matches!(reason, Reason::ChannelDeaf(_) | Reason::ChannelSuppressed(_))),
+        Guard::ChannelDown => {
+            view.reasons.iter().any(|reason| matches!(reason, Reason::ChannelDeaf(_) | Reason::ChannelSuppressed(_)))
+        }
         Guard::NotProgressing => view.belief.verdict == Verdict::Down,
         Guard::NotDraining => view.belief.verdict != Verdict::Draining,
         Guard::Idle | Guard::NetworkUp | Guard::ResourceProven => false,

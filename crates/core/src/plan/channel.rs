@@ -185,8 +185,9 @@ fn silent<'a>(view: &View<'_>, life: &'a Alive) -> impl Iterator<Item = (&'a str
 /// The wait after a start of this account that is being issued now.
 #[must_use]
 pub fn wait_after(tries: &ChannelTries, life: &Alive, policy: &Policy, channel: &str, account: &str) -> u64 {
-    let deaf = life.channels.iter().any(|known| {
-        known.channel == channel && known.account == account && known.terminal && !known.suppressed
-    });
+    let deaf = life
+        .channels
+        .iter()
+        .any(|known| known.channel == channel && known.account == account && known.terminal && !known.suppressed);
     if deaf { tries.deaf_wait(channel, account, policy.channel_retry_ms) } else { ChannelTries::SPACING_MS }
 }

@@ -74,18 +74,20 @@ impl Guard {
         Ok(actions.filter(|action| is_start(&action["action"])).count())
     }
 
-    /// What a person was told of an incident.
+    /// What a person was told of an incident, once it holds these words.
     ///
     /// # Errors
-    /// When nothing was told in time.
-    pub fn told(&self, incident: &Value, bound: Duration) -> Result<String> {
-        let (text, _) = until_some("a person to be told", bound, || {
+    /// When it is not told in time; the text has what was told.
+    pub fn told(&self, incident: &Value, says: &str, bound: Duration) -> Result<String> {
+        let mut all = Vec::new();
+        until_some(&format!("a person to be told of {says:?}"), bound, || {
             std::thread::sleep(Duration::from_millis(200));
-            let told = self.events(incident)?.into_iter().rfind(|event| event["event"] == json!("escalated"));
-            Ok(told.and_then(|event| Some(event["reason"].as_str()?.to_owned())))
+            let events = self.events(incident)?.into_iter().filter(|event| event["event"] == json!("escalated"));
+            all = events.filter_map(|event| event["reason"].as_str().map(str::to_owned)).collect();
+            Ok(all.iter().find(|text| text.contains(says)).cloned())
         })
-        .with_context(|| format!("{:?}\n{}", self.events(incident), self.output_tail()))?;
-        Ok(text)
+        .map(|(text, _)| text)
+        .with_context(|| format!("told: {all:?}\n{}", self.output_tail()))
     }
 
     /// What `doctor --json` says here and now.

@@ -42,11 +42,9 @@ impl World {
             | Action::StopUnit
             | Action::EnableUnit { .. } => fitted::BUS_CALL.sample(rng),
             Action::Terminate { .. } => 1,
-            Action::Kill
-            | Action::Sweep
-            | Action::RestoreConfig { .. }
-            | Action::FreeLogs
-            | Action::SetLockAside => fitted::FSYNC.sample(rng),
+            Action::Kill | Action::Sweep | Action::RestoreConfig { .. } | Action::FreeLogs | Action::SetLockAside => {
+                fitted::FSYNC.sample(rng)
+            }
             Action::StartChannel { .. } | Action::ReloadSecrets => fitted::CHANNEL_START.sample(rng),
         };
         if directive.action == Action::Kill {

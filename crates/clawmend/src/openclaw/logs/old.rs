@@ -17,7 +17,8 @@ pub fn find(home: &Home, uid: u32, tmp: &Path, today: Date) -> Vec<PathBuf> {
     let mut found: Vec<(Date, PathBuf)> = Vec::new();
     for today_s in home.log_candidates(uid, tmp, today) {
         let Some(folder) = today_s.parent() else { continue };
-        let Some(stem) = today_s.file_name().and_then(|name| name.to_str()).and_then(|name| stem_of(name, today)) else {
+        let Some(stem) = today_s.file_name().and_then(|name| name.to_str()).and_then(|name| stem_of(name, today))
+        else {
             continue;
         };
         let Ok(entries) = std::fs::read_dir(folder) else { continue };
