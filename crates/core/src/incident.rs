@@ -162,7 +162,7 @@ pub struct Incident {
     pub onset: Moment,
     /// How far back the onset may lie.
     pub onset_uncertainty_ms: u64,
-    /// The life concerned.
+    /// The life in which its cause was last seen.
     pub incarnation: Option<Incarnation>,
     /// Best cause so far.
     pub cause: Option<Cause>,

@@ -8,6 +8,8 @@
 
 #[path = "model/child.rs"]
 mod child;
+#[path = "model/frame.rs"]
+mod frame;
 #[path = "model/unit.rs"]
 mod unit;
 

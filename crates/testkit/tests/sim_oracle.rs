@@ -62,6 +62,7 @@ impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
             | Evidence::Surroundings(_)
             | Evidence::Guard(_)
             | Evidence::Person(_)
+            | Evidence::Examined(_)
             | Evidence::FlagFile(_)
             | Evidence::Result { .. } => {}
         }

@@ -6,6 +6,7 @@
 use super::{Guardian, Recovery};
 use crate::diagnosis::Cause;
 use crate::directive::{Action, DirectiveId, IncidentId, Output};
+use crate::gateway::Incarnation;
 use crate::health::Verdict;
 use crate::health::life::Life;
 use crate::incident::{Incident, IncidentEvent, Outcome, What};
@@ -114,13 +115,18 @@ impl Guardian {
         }
     }
 
+    /// The life that is there, or the last one that was.
+    fn life_concerned(&self) -> Option<&Incarnation> {
+        match &self.life {
+            Life::Alive(life) => Some(&life.incarnation),
+            Life::Absent(absent) => absent.incarnation.as_ref(),
+            Life::Unknown => None,
+        }
+    }
+
     fn open(&mut self, now: Now, onset: Moment, uncertainty_ms: u64, out: &mut Vec<Output>) {
         self.memory.last_incident += 1;
-        let incarnation = match &self.life {
-            Life::Alive(life) => Some(life.incarnation.clone()),
-            Life::Absent(absent) => absent.incarnation.clone(),
-            Life::Unknown => None,
-        };
+        let incarnation = self.life_concerned().cloned();
         let suspected = self.suspect_since.unwrap_or(now.mono);
         self.memory.incident = Some(Incident {
             id: IncidentId(self.memory.last_incident),
@@ -163,8 +169,12 @@ impl Guardian {
             (None, true) => Cause::PlannedRestart,
             (None, false) => return,
         };
-        let Some(incident) = &mut self.memory.incident else { return };
-        if incident.cause.as_ref() == Some(&cause) {
+        let Some(incident) = &self.memory.incident else { return };
+        // The same again in another life is news: what was done did not last, or the guard before did not live to note
+        // that it had.
+        let life = self.life_concerned();
+        let again = self.belief.verdict == Verdict::Down && life.is_some() && incident.incarnation.as_ref() != life;
+        if incident.cause.as_ref() == Some(&cause) && !again {
             return;
         }
         // What a new life does before it serves is told by its own cause only when it is worse than a start.
@@ -172,6 +182,7 @@ impl Guardian {
         if serving && incident.cause.is_some() && incident.actions > 0 {
             return;
         }
+        let life = life.cloned();
         if let (Some(action), true) = (&self.last_action, incident.actions > 0 && self.belief.verdict == Verdict::Down)
         {
             let reason = format!("it was {} afterwards", cause.code().replace('_', " "));
@@ -181,6 +192,7 @@ impl Guardian {
         }
         if let Some(incident) = &mut self.memory.incident {
             incident.cause = Some(cause.clone());
+            incident.incarnation = life;
         }
         self.note_what_is_seen(now, out);
         self.record(now, What::Diagnosed { cause }, out);
@@ -218,8 +230,7 @@ impl Guardian {
             _ => false,
         };
         if !over {
-            self.well_since = None;
-            return;
+            return self.not_well(now);
         }
         let since = *self.well_since.get_or_insert(now.mono);
         let proven_at = since.plus(self.policy.verify_ms);
@@ -242,6 +253,16 @@ impl Guardian {
         if let Some(incident) = &self.memory.incident {
             let outcome = if by_restore { Outcome::Recovered } else { outcome_of(incident) };
             self.close(now, outcome, out);
+        }
+    }
+
+    /// The row is broken, unless this is a suspicion that may pass before it is worth a record: a process that is stopped
+    /// and continued all the time, or whose answers are late now and then, is well all the same.
+    fn not_well(&mut self, now: Now) {
+        let worth_it = self.suspect_since.map(|since| since.plus(self.policy.record_after_ms));
+        match (self.belief.verdict, worth_it) {
+            (Verdict::Suspect, Some(at)) if now.mono < at => self.wake_at(at),
+            _ => self.well_since = None,
         }
     }
 

@@ -294,20 +294,28 @@ impl Oracle {
         }
     }
 
-    /// It serves again, with all its channels.
-    pub fn recovered(&mut self, at: u64, which: impl Fn(Fault) -> bool) {
+    /// It serves again, with all its channels. What was not named by now never is, unless the guard has had no turn to
+    /// do so: a manager may have started it again while the guard got no CPU, and it says so as soon as it gets some.
+    /// `true`: something waits for that.
+    pub fn recovered(&mut self, at: u64, guard_looks: bool, which: impl Fn(Fault) -> bool) -> bool {
+        let mut waits = false;
         let mut index = 0;
         while let Some(expect) = self.open.get(index).copied() {
-            if !which(expect.fault) {
+            let unnamed = expect.found.is_none() && !expect.cancelled;
+            let over = which(expect.fault);
+            let waiting = over && unnamed && !guard_looks;
+            waits |= waiting;
+            if !over || waiting {
                 index += 1;
                 continue;
             }
             self.open.remove(index);
-            if expect.found.is_none() && !expect.cancelled {
+            if unnamed {
                 self.broke(at, "not_found", format!("{:?} since {} was never named", expect.fault, expect.onset));
             }
             *self.tally.recovered.entry(expect.fault).or_default() += 1;
         }
+        waits
     }
 
     /// It is over without having been mended: its process ended for another reason.
@@ -326,5 +334,25 @@ impl Oracle {
     #[must_use]
     pub fn next_at(&self) -> u64 {
         self.open.iter().map(|expect| expect.start_by).min().unwrap_or(NEVER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_that_had_no_turn_names_later_and_one_that_had_is_found_out() {
+        let mut oracle = Oracle::new(1, false);
+        oracle.inject(Fault::Crash, 10, NEVER);
+        assert!(oracle.recovered(20, false, |_| true), "it waits for the guard");
+        assert_eq!((oracle.open.len(), oracle.tally.violations_total), (1, 0));
+        oracle.diagnosed(30, "crashed");
+        assert!(!oracle.recovered(40, true, |_| true));
+        assert_eq!((oracle.open.len(), oracle.tally.violations_total), (0, 0));
+        oracle.closed();
+        oracle.inject(Fault::Crash, 50, NEVER);
+        assert!(!oracle.recovered(60, true, |_| true));
+        assert_eq!(oracle.tally.violations.first().map(|broken| broken.rule.as_str()), Some("not_found"));
     }
 }

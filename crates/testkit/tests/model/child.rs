@@ -1,10 +1,9 @@
 //! The child form: a guard, its intent on disk, a keeper that spawns, and people.
 
-use clawmend_core::check::{ForeignStop, Life, Origin, Phase, Situation, permit};
+use super::frame::{incarnation, situation, standing};
+use clawmend_core::check::{Origin, Phase, Situation, permit};
 use clawmend_core::directive::{Action as Act, DirectiveId};
-use clawmend_core::gateway::{Control, Form, Incarnation};
-use clawmend_core::health::Verdict;
-use clawmend_core::wish::{Desired, Pause, Standing};
+use clawmend_core::gateway::Form;
 use stateright::{Model, Property};
 
 /// Bounds of the exploration.
@@ -76,22 +75,12 @@ pub enum Step {
     Resume,
 }
 
-fn incarnation(pid: u8) -> Incarnation {
-    Incarnation { pid: u32::from(pid), start: u64::from(pid), boot: String::new() }
-}
-
 impl State {
-    fn standing(&self) -> Standing {
-        let pause = self.paused.then(|| Pause { since: Default::default(), until: None, reason: None });
-        let desired = if self.stopped { Desired::Stopped } else { Desired::Running };
-        Standing { desired, pause, ..Standing::default() }
-    }
-
     fn allowed(&self, action: &Act, target: Option<u8>, deadline_passed: bool) -> bool {
         if !self.up || !self.knows {
             return false;
         }
-        let standing = self.standing();
+        let standing = standing(self.stopped, self.paused);
         let origin = if self.stopped { Origin::Person } else { Origin::Ladder };
         let alive = self.seen.map(incarnation);
         let target = target.map(incarnation);
@@ -102,24 +91,10 @@ impl State {
             (Some(_), false, false) => Phase::Serving,
         };
         let situation = Situation {
-            form: Form::Child,
-            control: Control::Full,
-            standing: &standing,
-            life: alive.as_ref().map_or(Life::Absent, Life::Alive),
             target: target.as_ref(),
-            service: None,
-            foreign_stop: ForeignStop::None,
             phase,
-            held: None,
-            verdict: Verdict::Down,
-            unclean_ends: 0,
-            starts_in_hour: 0,
-            starts_limit: 100,
-            starts_in_interval: 0,
             outstanding: (!self.sent.is_empty()).then_some(DirectiveId(1)),
-            refused_config: None,
-            channel_stopped: false,
-            disk_low: false,
+            ..situation(Form::Child, &standing, alive.as_ref())
         };
         permit(action, origin, &situation).is_ok()
     }
