@@ -110,11 +110,15 @@ fn left_to_the_matrix(name: &str) -> Tally {
     Tally { skipped: 1, skips: vec![format!("{name}: in the matrix only")], ..Tally::default() }
 }
 
-/// Runs the labs of the matrix that are wanted by program and name, several times.
+/// Runs the labs of the matrix that are wanted by program and name, several times; `after_each` sees what came so far.
 ///
 /// # Errors
-/// When they cannot be built.
-pub fn labs_repeated(repeat: u32, wanted: &dyn Fn(&str, &str) -> bool) -> Result<Tally> {
+/// When they cannot be built, or `after_each` fails.
+pub fn labs_repeated(
+    repeat: u32,
+    wanted: &dyn Fn(&str, &str) -> bool,
+    after_each: &dyn Fn(&Tally) -> Result<()>,
+) -> Result<Tally> {
     let mut tally = Tally::default();
     let binaries = binaries::build()?;
     let mut labs = Vec::new();
@@ -130,6 +134,7 @@ pub fn labs_repeated(repeat: u32, wanted: &dyn Fn(&str, &str) -> bool) -> Result
         println!("round {round} of {repeat}");
         for (binary, name) in &labs {
             tally.add(lab::run(binary, name, &variables)?);
+            after_each(&tally)?;
         }
     }
     Ok(tally)
