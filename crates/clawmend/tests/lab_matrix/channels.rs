@@ -57,9 +57,9 @@ fn deaf_channel() -> Result<()> {
     until("the channel to be started in vain", DEAF_BOUND, || started_channels(&fault).is_ok_and(|starts| starts > 0))?;
     telegram.set_mode(TelegramMode::Ok);
     let (begin, polls) = (Instant::now(), telegram.calls("getUpdates"));
-    let incident = fault.guard.ended_as("channel_deaf", &["recovered"])?;
+    until("the bot to ask for messages again", DEAF_BOUND, || telegram.calls("getUpdates") > polls)?;
     let took = begin.elapsed();
-    ensure!(telegram.calls("getUpdates") > polls, "the bot does not ask for messages");
+    let incident = fault.guard.ended_as("channel_deaf", &["recovered"])?;
     untouched(&fault, life)?;
     fault.repaired_in(
         took,

@@ -92,10 +92,13 @@ impl Fault {
         })
         .with_context(|| format!("{:?}", guard.last_incident()))?;
         unchanged(&files, &guard.users_files()?)?;
-        let status = guard.status()?;
-        ensure!(status["verdict"] == json!("down"), "{status}");
+        let (status, incident) = (guard.status()?, guard.last_incident()?);
+        // The next try may be under way.
+        ensure!(status["verdict"] == json!("down") || status["verdict"] == json!("starting"), "{status}");
+        ensure!(incident["state"] == json!("open"), "{incident}");
+        ensure!(incident["cause"]["code"] == json!("refused_to_start"), "{incident}");
         eprintln!("measured: {}: a person was told: {told}", self.name);
-        Ok(guard.last_incident()?)
+        Ok(incident)
     }
 }
 

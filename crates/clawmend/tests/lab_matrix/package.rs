@@ -1,7 +1,7 @@
 //! The installed package lacks a part: an update that was interrupted.
 
 use super::frame;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clawmend_testkit::lab::{Guard, Home, HomeOptions, PackageCopy, lab, until};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn package_half_installed() -> Result<()> {
     let guard = Guard::with_arguments(permit, frame::CLAWMEND, home, &arguments)?;
     let mut fault = frame::of(name, guard);
     fault.guard.start()?;
-    let incident = fault.refused_and_told("Cannot find module", 3)?;
+    fault.refused_and_told("Cannot find module", 3)?;
     let first = fault.guard.doctor_names("package-incomplete")?;
     copy.put_back(&part)?;
     let whole = Instant::now();
@@ -29,7 +29,6 @@ fn package_half_installed() -> Result<()> {
         .with_context(|| fault.guard.output_tail())?;
     eprintln!("measured: a start was seen {:?} after the package was whole", whole.elapsed());
     fault.guard.healthy()?;
-    ensure!(incident["cause"]["code"] == "refused_to_start", "{incident}");
     fault.handed_over(&format!("refused_to_start, {}", frame::plain(&first["case"])));
     Ok(())
 }
