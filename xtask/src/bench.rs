@@ -6,11 +6,12 @@
 
 mod clock;
 mod exits;
-mod machine;
 mod recovery;
 mod report;
 mod rest;
 
+use crate::machine;
+use crate::page;
 use crate::run::{cargo, root, run};
 use crate::set_up;
 use anyhow::{Context, Result, bail};
@@ -98,7 +99,7 @@ pub fn bench(amount: &Amount) -> Result<()> {
     if amount.program.is_none() {
         let path = root().join("docs/benchmarks.md");
         let old = std::fs::read_to_string(&path).unwrap_or_default();
-        let text = text + report::by_hand(&old);
+        let text = text + page::by_hand(&old);
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
         println!("written to {}", path.display());
     }

@@ -10,7 +10,10 @@ mod bench;
 mod bench;
 mod campaign;
 mod ci;
+mod faults;
+mod machine;
 mod matrix;
+mod page;
 mod run;
 mod set_up;
 mod targets;
@@ -41,12 +44,15 @@ enum Task {
     },
     /// Run every fault in every form several times.
     Matrix {
-        /// How often.
-        #[arg(long, default_value_t = 3)]
-        repeat: u32,
-        /// Only faults whose name contains this.
+        /// How often; 3 by default, and once with --faults.
+        #[arg(long)]
+        repeat: Option<u32>,
+        /// Only labs whose name contains this.
         #[arg(long)]
         fault: Option<String>,
+        /// Only the faults that are repaired or handed over, as a child; writes docs/faults.md.
+        #[arg(long, conflicts_with = "fault")]
+        faults: bool,
     },
     /// Measure a release build and write docs/benchmarks.md.
     Bench(bench::Amount),
@@ -84,7 +90,11 @@ fn main() -> ExitCode {
     let done = match Tasks::parse().task {
         Task::SetUp => set_up::set_up().map(|()| true),
         Task::Test { lab, no_labs } => test::test(lab.as_deref(), no_labs),
-        Task::Matrix { repeat, fault } => matrix::matrix(repeat, fault.as_deref()),
+        Task::Matrix { repeat, fault, faults } => match (faults, fault.as_deref()) {
+            (true, _) => matrix::faults(repeat.unwrap_or(1)),
+            (false, Some(fault)) => matrix::some(repeat.unwrap_or(3), fault),
+            (false, None) => matrix::all(repeat.unwrap_or(3)),
+        },
         Task::Bench(amount) => bench::bench(&amount).map(|()| true),
         Task::Campaign { hours, seed } => campaign::campaign(hours, seed),
         Task::CheckTargets => targets::check().map(|()| true),

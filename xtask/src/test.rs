@@ -7,6 +7,7 @@ mod binaries;
 mod lab;
 mod next;
 
+use crate::matrix;
 use crate::run::cargo;
 use crate::set_up;
 use anyhow::{Context, Result};
@@ -22,6 +23,8 @@ pub struct Tally {
     skipped: usize,
     failures: Vec<String>,
     skips: Vec<String>,
+    /// What labs said of a fault, without the `fault: ` before it.
+    pub faults: Vec<String>,
 }
 
 impl Tally {
@@ -31,6 +34,7 @@ impl Tally {
         self.skipped += other.skipped;
         self.failures.extend(other.failures);
         self.skips.extend(other.skips);
+        self.faults.extend(other.faults);
     }
 }
 
@@ -55,7 +59,7 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
         for binary in binaries.iter().filter(|binary| binary.is_lab()) {
             for name in lab::names(binary)? {
                 if only_lab.is_none_or(|wanted| name.contains(wanted) || binary.name.contains(wanted)) {
-                    if only_lab.is_none() && in_matrix_only(&name) {
+                    if only_lab.is_none() && in_matrix_only(&binary.name, &name) {
                         tally.add(left_to_the_matrix(&name));
                     } else {
                         tally.add(lab::run(binary, &name, &next)?);
@@ -93,8 +97,12 @@ fn wants_next(name: &str) -> bool {
     "child_upgrade_and_downgrade_under_load".contains(name) || "clawmend/lab_upgrade".contains(name)
 }
 
-fn in_matrix_only(name: &str) -> bool {
-    IN_MATRIX_ONLY.contains(&name)
+/// Of the labs that judge one fault each, those that run with all other tests.
+const FAULTS_ALWAYS: [&str; 3] =
+    ["config::half_written_config", "ended::heap_exhausted", "port::port_taken_then_freed"];
+
+fn in_matrix_only(binary: &str, name: &str) -> bool {
+    if binary == matrix::FAULTS { !FAULTS_ALWAYS.contains(&name) } else { IN_MATRIX_ONLY.contains(&name) }
 }
 
 fn left_to_the_matrix(name: &str) -> Tally {
@@ -102,28 +110,34 @@ fn left_to_the_matrix(name: &str) -> Tally {
     Tally { skipped: 1, skips: vec![format!("{name}: in the matrix only")], ..Tally::default() }
 }
 
-/// Runs the labs of the matrix several times; `true` when none failed.
+/// Runs the labs of the matrix that are wanted by program and name, several times; `after_each` sees what came so far.
 ///
 /// # Errors
-/// When they cannot be built.
-pub fn labs_repeated(repeat: u32, fault: Option<&str>) -> Result<bool> {
+/// When they cannot be built, or `after_each` fails.
+pub fn labs_repeated(
+    repeat: u32,
+    wanted: &dyn Fn(&str, &str) -> bool,
+    after_each: &dyn Fn(&Tally) -> Result<()>,
+) -> Result<Tally> {
     let mut tally = Tally::default();
     let binaries = binaries::build()?;
+    let mut labs = Vec::new();
+    for binary in binaries.iter().filter(|binary| binary.is_lab()) {
+        let names = lab::names(binary)?.into_iter().filter(|name| wanted(&binary.name, name));
+        labs.extend(names.map(|name| (binary, name)));
+    }
     let mut variables = vec![("CLAWMEND_LAB_MATRIX", "1".to_owned())];
-    if fault.is_none_or(wants_next) {
+    if labs.iter().any(|(_, name)| wants_next(name)) {
         variables.extend(next::variables()?);
     }
     for round in 1..=repeat {
         println!("round {round} of {repeat}");
-        for binary in binaries.iter().filter(|binary| binary.is_lab()) {
-            for name in lab::names(binary)? {
-                if fault.is_none_or(|wanted| name.contains(wanted)) {
-                    tally.add(lab::run(binary, &name, &variables)?);
-                }
-            }
+        for (binary, name) in &labs {
+            tally.add(lab::run(binary, name, &variables)?);
+            after_each(&tally)?;
         }
     }
-    Ok(report(&tally))
+    Ok(tally)
 }
 
 /// Prints what failed and what was skipped, and the one line that sums all up.
@@ -174,7 +188,11 @@ fn summaries(text: &str) -> Tally {
     let mut tally = Tally::default();
     let mut skipped_whole = 0;
     for line in text.lines() {
-        if let Some(counts) = line.strip_prefix("test result: ") {
+        if let Some((before, fault)) = line.split_once("fault: ")
+            && (before.is_empty() || before.ends_with("... "))
+        {
+            tally.faults.push(fault.to_owned());
+        } else if let Some(counts) = line.strip_prefix("test result: ") {
             tally.passed += count(counts, " passed");
             tally.failed += count(counts, " failed");
             tally.skipped += count(counts, " ignored");
@@ -215,10 +233,12 @@ mod tests {
     fn libtest_is_understood() {
         let text = "running 4 tests\ntest a ... ok\ntest b ... FAILED\ntest c ... skipped: no root\nok\n\
                     test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s\n\
-                    skipped part: freezer: no cgroup\n";
+                    skipped part: freezer: no cgroup\nfault: crash: repaired in 9 ms (how)\n\
+                    no fault: of this kind\n";
         let tally = summaries(text);
         assert_eq!((tally.passed, tally.failed, tally.skipped), (1, 1, 3));
         assert_eq!(tally.failures, ["b"]);
         assert_eq!(tally.skips, ["no root", "freezer: no cgroup"]);
+        assert_eq!(tally.faults, ["crash: repaired in 9 ms (how)"]);
     }
 }

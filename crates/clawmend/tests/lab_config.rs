@@ -7,14 +7,11 @@ use clawmend::openclaw::config::check::{Around, Severity, look_at};
 use clawmend::openclaw::config::schema;
 use clawmend::openclaw::discovery::discover;
 use clawmend::openclaw::install::Tools;
-use clawmend_testkit::lab::{Cache, Form, Guard, HomeOptions, Life, lab, until, until_some};
-use rustix::process::Signal;
+use clawmend_testkit::lab::{BREAKINGS, Cache, Form, Guard, HomeOptions, end_in_order, lab};
 use serde_json::{Value, json};
-use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
-const BOUND: Duration = Duration::from_secs(60);
 
 #[test]
 fn child_config_is_restored() -> Result<()> {
@@ -26,91 +23,27 @@ fn unit_config_is_restored() -> Result<()> {
     config_is_restored(Form::Unit)
 }
 
-type Breaking = fn(&str) -> Option<String>;
-
-/// Ways to break a config, as OpenClaw refuses them; `None`: the file is deleted. `true`: all other keys stay as they are.
-const BREAKINGS: [(&str, Breaking, bool); 5] = [
-    ("deleted", |_| None, false),
-    ("truncated", |text| Some(text[..text.len() / 2].to_owned()), false),
-    ("unknown key", |text| Some(text.replacen("\"port\"", "\"prot\": 1, \"port\"", 1)), true),
-    ("wrong type", |text| Some(text.replacen("\"port\":", "\"port\": \"abc\", \"reload\":", 1)), true),
-    ("no mode", |text| Some(text.replacen("\"mode\": \"local\",", "", 1).replacen("\"mode\":\"local\",", "", 1)), true),
-];
-
 fn config_is_restored(form: Form) -> Result<()> {
     let Some(mut guard) = Guard::prepared_in(form, "config restored", CLAWMEND, HomeOptions::default())? else {
         return Ok(());
     };
-    let mut settings = std::fs::OpenOptions::new().append(true).create(true).open(guard.dirs.config())?;
-    writeln!(settings, "\n[policy.override]\nconfig_proven_after_ms = 3000")?;
+    guard.set_policy(&[("config_proven_after_ms", 3_000)])?;
     guard.start()?;
     let mut life = guard.healthy()?;
-    for (name, breaking, keys) in BREAKINGS {
-        life =
-            one(&mut guard, life, name, breaking, keys).with_context(|| format!("{name}\n{}", guard.output_tail()))?;
+    for breaking in BREAKINGS {
+        let begin = Instant::now();
+        let incident = breaking
+            .restored(&mut guard, || end_in_order(life))
+            .with_context(|| format!("{}\n{}", breaking.name, guard.output_tail()))?;
+        eprintln!(
+            "measured: {form:?}: {}: proven well {:?} after it was broken; serving after {} ms by its own record",
+            breaking.name,
+            begin.elapsed(),
+            incident["serving_after_ms"]
+        );
+        life = guard.gateway()?;
     }
     Ok(())
-}
-
-fn one(guard: &mut Guard, life: Life, name: &str, breaking: Breaking, keys: bool) -> Result<Life> {
-    until("the present config to be proven", BOUND, || proven(guard).unwrap_or(false))?;
-    let path = guard.home.config_path();
-    let good = std::fs::read_to_string(&path)?;
-    // A change that the restore must keep, where the rest can be read.
-    let changed = good.replacen("\"gateway\"", "\"logging\": {\"level\": \"info\"}, \"gateway\"", 1);
-    let base = if keys && !good.contains("logging") { &changed } else { &good };
-    match breaking(base) {
-        Some(text) => {
-            ensure!(text != *base, "the config was not broken: {base}");
-            guard.home.write_config_text(&text)?;
-        }
-        None => std::fs::remove_file(&path)?,
-    }
-    life.signal(Signal::TERM)?;
-    life.ended(BOUND)?;
-    let begin = Instant::now();
-    let (incident, _) = until_some("the recovery", Duration::from_secs(240), || {
-        std::thread::sleep(Duration::from_millis(200));
-        let last = guard.last_incident().unwrap_or_default();
-        let ours = last["actions"].as_array().is_some_and(|all| all.iter().any(is_restore));
-        Ok(Some(last).filter(|last| ours && last["state"] == json!("closed")))
-    })?;
-    let new = guard.healthy()?;
-    eprintln!(
-        "measured: {:?}: {name}: proven well {:?} after the end; serving after {} ms by its own record",
-        guard.form(),
-        begin.elapsed(),
-        incident["serving_after_ms"]
-    );
-    ensure!(incident["outcome"] == json!("recovered"), "{incident}");
-    let now: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
-    let mut wanted: Value = serde_json::from_str(base)?;
-    // OpenClaw's own notes may have come or gone.
-    let plain = |mut value: Value| {
-        value.as_object_mut().map(|map| map.remove("meta"));
-        value
-    };
-    if name == "wrong type" {
-        // The wrong type was put in front of the right value; which of the two keys came back is not the point.
-        wanted["gateway"]["port"] = json!(guard.home.port);
-    }
-    ensure!(plain(now.clone()) == plain(wanted.clone()), "{now} is not {wanted}");
-    let aside = std::fs::read_dir(guard.home.state_dir())?
-        .flatten()
-        .any(|entry| entry.file_name().to_string_lossy().contains("clawmend-rejected-"));
-    ensure!(aside || name == "deleted", "the rejected file is not kept beside");
-    Ok(new)
-}
-
-fn is_restore(action: &Value) -> bool {
-    action["action"].to_string().contains("restore_config")
-}
-
-/// The config on disk is a proven generation.
-fn proven(guard: &Guard) -> Result<bool> {
-    let answer = guard.say(&["config", "history", "--json"])?.json()?;
-    let all = answer["generations"].as_array().cloned().unwrap_or_default();
-    Ok(all.iter().any(|one| one["present"] == json!(true) && one["proven_at"].is_string()))
 }
 
 /// What `openclaw config validate` of 2026.9.6 says of these was seen; our reading of its schema says the same.

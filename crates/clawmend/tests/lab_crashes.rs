@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clawmend_testkit::lab::{
-    BOOT_BOUND, Form, Guard, HomeOptions, Inspector, Life, MockTelegram, get_json, hold, until, until_some,
+    BOOT_BOUND, Form, Guard, HomeOptions, Inspector, Life, MockTelegram, get_json, hold, until,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ fn spin(guard: &mut Guard, life: Life) -> Result<Life> {
     life.ended(SPIN_BOUND)?;
     eprintln!("measured: {:?}: a spin was ended after {:?}", guard.form(), begin.elapsed());
     let new = guard.healthy()?;
-    recovered(guard, "spinning")?;
+    guard.recovered("spinning")?;
     Ok(new)
 }
 
@@ -76,7 +76,7 @@ fn crash(guard: &mut Guard, life: Life, signal: Signal) -> Result<Life> {
         guard.form()
     );
     let new = guard.healthy()?;
-    let incident = recovered(guard, "crashed")?;
+    let incident = guard.recovered("crashed")?;
     if guard.form() == Form::Child {
         // By the guard's own clock; outside clocks on a loaded machine measure the load. `xtask bench` has those.
         let executed = guard.executed_after_end(replacement)?;
@@ -85,26 +85,6 @@ fn crash(guard: &mut Guard, life: Life, signal: Signal) -> Result<Life> {
         ensure!(incident["start_issued_after_ms"].as_u64().is_some_and(|ms| ms <= 20), "{incident}");
     }
     Ok(new)
-}
-
-/// The newest incident has this cause, was answered by a start, and ends as recovered.
-fn recovered(guard: &Guard, code: &str) -> Result<Value> {
-    guard.named(code, Duration::from_secs(30))?;
-    let (incident, _) = until_some("the incident to be closed as recovered", Duration::from_secs(120), || {
-        std::thread::sleep(Duration::from_millis(200));
-        Ok(Some(guard.last_incident()?).filter(|incident| incident["outcome"] == json!("recovered")))
-    })
-    .with_context(|| format!("{:?}", guard.last_incident()))?;
-    ensure!(incident["state"] == json!("closed"), "{incident}");
-    ensure!(incident["start_issued_after_ms"].is_number() && incident["serving_after_ms"].is_number(), "{incident}");
-    eprintln!(
-        "measured: {:?}: {code}: detected after {} ms, start issued after {} ms, serving after {} ms (by its own record)",
-        guard.form(),
-        incident["detected_after_ms"],
-        incident["start_issued_after_ms"],
-        incident["serving_after_ms"]
-    );
-    Ok(incident)
 }
 
 #[test]

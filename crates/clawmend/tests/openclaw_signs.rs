@@ -93,6 +93,33 @@ fn what_others_bring_into_the_log_is_no_sign() {
     }
 }
 
+/// Written by OpenClaw 2026.9.6 with parts of its package taken away, over a newer schema, and over leases of another host.
+#[test]
+fn what_another_program_or_time_would_cure_is_told_apart() {
+    let reason = |line: &str| match of_line(line) {
+        Some(LogSign::Refused { reason, .. }) => Some(reason),
+        _ => None,
+    };
+    for line in [
+        "[openclaw] Reason: Cannot find module '/usr/lib/node_modules/openclaw/dist/run-S_R0Bn7l.mjs' imported from /x",
+        "Error: openclaw: missing dist/entry.(m)js (build output).",
+        "2026-11-25T07:39:42.846+00:00 Gateway failed to start: Cannot find module '/usr/lib/node_modules/openclaw/dist/server-start-BG4nMCFD.mjs' imported from /x",
+        "Gateway failed to start: Cannot find module '/usr/lib/openclaw/dist/gateway-lock-CYjRlApN.mjs' imported from /x | gateway.maintenance_required | ERR_MODULE_NOT_FOUND. Stop the service",
+        "Gateway failed to start: Gateway refused startup because 1 OpenClaw database schema(s) are newer than this build. state database /home/user/.openclaw/state/openclaw.sqlite uses schema 9999; this build supports 18",
+    ] {
+        assert_eq!(reason(line), Some(RefusalReason::Runtime), "{line}");
+    }
+    for line in [
+        "2026-11-25T07:37:34.470+00:00 Gateway failed to start: Another Gateway owner lease is still active for this state directory. Run openclaw gateway status --deep for diagnostics.",
+        "Gateway failed to start: OpenClaw startup migrations are already running for this state directory; retry after the other OpenClaw process finishes or after 2026-11-25T07:40:11.000Z. (held by pid 4242) | gateway.maintenance_required.",
+    ] {
+        assert_eq!(reason(line), Some(RefusalReason::Duplicate), "{line}");
+    }
+    assert_eq!(reason("[openclaw] Reason: the network is down"), None, "any of its commands may fail");
+    let module = "Gateway failed to start: Cannot find module 'left-pad' imported from /home/user/plugin.mjs";
+    assert_eq!(reason(module), Some(RefusalReason::Unexplained), "a plugin's module is none of its own");
+}
+
 #[test]
 fn a_refusal_is_redacted() {
     let line = "Gateway failed to start: token=abcdef123456 \u{1b}[31mdatabase or disk is full";

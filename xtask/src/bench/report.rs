@@ -1,15 +1,13 @@
 //! The report: what was measured, on what, and where it falls short.
 
-use super::{Figure, machine};
+use super::Figure;
+use crate::machine;
 use crate::run::capture;
 use anyhow::Result;
 use clawmend_testkit::lab::{NODE_VERSION, OPENCLAW_VERSION};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-
-/// What stands below this line is not written by the benchmark, and stays.
-const BY_HAND: &str = "\n<!-- Below: by hand. -->\n";
 
 /// Writes all figures as one page.
 ///
@@ -46,11 +44,6 @@ pub fn report(figures: &[Figure], loads: &[String; 2], took_s: u64, program: &Pa
         writeln!(text, "\nWhat falls short of its goal: {}.", missed.join("; "))?;
     }
     Ok(text)
-}
-
-/// The part of an older page that was written by hand, with its mark.
-pub fn by_hand(page: &str) -> &str {
-    page.find(BY_HAND).and_then(|at| page.get(at..)).unwrap_or_default()
 }
 
 /// A percentile by rank of sorted samples; 100 is the greatest one.
@@ -116,12 +109,5 @@ mod tests {
         row(&mut text, &figure).unwrap();
         assert!(text.contains("not measured"));
         assert_eq!(met(&figure), None);
-    }
-
-    #[test]
-    fn what_was_written_by_hand_stays() {
-        let page = format!("old{BY_HAND}kept\n");
-        assert_eq!(format!("new{}", by_hand(&page)), format!("new{BY_HAND}kept\n"));
-        assert_eq!(by_hand("old"), "");
     }
 }

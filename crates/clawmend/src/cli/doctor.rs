@@ -7,6 +7,7 @@ use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
 use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
+use crate::daemon::setup::log_dir;
 use crate::doctor::exam::Exam;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
@@ -189,18 +190,26 @@ fn look_here(context: &Context, around: &Around, exam: &mut Exam<'_>) {
     }
     for (home, seen) in around.wanted(context) {
         let mut facts = seen.map(here::facts_of).unwrap_or_default();
-        facts.extend(here::look(home));
+        facts.extend(here::look(home, user()));
         exam.findings.facts.extend(facts);
         exam.told = true;
         if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
             exam.read(Log::of_text("what the guard recorded", &cause.detail));
         }
         let since = since(seen);
-        for path in here::logs(home, user(), None) {
-            if let Err(why) = here::read_since(exam, &path, since, around.alone(), home) {
-                output::tell(&format!("left out: {}", clean(&why, 300)));
-            }
+        for path in here::logs(home, user()) {
+            tell_left_out(here::read_since(exam, &path, since, around.alone(), home));
         }
+        let kept = context.state_dir().map(|state| log_dir(&state, &home.id).join("gateway.log"));
+        if let Some(path) = kept.ok().filter(|path| path.is_file()) {
+            tell_left_out(here::read_output(exam, &path, since));
+        }
+    }
+}
+
+fn tell_left_out(read: Result<(), String>) {
+    if let Err(why) = read {
+        output::tell(&format!("left out: {}", clean(&why, 300)));
     }
 }
 

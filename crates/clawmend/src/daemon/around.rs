@@ -7,6 +7,7 @@ use super::senses::Expected;
 use crate::host::{disk, process, socket};
 use crate::openclaw::config::{self, ConfigRead, Token};
 use crate::openclaw::discovery::Home;
+use crate::openclaw::install;
 use crate::openclaw::lock;
 use crate::openclaw::logs::{Follower, Gateways};
 use crate::probe::rpc::Credential;
@@ -46,9 +47,11 @@ pub struct Around {
     uid: u32,
     tmp: PathBuf,
     flag_file: PathBuf,
-    /// Program and runtime, whose change may cure a refusal.
-    package: Vec<PathBuf>,
-    package_stamps: Vec<Stamp>,
+    /// The program, whose change may cure a refusal, and that of its package.
+    program: Option<PathBuf>,
+    package: Vec<Stamp>,
+    /// How it was found changed at the last look, while that was not believed yet.
+    package_changing: Option<Vec<Stamp>>,
     files: Vec<PathBuf>,
     stamps: Vec<Stamp>,
     unsettled: bool,
@@ -70,15 +73,15 @@ impl Around {
     #[must_use]
     pub fn new(home: Home, uid: u32, flag_file: PathBuf, program: Option<PathBuf>) -> Self {
         let files = vec![home.config_path.clone()];
-        let package: Vec<PathBuf> = program.into_iter().collect();
-        let package_stamps = package.iter().map(|path| stamp(path)).collect();
+        let package = stamps_of_package(program.as_deref());
         Self {
             home,
             uid,
             tmp: std::env::temp_dir(),
             flag_file,
+            program,
             package,
-            package_stamps,
+            package_changing: None,
             files,
             stamps: Vec::new(),
             unsettled: false,
@@ -160,7 +163,7 @@ impl Around {
     }
 
     /// Reads the config now, whatever its stamp says.
-    pub fn read_config(&mut self, found: &mut Vec<Evidence>) {
+    fn read_config(&mut self, found: &mut Vec<Evidence>) {
         let read = config::read(&self.home, |name| std::env::var(name).ok());
         self.files.clone_from(&read.files);
         self.stamps = self.files.iter().map(|path| stamp(path)).collect();
@@ -173,6 +176,12 @@ impl Around {
             found.push(Evidence::Config(read.seen.clone()));
         }
         self.config = Some(read);
+    }
+
+    /// Reads now what may explain a refusal: the config, and who has the home.
+    pub fn look_after_refusal(&mut self, found: &mut Vec<Evidence>) {
+        self.read_config(found);
+        self.look_at_holder(found);
     }
 
     fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {
@@ -214,11 +223,17 @@ impl Around {
         }
     }
 
+    /// An installer may be half-way through: believed is what has stood still for one look.
     fn look_at_package(&mut self, found: &mut Vec<Evidence>) {
-        let stamps: Vec<Stamp> = self.package.iter().map(|path| stamp(path)).collect();
-        if stamps != self.package_stamps {
-            self.package_stamps = stamps;
+        let stamps = stamps_of_package(self.program.as_deref());
+        if stamps == self.package {
+            self.package_changing = None;
+        } else if self.package_changing.as_ref() == Some(&stamps) {
+            self.package_changing = None;
+            self.package = stamps;
             found.push(Evidence::Surroundings(Surroundings::Package));
+        } else {
+            self.package_changing = Some(stamps);
         }
     }
 
@@ -266,6 +281,10 @@ impl Around {
             .filter(|file| file.is_of(&self.home) && file.pid == life.pid)
             .find_map(|file| file.port);
     }
+}
+
+fn stamps_of_package(program: Option<&Path>) -> Vec<Stamp> {
+    program.map(install::package_of).unwrap_or_default().iter().map(|path| stamp(path)).collect()
 }
 
 #[cfg(unix)]

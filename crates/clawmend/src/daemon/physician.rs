@@ -72,9 +72,9 @@ impl Physician {
         }
         let mut exam = Exam::new(&library.cases, true)?;
         exam.findings.facts = here::facts_of(status);
-        exam.findings.facts.extend(here::look(&self.home));
+        exam.findings.facts.extend(here::look(&self.home, self.uid));
         exam.read(Log::of_text("the guard", question.cause.detail()));
-        for path in here::logs(&self.home, self.uid, None) {
+        for path in here::logs(&self.home, self.uid) {
             if let Err(why) = here::read_since(&mut exam, &path, question.since.0, self.alone, &self.home) {
                 tracing::debug!(why, "a log was left out");
             }

@@ -8,9 +8,12 @@ use super::log::Log;
 use crate::api::types::{CauseReport, GatewayStatus, StatusReport};
 use crate::host;
 use crate::openclaw::config;
+use crate::openclaw::config::check::{self, Around};
 use crate::openclaw::discovery::Home;
+use crate::openclaw::environ::Environ;
 use clawmend_core::diagnosis::case::{ConfigState, Fact};
 use clawmend_core::observation::ConfigValidity;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// Less than this is a full disk: a start writes more.
@@ -80,9 +83,9 @@ fn ending(how: &str) -> Option<Fact> {
     }
 }
 
-/// Our own look at a home.
+/// Our own look at a home. `uid`: the gateway's user.
 #[must_use]
-pub fn look(home: &Home) -> Vec<(Fact, String)> {
+pub fn look(home: &Home, uid: u32) -> Vec<(Fact, String)> {
     let mut facts = Vec::new();
     let path = home.config_path.display();
     let config = config::read(home, |name| std::env::var(name).ok());
@@ -99,7 +102,8 @@ pub fn look(home: &Home) -> Vec<(Fact, String)> {
             let place = if line > 0 { format!(", line {line}") } else { String::new() };
             facts.push((Fact::Config(state), format!("{path}{place}: {message}")));
         }
-        ConfigValidity::Missing | ConfigValidity::Unreadable { .. } | ConfigValidity::Valid => {}
+        ConfigValidity::Valid => facts.extend(unset_variable(home, uid)),
+        ConfigValidity::Missing | ConfigValidity::Unreadable { .. } => {}
     }
     if let Ok(space) = host::disk::space(&home.state_dir)
         && space.free_bytes < DISK_FULL_BYTES
@@ -110,12 +114,22 @@ pub fn look(home: &Home) -> Vec<(Fact, String)> {
     facts
 }
 
-/// The logs that a gateway of this home may have written: those of today, and what a keeper kept.
+/// A variable that the config names and the running gateway does not have; of one that does not run nothing is known.
+fn unset_variable(home: &Home, uid: u32) -> Option<(Fact, String)> {
+    let environ = Environ::of(home, uid);
+    environ.life()?;
+    let env = |name: &str| environ.get(name);
+    let around = Around { env: &env, env_known: true, schema: None, version: None };
+    let findings = check::check(home, &around).findings;
+    let unset = findings.iter().find(|finding| finding.code == "unresolved_variable")?;
+    Some((Fact::Config(ConfigState::VariableUnset), unset.message.clone()))
+}
+
+/// The logs that a gateway of this home may have written today.
 #[must_use]
-pub fn logs(home: &Home, uid: u32, keeper_log: Option<PathBuf>) -> Vec<PathBuf> {
+pub fn logs(home: &Home, uid: u32) -> Vec<PathBuf> {
     let today = jiff::Zoned::now().date();
     let mut paths = home.log_candidates(uid, &std::env::temp_dir(), today);
-    paths.extend(keeper_log);
     paths.retain(|path| path.is_file());
     paths.dedup();
     paths
@@ -158,6 +172,27 @@ impl Ours {
     }
 }
 
+/// Reads what a keeper kept of the gateway's own output: whatever stands behind the last line from before `since_ms`.
+/// The last words of Node and of V8 have no time of their own, and an idle gateway wrote nothing for hours before them.
+///
+/// # Errors
+/// The log cannot be read, for people.
+pub fn read_output(exam: &mut Exam<'_>, path: &Path, since_ms: i64) -> Result<(), String> {
+    let open = || Log::open(path, None).map_err(|error| error.to_string());
+    let mut before = 0;
+    open()?.read(|number, line| {
+        if super::line::time_of(line).is_some_and(|at| at < since_ms) {
+            before = number;
+        }
+    });
+    let read = Cell::new(0_u64);
+    exam.read_ours(open()?, |_| {
+        read.set(read.get() + 1);
+        read.get() > before
+    });
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -191,5 +226,27 @@ mod tests {
         std::fs::create_dir(&found[0].state_dir).unwrap();
         assert_eq!(homes(found.clone(), None), found);
         assert_eq!(homes(found.clone(), Some(&status(&found[0].state_dir))), found, "one of both is the same one");
+    }
+
+    #[test]
+    fn the_last_words_of_a_gateway_count_until_it_says_something_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.log");
+        let library = crate::doctor::Library::built_in();
+        let words = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n";
+        let first = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            let mut exam = Exam::new(&library.cases, true).unwrap();
+            let since = "2026-11-25T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+            read_output(&mut exam, &path, since).unwrap();
+            let found = crate::doctor::consult(&library, &exam, None, &std::collections::BTreeMap::new());
+            found.causes.first().map(|cause| library.cases[cause.case].id.clone())
+        };
+        let line = |hour: u8| {
+            format!("\u{1b}[90m2026-11-25T{hour:02}:30:00.000+00:00\u{1b}[39m \u{1b}[36m[gateway]\u{1b}[39m ready\n")
+        };
+        assert_eq!(first(format!("{}{words}", line(10))), Some("heap-exhausted".to_owned()), "idle for two hours");
+        assert_eq!(first(format!("{words}{}", line(13))), Some("heap-exhausted".to_owned()));
+        assert_eq!(first(format!("{}{words}{}", line(9), line(10))), None, "it came up again long ago");
     }
 }

@@ -69,6 +69,10 @@ pub fn time_of(line: &[u8]) -> Option<i64> {
         let at = line.find("\"time\":\"")? + 8;
         return milliseconds(line.get(at..)?.split('"').next()?);
     }
+    if line.starts_with('\u{1b}') {
+        // A gateway that was told to write in colours.
+        return split_stamp(plain(&line).trim_start()).0.and_then(milliseconds);
+    }
     split_stamp(&line).0.and_then(milliseconds)
 }
 

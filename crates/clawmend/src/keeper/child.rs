@@ -214,6 +214,7 @@ fn start(order: &SpawnOrder, ended: Option<Instant>, output: &mut Output) -> Res
         command.env_remove(name);
     }
     command.env("CLAWMEND_NONCE", &order.nonce).stdin(Stdio::null());
+    output.begin();
     command.stdout(output.for_child().map_err(failed)?).stderr(output.for_child().map_err(failed)?);
     // Reaped by the keeper's loop, never through this handle.
     let pid = command.spawn().map_err(failed)?.id();

@@ -50,6 +50,12 @@ impl Output {
         self.log.set_dir(dir);
     }
 
+    /// A new life begins: what the one before said is not among its last words.
+    pub fn begin(&mut self) {
+        self.drain();
+        self.tail.clear();
+    }
+
     /// A descriptor for the child: its own open file, for reading too, so that a reader exists as long as it lives.
     /// Replaces a FIFO that someone removed.
     pub fn for_child(&mut self) -> io::Result<File> {
@@ -239,6 +245,22 @@ mod tests {
         assert_eq!(parts.len(), 3);
         assert!(parts.iter().all(|bytes| *bytes <= LOG_BYTES_MAX), "{parts:?}");
         assert_eq!(output.dropped_lines(), 0);
+    }
+
+    #[test]
+    fn the_tail_is_that_of_one_life_and_the_log_that_of_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut output = Output::open(dir.path()).unwrap();
+        output.set_log_dir(dir.path());
+        let mut writer = output.for_child().unwrap();
+        writer.write_all(b"one\n").unwrap();
+        output.drain();
+        writer.write_all(b"two\n").unwrap();
+        output.begin();
+        writer.write_all(b"three\n").unwrap();
+        output.drain();
+        assert_eq!(output.tail(100), b"three\n");
+        assert_eq!(std::fs::read(dir.path().join("gateway.log")).unwrap(), b"one\ntwo\nthree\n");
     }
 
     #[test]

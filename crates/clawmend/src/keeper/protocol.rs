@@ -60,7 +60,7 @@ pub enum Request {
         /// Whose.
         incarnation: Incarnation,
     },
-    /// The newest output. → [`Tail`]
+    /// The newest output of the present or last life. → [`Tail`]
     Tail {
         /// At most this much; see [`TAIL_MAX`].
         bytes: u32,

@@ -100,6 +100,8 @@ pub enum ConfigState {
     Unparseable,
     /// `gateway.mode` is missing.
     ModeMissing,
+    /// It names a variable that the running gateway does not have.
+    VariableUnset,
 }
 
 /// A fact that counts for a case.

@@ -28,7 +28,8 @@ pub enum RefusalReason {
     Duplicate,
     /// Another process holds the port.
     Port,
-    /// The runtime is not one that OpenClaw accepts.
+    /// Another program is needed: Node is not one that OpenClaw accepts, its own package lacks a part, or its data was
+    /// written by a newer version.
     Runtime,
     /// It did not say anything that we understand.
     Unexplained,

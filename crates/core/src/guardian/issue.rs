@@ -123,6 +123,7 @@ impl Guardian {
             start_wished: self.memory.start_wished,
             restored: &self.memory.restored,
             refusal: self.memory.refusal.as_ref(),
+            rival_seen: self.lock_holder.as_ref().is_some_and(|holder| holder.same_home),
             pace: &self.memory.pace,
             unclean: &self.memory.unclean,
             futile_restarts: self.memory.futile_restarts,

@@ -21,6 +21,11 @@ pub(super) fn port_owner(listener: &Listener) -> Option<String> {
     }
 }
 
+/// Who has the home, in words.
+fn rival(holder: &LockHolder) -> String {
+    format!("another gateway of this home runs as pid {}", holder.pid)
+}
+
 impl Guardian {
     pub(super) fn refuse(&mut self, now: Now, reason: RefusalReason, detail: String) {
         let present = self.around.config.as_ref();
@@ -59,11 +64,18 @@ impl Guardian {
         if exit.is_refusal() {
             return Some(words.unwrap_or((RefusalReason::Unexplained, String::new())));
         }
-        // On a taken port it gives up with 1 after 10–27 s, on a wrong Node with 1 at once (2026.9.6).
+        // What served has started: such words before its end with 1 tell of a crash (a part of its package went away
+        // under it), which a start may cure.
+        if matches!(&self.life, Life::Absent(absent) if absent.served) {
+            return None;
+        }
+        // On a taken port it gives up with 1 after 10–27 s, on a wrong Node, a package that lacks a part or the lease of
+        // another gateway with 1 at once (2026.9.6).
         match (exit, words) {
-            (Exit::Code { code: 1 }, Some((reason @ (RefusalReason::Port | RefusalReason::Runtime), detail))) => {
-                Some((reason, detail))
-            }
+            (
+                Exit::Code { code: 1 },
+                Some((reason @ (RefusalReason::Port | RefusalReason::Runtime | RefusalReason::Duplicate), detail)),
+            ) => Some((reason, detail)),
             _ => None,
         }
     }
@@ -85,8 +97,7 @@ impl Guardian {
             return (RefusalReason::Disk, "the disk is full or cannot be written".to_owned());
         }
         if let Some(holder) = self.lock_holder.as_ref().filter(|holder| holder.same_home) {
-            let text = format!("another gateway of this home runs as pid {}", holder.pid);
-            return (RefusalReason::Duplicate, text);
+            return (RefusalReason::Duplicate, rival(holder));
         }
         if reason == RefusalReason::Port {
             // It calls every owner of its port "another gateway instance".
@@ -171,6 +182,19 @@ impl Guardian {
             Life::Unknown => None,
         };
         self.lock_holder = Some(holder.clone()).filter(|holder| own != Some(holder.pid));
+        self.explain_by_rival();
+    }
+
+    /// It is seen only after the refusal that it explains: the gateway's own words tell people to end it (2026.9.6).
+    fn explain_by_rival(&mut self) {
+        let Some(holder) = self.lock_holder.as_ref().filter(|holder| holder.same_home) else { return };
+        if let Some(refusal) = &mut self.memory.refusal
+            && matches!(refusal.reason, RefusalReason::Duplicate | RefusalReason::Unexplained)
+        {
+            refusal.reason = RefusalReason::Duplicate;
+            refusal.detail = rival(holder);
+            self.quiet = false;
+        }
     }
 
     pub(super) fn surroundings(&mut self, change: Surroundings) {

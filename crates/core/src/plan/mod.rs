@@ -65,6 +65,8 @@ pub struct View<'a> {
     pub restored: &'a Restored,
     /// Why it refused to start, while it does.
     pub refusal: Option<&'a Refusal>,
+    /// Another gateway of this home is seen alive: its end will be seen, too.
+    pub rival_seen: bool,
     /// Starts so far.
     pub pace: &'a Pace,
     /// Unclean ends so far, by whatever hand.

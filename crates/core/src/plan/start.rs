@@ -184,6 +184,8 @@ fn due(view: &View<'_>, absent: &Absent) -> Due {
     }
     let patience = match refusal.reason {
         RefusalReason::Unexplained | RefusalReason::Port => view.policy.unexplained_retry_ms,
+        // Nobody is there whose end would be seen: a lease that runs out by itself, within 300 s (2026.9.6).
+        RefusalReason::Duplicate if !view.rival_seen => view.policy.unexplained_retry_ms,
         RefusalReason::Config | RefusalReason::Disk | RefusalReason::Duplicate | RefusalReason::Runtime => {
             view.policy.refused_retry_ms
         }

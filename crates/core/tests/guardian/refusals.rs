@@ -215,3 +215,65 @@ fn a_full_disk_that_is_understood_late_is_answered_when_it_is_freed() {
     scene.see(&Evidence::Disk(seen));
     assert_eq!(scene.actions(), [Action::Spawn]);
 }
+
+/// Another start that was refused, by these words and this exit code, before it served.
+fn refused(scene: &mut Scene, reason: RefusalReason, code: i32) {
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.pass(3_000);
+    scene.see(&Evidence::Log(LogSign::Refused { text: "what it said".to_owned(), reason }));
+    scene.end(Exit::Code { code });
+    let cause = scene.guardian.report().cause;
+    assert!(matches!(&cause, Some(Cause::RefusedToStart { reason: said, .. }) if *said == reason), "{cause:?}");
+}
+
+#[test]
+fn a_lease_that_nobody_is_seen_to_hold_is_tried_again_soon() {
+    for code in [1, 78] {
+        let mut scene = Scene::healthy_child();
+        refused(&mut scene, RefusalReason::Duplicate, code);
+        scene.idle(29);
+        assert_eq!(scene.actions(), [], "no storm");
+        scene.idle(2);
+        assert_eq!(scene.actions(), [Action::Spawn], "it runs out by itself");
+    }
+}
+
+#[test]
+fn while_the_other_gateway_is_seen_its_end_is_waited_for() {
+    let mut scene = Scene::healthy_child();
+    refused(&mut scene, RefusalReason::Duplicate, 78);
+    scene.see(&Evidence::LockHolder(LockHolder {
+        pid: 4_242,
+        same_home: true,
+        healthy: true,
+        name: "openclaw".into(),
+    }));
+    scene.idle(300);
+    assert_eq!(scene.actions(), []);
+    scene.see(&Evidence::Surroundings(Surroundings::LockFreed));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_package_that_lacks_a_part_waits_for_its_change() {
+    let mut scene = Scene::healthy_child();
+    refused(&mut scene, RefusalReason::Runtime, 1);
+    scene.idle(300);
+    assert_eq!(scene.actions(), [], "no storm");
+    scene.see(&Evidence::Surroundings(Surroundings::Package));
+    assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_part_that_goes_away_under_a_gateway_that_served_makes_a_crash() {
+    let mut scene = Scene::healthy_child();
+    let text = "Gateway failed to start: Cannot find module".to_owned();
+    scene.see(&Evidence::Log(LogSign::Refused { text, reason: RefusalReason::Runtime }));
+    scene.end(Exit::Code { code: 1 });
+    let cause = scene.guardian.report().cause;
+    assert!(matches!(&cause, Some(Cause::Crashed { how }) if how == "exit 1"), "{cause:?}");
+    assert_eq!(scene.actions(), [Action::Spawn], "a start loads what is there now");
+}

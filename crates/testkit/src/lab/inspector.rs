@@ -85,6 +85,17 @@ impl Inspector {
         self.inject("for (;;);")
     }
 
+    /// Fills the heap with objects that stay reachable until V8 gives up, beginning after this session has ended.
+    ///
+    /// # Errors
+    /// When it cannot be injected.
+    pub fn exhaust_heap(self) -> Result<()> {
+        self.inject(
+            "globalThis.__lab = []; \
+             for (;;) globalThis.__lab.push(Array.from({length: 10000}, (_, at) => ({at, text: 'lab' + at})));",
+        )
+    }
+
     /// Closes the listener on this port in the living process, and returns when nobody listens there.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! guard) or [`Guard`] (the `clawmend` program over a real gateway).
 
 mod ai_model;
+mod broken_config;
 mod cache;
 mod cgroup;
 mod gateway;
@@ -14,14 +15,18 @@ mod guard_view;
 mod home;
 mod http;
 mod inspector;
+mod judge;
 mod model;
+mod package_copy;
 mod permit;
 mod process;
+mod small_disk;
 mod telegram;
 mod tracer;
 mod wait;
 
 pub use ai_model::{AiModel, Asked, Says};
+pub use broken_config::{BREAKINGS, Breaking, closed_with_restore, end_in_order, proven, rejected_is_kept};
 pub use cache::{AI_ENGINES, AiEngine, Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, default_root};
 pub use cgroup::{CpuQuota, Freezer};
 pub use gateway::RealGateway;
@@ -31,9 +36,11 @@ pub use home::{Home, HomeOptions};
 pub use http::{Reply, free_port, get, get_json, request};
 pub use inspector::Inspector;
 pub use model::MockModel;
+pub use package_copy::PackageCopy;
 pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
 pub(crate) use process::lives_with;
 pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
+pub use small_disk::SmallDisk;
 pub use telegram::{MockTelegram, Mode as TelegramMode};
 pub use tracer::Tracer;
 pub use wait::{hold, until, until_some};

@@ -82,7 +82,7 @@ impl Ward {
             self.observe(now, &Evidence::Log(sign));
         }
         let mut found = Vec::new();
-        self.around.read_config(&mut found);
+        self.around.look_after_refusal(&mut found);
         for evidence in &found {
             self.observe(now, evidence);
         }

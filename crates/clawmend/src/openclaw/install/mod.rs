@@ -106,6 +106,21 @@ pub fn find(path: Option<&OsStr>, cache: &Path) -> Option<Tools> {
     on_path(path).or_else(|| in_cache(cache))
 }
 
+/// The program, and what shows that its package was changed: `package.json`, and the folder of the modules, which changes
+/// with each file that comes or goes. Only the program where it is no link into a package.
+#[must_use]
+pub fn package_of(program: &Path) -> Vec<PathBuf> {
+    let mut found = vec![program.to_owned()];
+    let package = program.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned()));
+    found.extend(
+        package
+            .iter()
+            .flat_map(|package| [package.join("package.json"), package.join("dist")])
+            .filter(|path| path.exists()),
+    );
+    found
+}
+
 /// Installs into `cache` what [`find`] would look for there, and returns it. Blocks for a minute or two; `progress`
 /// hears several times a second. `path` must have an npm of any Node.
 ///

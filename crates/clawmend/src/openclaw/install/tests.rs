@@ -99,3 +99,19 @@ mod with_a_stand_in_for_npm {
         assert!(matches!(error, InstallError::NpmMissing), "{error}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_package_is_found_behind_the_link_to_its_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let package = root.join("lib/openclaw");
+    std::fs::create_dir_all(package.join("dist")).unwrap();
+    std::fs::write(package.join("openclaw.mjs"), "").unwrap();
+    let link = root.join("openclaw");
+    std::os::unix::fs::symlink(package.join("openclaw.mjs"), &link).unwrap();
+    assert_eq!(package_of(&link), [link.clone(), package.join("dist")], "what is not there yet shows when it comes");
+    std::fs::write(package.join("package.json"), "{}").unwrap();
+    assert_eq!(package_of(&link), [link, package.join("package.json"), package.join("dist")]);
+    assert_eq!(package_of(&root.join("none")), [root.join("none")]);
+}

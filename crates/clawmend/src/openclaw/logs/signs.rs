@@ -14,6 +14,9 @@ const MAX_TEXT: usize = 300;
 /// Longer lines are not looked at; the gateway cuts its messages at 4096 characters.
 pub const MAX_LINE: usize = 32 * 1024;
 
+/// Before the reason for which any of its commands failed.
+const CLI_REASON: &str = "[openclaw] Reason: ";
+
 /// A line of the daily JSON log; other fields do not matter.
 #[derive(Deserialize)]
 struct JsonLine<'a> {
@@ -54,7 +57,7 @@ fn without_tags(line: &str) -> Option<String> {
     {
         rest = tail.trim_start();
     }
-    if rest.starts_with('[') {
+    if rest.starts_with('[') && !rest.starts_with(CLI_REASON) {
         rest = rest.strip_prefix("[gateway]")?.trim_start();
     }
     Some(rest.to_owned())
@@ -107,14 +110,20 @@ fn refusal(message: &str) -> Option<RefusalReason> {
     if configs.iter().any(|text| message.starts_with(text)) {
         return Some(RefusalReason::Config);
     }
-    if message.starts_with("openclaw: Node ") || message.starts_with("openclaw requires Node") {
+    let runtimes = ["openclaw: Node ", "openclaw requires Node", "Error: openclaw: missing dist/"];
+    if runtimes.iter().any(|text| message.starts_with(text)) {
         return Some(RefusalReason::Runtime);
+    }
+    if let Some(why) = message.strip_prefix(CLI_REASON) {
+        return lacks_a_part(why).then_some(RefusalReason::Runtime);
     }
     let why =
         message.strip_prefix("Gateway failed to start: ").or_else(|| message.strip_prefix("failed to start: "))?;
     let says = |texts: &[&str]| texts.iter().any(|text| why.contains(text));
     Some(if why.starts_with("Invalid config at ") {
         RefusalReason::Config
+    } else if lacks_a_part(why) || says(&["newer than this build", "uses newer schema version"]) {
+        RefusalReason::Runtime
     } else if says(&["already listening on", "EADDRINUSE"]) {
         RefusalReason::Port
     } else if says(&[
@@ -122,6 +131,7 @@ fn refusal(message: &str) -> Option<RefusalReason> {
         "StateDatabaseCoordinatorContentionError",
         "gateway already running",
         "owner lease is still active",
+        "startup migrations are already running",
         "database is still open in process",
     ]) {
         RefusalReason::Duplicate
@@ -132,4 +142,10 @@ fn refusal(message: &str) -> Option<RefusalReason> {
     } else {
         RefusalReason::Unexplained
     })
+}
+
+/// One of its own modules is missing: the package is half-installed.
+fn lacks_a_part(why: &str) -> bool {
+    let missing = why.strip_prefix("Cannot find module '").and_then(|tail| tail.split('\'').next());
+    missing.is_some_and(|path| path.contains("/dist/") || path.contains("\\dist\\"))
 }
