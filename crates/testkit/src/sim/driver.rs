@@ -283,6 +283,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Process(_)
             | Evidence::Listener(_)
             | Evidence::Http(_)
+            | Evidence::Synthetic(_)
             | Evidence::Rpc(_)
             | Evidence::Service(_)
             | Evidence::ServiceUnseen
