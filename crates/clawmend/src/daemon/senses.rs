@@ -68,6 +68,13 @@ impl Senses {
         self.target
     }
 
+    /// Where it listens, if that socket is proven to be its own, now. Elsewhere no secret may be sent.
+    #[must_use]
+    pub fn proven(&self) -> Option<Target> {
+        let (own, _, _) = self.own.as_ref()?;
+        self.target.filter(|target| target.address == reachable(own.addr) && socket::is_held(self.life.pid, own))
+    }
+
     /// One look at the process. `None`: the look failed for a reason on our side.
     pub fn look(&mut self, depth: Depth) -> Option<Evidence> {
         match self.sampler.sample(depth) {

@@ -8,10 +8,12 @@
 mod error;
 mod gateway;
 mod policy;
+mod synthetic;
 
 pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
+pub use synthetic::SyntheticSettings;
 
 use serde::Deserialize;
 use std::io::Read as _;
@@ -30,6 +32,8 @@ pub struct Settings {
     pub guard: GuardSettings,
     /// `[policy]`.
     pub policy: PolicySettings,
+    /// `[synthetic]`.
+    pub synthetic: SyntheticSettings,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -66,6 +70,7 @@ pub enum Language {
 struct File {
     guard: GuardSettings,
     policy: PolicySettings,
+    synthetic: Option<Spanned<SyntheticSettings>>,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -128,7 +133,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         }
         gateways.push(entry);
     }
-    Ok(Settings { guard: file.guard, policy: file.policy, gateways })
+    let synthetic = match file.synthetic {
+        Some(entry) if entry.get_ref().slow_after_ms >= entry.get_ref().timeout_ms => {
+            let message = "slow_after_ms must be less than timeout_ms";
+            return Err(SettingsError::invalid(path, text.as_bytes(), entry.span().start, message));
+        }
+        Some(entry) => entry.into_inner(),
+        None => SyntheticSettings::default(),
+    };
+    Ok(Settings { guard: file.guard, policy: file.policy, synthetic, gateways })
 }
 
 #[cfg(test)]
