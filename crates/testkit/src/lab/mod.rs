@@ -28,7 +28,7 @@ pub use guard_dirs::{Answer, GuardDirs};
 pub use home::{Home, HomeOptions};
 pub use http::{Reply, free_port, get, get_json, request};
 pub use inspector::Inspector;
-pub use model::MockModel;
+pub use model::{MockModel, Mode as ModelMode};
 pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
 pub(crate) use process::lives_with;
 pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
