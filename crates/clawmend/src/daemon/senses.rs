@@ -221,7 +221,9 @@ mod tests {
         let (one, two) = (port(&first), port(&second));
         let own = |listener| matches!(listener, Listener::Own { port, .. } if port == one);
         let mut senses = Senses::new(&life);
+        assert_eq!(senses.proven(), None, "nobody has looked");
         assert!(own(senses.listen(&on(one), false)));
+        assert!(senses.proven().is_some() && senses.proven() == senses.target());
         for _ in 0..3 * SHORT_LOOKS {
             assert!(own(senses.listen(&on(one), false)));
         }
@@ -229,6 +231,7 @@ mod tests {
         assert!(matches!(senses.listen(&on(two), false), Listener::Own { port, .. } if port == two));
         assert!(own(senses.listen(&on(one), false)));
         drop(first);
+        assert_eq!(senses.proven(), None, "closed since the last look: no secret goes there");
         assert!(!own(senses.listen(&on(one), false)), "closed, and seen at the next look");
         assert_eq!(senses.target(), None);
     }
