@@ -115,8 +115,10 @@ impl Scene {
         self.incidents().iter().filter_map(closed).collect()
     }
 
+    /// Something was done, or would have been if the check had let it.
     fn acted(&self) -> bool {
-        self.out.iter().any(|output| matches!(output, Output::Do(_)))
+        let held_back = self.incidents().iter().any(|what| matches!(what, What::Withheld { .. }));
+        held_back || self.out.iter().any(|output| matches!(output, Output::Do(_)))
     }
 }
 
