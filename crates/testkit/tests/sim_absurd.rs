@@ -7,6 +7,7 @@ use clawmend_core::guardian::{Guardian, Memory, Profile};
 use clawmend_core::observation::{
     ActiveState, Appeared, ConfigSeen, ConfigValidity, Endpoint, Evidence, Exit, Gone, GuardSelf, Held, HttpOutcome,
     HttpSeen, Job, JobKind, Limits, Listener, LogSign, ProcessSample, Readiness, RpcSeen, RunState, ServiceSeen,
+    SyntheticOutcome, SyntheticSeen,
 };
 use clawmend_core::policy::Policy;
 use clawmend_core::time::{Moment, Now, Wall};
@@ -96,6 +97,19 @@ fn sample(rng: &mut Rng) -> Evidence {
     })
 }
 
+fn synthetic(rng: &mut Rng) -> Evidence {
+    let detail = || "down".to_owned();
+    let outcome = match rng.between(0, 6) {
+        0 | 1 => SyntheticOutcome::Answered,
+        2 => SyntheticOutcome::TimedOut,
+        3 => SyntheticOutcome::ProviderFailing { detail: detail() },
+        4 => SyntheticOutcome::DiskFull,
+        5 => SyntheticOutcome::EndpointOff,
+        _ => SyntheticOutcome::CannotTell { reason: detail() },
+    };
+    Evidence::Synthetic(SyntheticSeen { latency_ms: u32::try_from(rng.between(0, 200_000)).unwrap(), outcome })
+}
+
 fn wish(rng: &mut Rng) -> Wish {
     match rng.between(0, 6) {
         0 => Wish::Pause { until: None, reason: None },
@@ -109,7 +123,7 @@ fn wish(rng: &mut Rng) -> Wish {
 }
 
 fn evidence(rng: &mut Rng, ids: &[DirectiveId]) -> Evidence {
-    match rng.between(0, 19) {
+    match rng.between(0, 20) {
         0 | 1 => Evidence::Appeared(Appeared {
             incarnation: incarnation(rng),
             age_ms: rng.bits() >> rng.between(0, 63),
@@ -144,6 +158,7 @@ fn evidence(rng: &mut Rng, ids: &[DirectiveId]) -> Evidence {
         16 => Evidence::Config(ConfigSeen { fingerprint: rng.between(0, 3), validity: ConfigValidity::Valid }),
         17 => Evidence::Guard(GuardSelf { late_ms: rng.bits() >> rng.between(0, 63), ..GuardSelf::default() }),
         18 => Evidence::Person(wish(rng)),
+        19 => synthetic(rng),
         _ => Evidence::Result {
             directive: ids.last().copied().filter(|_| rng.chance(800)).unwrap_or(DirectiveId(rng.bits())),
             result: if rng.chance(500) { ActionResult::Done } else { ActionResult::Retry { reason: String::new() } },
@@ -176,7 +191,8 @@ proptest! {
         let mut rng = Rng::new(seed);
         let mut now = Now { mono: Moment(rng.between(0, 1_000_000)), wall: Wall(1_800_000_000_000) };
         let profile = Profile { id: GatewayId("default".into()), form, control: Control::Full };
-        let mut guardian = Guardian::new(profile, Policy::default(), Memory::default(), now);
+        let policy = Policy { synthetic_ms: 600_000, ..Policy::default() };
+        let mut guardian = Guardian::new(profile, policy, Memory::default(), now);
         let mut ids = Vec::new();
         let mut lives: Vec<Incarnation> = Vec::new();
         for _ in 0..400 {

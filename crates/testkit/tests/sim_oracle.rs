@@ -51,6 +51,7 @@ impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
             | Evidence::Process(_)
             | Evidence::Listener(_)
             | Evidence::Http(_)
+            | Evidence::Synthetic(_)
             | Evidence::Rpc(_)
             | Evidence::Service(_)
             | Evidence::ServiceUnseen

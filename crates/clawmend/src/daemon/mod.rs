@@ -334,6 +334,7 @@ impl Context {
                 guardian,
                 body: Rc::clone(&body),
                 rpc,
+                asking: ward::Asking::new(Rc::clone(&self.settings)),
                 store: self.store.clone(),
                 runtime: dir.clone(),
                 voice: Rc::clone(&self.voice),

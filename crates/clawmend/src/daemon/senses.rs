@@ -68,6 +68,13 @@ impl Senses {
         self.target
     }
 
+    /// Where it listens, if that socket is proven to be its own, now. Elsewhere no secret may be sent.
+    #[must_use]
+    pub fn proven(&self) -> Option<Target> {
+        let (own, _, _) = self.own.as_ref()?;
+        self.target.filter(|target| target.address == reachable(own.addr) && socket::is_held(self.life.pid, own))
+    }
+
     /// One look at the process. `None`: the look failed for a reason on our side.
     pub fn look(&mut self, depth: Depth) -> Option<Evidence> {
         match self.sampler.sample(depth) {
@@ -214,7 +221,9 @@ mod tests {
         let (one, two) = (port(&first), port(&second));
         let own = |listener| matches!(listener, Listener::Own { port, .. } if port == one);
         let mut senses = Senses::new(&life);
+        assert_eq!(senses.proven(), None, "nobody has looked");
         assert!(own(senses.listen(&on(one), false)));
+        assert!(senses.proven().is_some() && senses.proven() == senses.target());
         for _ in 0..3 * SHORT_LOOKS {
             assert!(own(senses.listen(&on(one), false)));
         }
@@ -222,6 +231,7 @@ mod tests {
         assert!(matches!(senses.listen(&on(two), false), Listener::Own { port, .. } if port == two));
         assert!(own(senses.listen(&on(one), false)));
         drop(first);
+        assert_eq!(senses.proven(), None, "closed since the last look: no secret goes there");
         assert!(!own(senses.listen(&on(one), false)), "closed, and seen at the next look");
         assert_eq!(senses.target(), None);
     }

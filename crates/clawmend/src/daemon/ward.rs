@@ -8,8 +8,10 @@ mod child;
 mod life;
 mod orders;
 mod schedule;
+mod synthetic;
 
 pub(in crate::daemon) use schedule::{Schedule, multiple_after};
+pub(in crate::daemon) use synthetic::Asking;
 
 pub use begin::{Parts, contained, follow_policy, listen_to_keeper, listen_to_service, own_uid, program_of, rpc_into};
 
@@ -64,6 +66,7 @@ pub struct Ward {
     pub(super) physician: Physician,
     pub(super) senses: Option<Senses>,
     pub(super) rpc: Rpc,
+    pub(super) asking: Asking,
     pub(super) rpc_up: bool,
     /// What the gateway was shown last. Each refusal counts as an attack there, so nothing is shown twice.
     pub(super) shown: Option<Credential>,
@@ -195,6 +198,7 @@ impl Ward {
         }
         if self.senses.is_some() {
             self.look_and_probe(now);
+            self.ask_the_model_if_due(now);
         }
         self.keepsake.turn(now, self.guardian.verdict(), self.guardian.policy().config_proven_after_ms);
         self.guardian.poll(now, &mut self.out);

@@ -9,11 +9,13 @@ mod ai;
 mod error;
 mod gateway;
 mod policy;
+mod synthetic;
 
 pub use ai::{AiSettings, BadUrl, BaseUrl, CredentialSource, Engine};
 pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
+pub use synthetic::SyntheticSettings;
 
 use serde::Deserialize;
 use std::io::Read as _;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// `[ai]`.
     pub ai: AiSettings,
+    /// `[synthetic]`.
+    pub synthetic: SyntheticSettings,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -71,6 +75,7 @@ struct File {
     guard: GuardSettings,
     policy: PolicySettings,
     ai: AiSettings,
+    synthetic: Option<Spanned<SyntheticSettings>>,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -133,7 +138,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         }
         gateways.push(entry);
     }
-    Ok(Settings { guard: file.guard, policy: file.policy, ai: file.ai, gateways })
+    let synthetic = match file.synthetic {
+        Some(entry) if entry.get_ref().slow_after_ms >= entry.get_ref().timeout_ms => {
+            let message = "slow_after_ms must be less than timeout_ms";
+            return Err(SettingsError::invalid(path, text.as_bytes(), entry.span().start, message));
+        }
+        Some(entry) => entry.into_inner(),
+        None => SyntheticSettings::default(),
+    };
+    Ok(Settings { guard: file.guard, policy: file.policy, ai: file.ai, synthetic, gateways })
 }
 
 #[cfg(test)]

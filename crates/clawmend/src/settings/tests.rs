@@ -13,6 +13,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!(settings, Settings::default());
     assert_eq!(settings.guard.flag_file, Path::new("/tmp/openclaw-maintenance"));
     assert_eq!(settings.policy.preset, Preset::Adaptive);
+    assert!(!settings.synthetic.enabled, "a message costs money: only who asked for it pays");
 }
 
 #[test]
@@ -26,6 +27,10 @@ fn every_section_is_understood() {
         [policy.override]
         probe_interval_ms = 2000
         starts_per_hour = 6
+        [synthetic]
+        enabled = true
+        interval_ms = 600000
+        model = "openclaw/watch-1"
         [[gateway]]
         id = "default"
         [[gateway]]
@@ -40,6 +45,8 @@ fn every_section_is_understood() {
     assert_eq!(settings.policy.preset, Preset::TwoLevel);
     assert_eq!(settings.policy.overrides.probe_interval_ms, Some(2000));
     assert_eq!(settings.policy.overrides.late_after_ms, None);
+    assert!(settings.synthetic.enabled && settings.synthetic.timeout_ms == 120_000);
+    assert_eq!(settings.synthetic.model, "openclaw/watch-1");
     assert_eq!(settings.gateways[1].id, GatewayId("work".into()));
     assert_eq!(settings.gateways[1].scope, Some(Scope::System));
     assert_eq!(settings.gateways[1].form, Some(Form::Systemd));
@@ -53,6 +60,10 @@ fn errors_name_the_place_and_what_was_expected() {
         "[policy.override]\n  probe_interval_ms = \"1s\"\n",
         "[policy]\npreset = \"fast\"\n",
         "[policy\n",
+        "[synthetic]\nenabled = true\ninterval_ms = 599999\n",
+        "[synthetic]\nmodel = \"openai/gpt\"\n",
+        "[synthetic]\nslow_after_ms = 60000\ntimeout_ms = 60000\n",
+        "[synthetic]\ninterval = 600000\n",
         "[[gateway]]\nid = \"../etc\"\n",
         "[[gateway]]\nstate_dir = \"/x\"\n",
         "[[gateway]]\nid = \"a\"\n\n[[gateway]]\nid = \"a\"\n",

@@ -97,6 +97,28 @@ pub enum Cause {
         /// What it says.
         detail: String,
     },
+    /// Its disk is full: it serves, and every turn fails.
+    DiskFull,
+    /// The provider of its model fails.
+    ProviderFailing {
+        /// What the gateway says of it, redacted.
+        detail: String,
+    },
+    /// Its model answers too slowly, or not at all.
+    ProviderSlow {
+        /// How slowly.
+        detail: String,
+    },
+    /// A rate limit, a quota, or no credit left.
+    ProviderQuota {
+        /// What the gateway says of it, redacted.
+        detail: String,
+    },
+    /// The provider of its model refuses the credentials.
+    CredentialsRejected {
+        /// What the gateway says of it, redacted.
+        detail: String,
+    },
     /// It was silent for a while and came back.
     Stalled,
     /// The evidence does not say.
@@ -127,6 +149,11 @@ impl Cause {
             Self::ConfigInvalid { .. } => "config_invalid",
             Self::DiskNearlyFull => "disk_nearly_full",
             Self::NotReady { .. } => "not_ready",
+            Self::DiskFull => "disk_full",
+            Self::ProviderFailing { .. } => "provider_failing",
+            Self::ProviderSlow { .. } => "provider_slow",
+            Self::ProviderQuota { .. } => "provider_quota",
+            Self::CredentialsRejected { .. } => "credentials_rejected",
             Self::Stalled => "stalled",
             Self::Unknown => "unknown",
         }
@@ -137,7 +164,13 @@ impl Cause {
     pub fn detail(&self) -> &str {
         match self {
             Self::Crashed { how } => how,
-            Self::RefusedToStart { detail, .. } | Self::ConfigInvalid { detail } | Self::NotReady { detail } => detail,
+            Self::RefusedToStart { detail, .. }
+            | Self::ConfigInvalid { detail }
+            | Self::NotReady { detail }
+            | Self::ProviderFailing { detail }
+            | Self::ProviderSlow { detail }
+            | Self::ProviderQuota { detail }
+            | Self::CredentialsRejected { detail } => detail,
             Self::PortStolen { owner } => owner,
             Self::ChannelDeaf { channel } => channel,
             Self::Exited
@@ -153,6 +186,7 @@ impl Cause {
             | Self::DrainStuck
             | Self::ChannelsSuppressed
             | Self::DiskNearlyFull
+            | Self::DiskFull
             | Self::Stalled
             | Self::Unknown => "",
         }

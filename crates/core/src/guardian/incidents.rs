@@ -69,7 +69,7 @@ impl Guardian {
         match (life.first_miss, life.last_ok) {
             (Some(miss), Some(ok)) => (miss, miss.since(ok)),
             (Some(miss), None) => (miss, 0),
-            (None, _) => (now, u64::from(self.policy.probe_ms)),
+            (None, _) => (now, self.synthetic_uncertainty().unwrap_or_else(|| u64::from(self.policy.probe_ms))),
         }
     }
 
@@ -324,6 +324,8 @@ fn outcome_of(incident: &Incident) -> Outcome {
             Cause::RefusedToStart { .. }
             | Cause::ConfigInvalid { .. }
             | Cause::DiskNearlyFull
+            | Cause::DiskFull
+            | Cause::CredentialsRejected { .. }
             | Cause::PortStolen { .. }
             | Cause::CgroupFrozen
             | Cause::Traced
@@ -341,6 +343,9 @@ fn outcome_of(incident: &Incident) -> Outcome {
             | Cause::ChannelsSuppressed
             | Cause::ChannelDeaf { .. }
             | Cause::NotReady { .. }
+            | Cause::ProviderFailing { .. }
+            | Cause::ProviderSlow { .. }
+            | Cause::ProviderQuota { .. }
             | Cause::Stalled
             | Cause::Unknown,
         )

@@ -68,6 +68,7 @@ impl Guardian {
         self.channels.clear();
         self.setback.clear();
         self.changed_since_start = false;
+        self.around.synthetic.reopen();
         self.config_at_start = self.around.config.as_ref().map_or(0, |config| config.fingerprint);
         self.memory.living = Some(appeared.incarnation.clone());
         self.life = Life::Alive(Box::new(Alive::new(appeared, now.mono)));

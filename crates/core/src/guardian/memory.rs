@@ -5,6 +5,7 @@ use crate::diagnosis::Cause;
 use crate::directive::IncidentId;
 use crate::gateway::Incarnation;
 use crate::health::Boots;
+use crate::health::reasons::Reason;
 use crate::incident::{Incident, Outcome};
 use crate::plan::{Refusal, Restored};
 use crate::time::{Now, Wall};
@@ -48,6 +49,8 @@ pub struct Memory {
     pub counted: Option<Incarnation>,
     /// Lives before that one whose ends are in the budgets, oldest first. At most [`Memory::COUNTED_MAX`].
     pub counted_before: VecDeque<Incarnation>,
+    /// What answers of its model have shown, while that is a trouble: the next guard asks only after a while.
+    pub synthetic: Option<Reason>,
     /// The last incident that ended in a recovery.
     pub last_recovery: Option<Recovery>,
     /// Last directive id used.

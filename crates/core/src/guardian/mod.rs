@@ -15,6 +15,7 @@ mod memory;
 mod refusals;
 mod remarks;
 mod report;
+mod synthetic;
 mod telling;
 mod wishes;
 
@@ -28,6 +29,7 @@ use crate::health::Verdict;
 use crate::health::judge::{Judgement, STOPPED_LOOKS, judge};
 use crate::health::life::Life;
 use crate::health::reasons::{Circumstances, Reason, reasons, reasons_without_process};
+use crate::health::synthetic::Synthetic;
 use crate::observation::{Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
 use crate::plan::ChannelTries;
 use crate::policy::Policy;
@@ -118,12 +120,17 @@ impl Guardian {
             // The guard before may have been killed half-way: it is tried again.
             memory.restored.tried.clear();
         }
+        if policy.synthetic_ms == 0 {
+            memory.synthetic = None;
+        }
+        let synthetic = Synthetic::remembered(memory.synthetic.clone());
+        let around = Circumstances { synthetic, ..Circumstances::default() };
         Self {
             profile,
             policy,
             memory,
             life: Life::Unknown,
-            around: Circumstances::default(),
+            around,
             service: None,
             lock_holder: None,
             belief: Judgement { verdict: Verdict::Unknown, cause: None, again: None },
@@ -178,6 +185,7 @@ impl Guardian {
             Evidence::LockHolder(holder) => self.lock_held(holder),
             Evidence::Surroundings(change) => self.surroundings(*change),
             Evidence::Result { directive, result } => self.result(now, *directive, result, out),
+            Evidence::Synthetic(seen) => self.synthetic_seen(now, seen, out),
             Evidence::Log(sign) => {
                 self.log_sign(sign);
                 self.live_evidence(now, evidence);
@@ -253,6 +261,11 @@ impl Guardian {
 
     /// New figures from a changed setting.
     pub fn set_policy(&mut self, policy: Policy) {
+        if policy.synthetic_ms == 0 {
+            // Nobody looks any more.
+            self.around.synthetic = Synthetic::default();
+            self.memory.synthetic = None;
+        }
         self.policy = policy;
         self.quiet = false;
     }

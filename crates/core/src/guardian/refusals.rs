@@ -135,6 +135,7 @@ impl Guardian {
         {
             refusal.invited = true;
         }
+        self.around.synthetic.reopen();
         self.around.config = Some(seen.clone());
         self.look_again_at_refusal(seen);
         self.quiet = false;

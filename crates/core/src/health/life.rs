@@ -211,6 +211,7 @@ impl Alive {
             | Evidence::EndedEarlier(_)
             | Evidence::KillLeft(_)
             | Evidence::NotThere
+            | Evidence::Synthetic(_)
             | Evidence::Service(_)
             | Evidence::ServiceUnseen
             | Evidence::ForeignJob(_)

@@ -1,6 +1,7 @@
 //! Named reasons why a serving gateway is not wholly well.
 
 use super::life::Alive;
+use super::synthetic::Synthetic;
 use crate::diagnosis::Cause;
 use crate::observation::{ConfigSeen, ConfigValidity, DiskSeen, Listener};
 use crate::policy::Policy;
@@ -32,6 +33,20 @@ pub enum Reason {
     PortStolen(String),
     /// The service manager does not answer: the guard looks at the gateway itself, and does nothing through it.
     ServiceUnseen,
+    /// The gateway cannot write: its turns fail.
+    DiskFull,
+    /// The model's provider fails.
+    ProviderFailing(String),
+    /// The model answers too slowly, or not at all.
+    ProviderSlow(String),
+    /// The provider's quota or credit is used up.
+    ProviderQuota(String),
+    /// The provider refuses the gateway's credentials.
+    CredentialsRejected(String),
+    /// The gateway has its chat endpoint switched off: the model behind it is not seen.
+    SyntheticEndpointOff,
+    /// The model behind the gateway is not seen.
+    SyntheticUnseen(String),
 }
 
 impl Reason {
@@ -50,13 +65,28 @@ impl Reason {
             Self::RpcProtocol => "rpc_protocol_mismatch".to_owned(),
             Self::PortStolen(owner) => format!("port_stolen:{owner}"),
             Self::ServiceUnseen => "service_unseen".to_owned(),
+            Self::DiskFull => "disk_full".to_owned(),
+            Self::ProviderFailing(detail) => format!("provider_failing:{detail}"),
+            Self::ProviderSlow(detail) => format!("provider_slow:{detail}"),
+            Self::ProviderQuota(detail) => format!("provider_quota:{detail}"),
+            Self::CredentialsRejected(detail) => format!("credentials_rejected:{detail}"),
+            Self::SyntheticEndpointOff => "synthetic_endpoint_off".to_owned(),
+            Self::SyntheticUnseen(why) => format!("synthetic_unseen:{why}"),
         }
     }
 
     /// It makes the gateway degraded; the others only limit what we see.
     #[must_use]
     pub const fn degrades(&self) -> bool {
-        !matches!(self, Self::RpcUnauthorized | Self::RpcNoToken | Self::RpcProtocol | Self::ServiceUnseen)
+        !matches!(
+            self,
+            Self::RpcUnauthorized
+                | Self::RpcNoToken
+                | Self::RpcProtocol
+                | Self::ServiceUnseen
+                | Self::SyntheticEndpointOff
+                | Self::SyntheticUnseen(_)
+        )
     }
 
     /// The cause that an incident gets from it.
@@ -69,11 +99,18 @@ impl Reason {
             Self::ConfigInvalid(detail) => Some(Cause::ConfigInvalid { detail: detail.clone() }),
             Self::DiskNearlyFull => Some(Cause::DiskNearlyFull),
             Self::PortStolen(owner) => Some(Cause::PortStolen { owner: owner.clone() }),
+            Self::DiskFull => Some(Cause::DiskFull),
+            Self::ProviderFailing(detail) => Some(Cause::ProviderFailing { detail: detail.clone() }),
+            Self::ProviderSlow(detail) => Some(Cause::ProviderSlow { detail: detail.clone() }),
+            Self::ProviderQuota(detail) => Some(Cause::ProviderQuota { detail: detail.clone() }),
+            Self::CredentialsRejected(detail) => Some(Cause::CredentialsRejected { detail: detail.clone() }),
             Self::EventLoopSlow
             | Self::RpcUnauthorized
             | Self::RpcNoToken
             | Self::RpcProtocol
-            | Self::ServiceUnseen => None,
+            | Self::ServiceUnseen
+            | Self::SyntheticEndpointOff
+            | Self::SyntheticUnseen(_) => None,
         }
     }
 }
@@ -89,6 +126,8 @@ pub struct Circumstances {
     pub rpc: Option<Reason>,
     /// The service manager does not answer.
     pub service_unseen: bool,
+    /// What messages to its model have shown.
+    pub synthetic: Synthetic,
 }
 
 /// All reasons at present, most telling first.
@@ -104,6 +143,9 @@ pub fn reasons(life: &Alive, around: &Circumstances, policy: &Policy) -> Vec<Rea
             ConfigValidity::Missing => found.push(Reason::ConfigInvalid("the file is missing".to_owned())),
             ConfigValidity::Valid | ConfigValidity::Unreadable { .. } => {}
         }
+    }
+    if around.synthetic.disk_full() {
+        found.push(Reason::DiskFull);
     }
     if around.disk.is_some_and(|disk| !disk.writable || disk.free_bytes < policy.disk_low_bytes) {
         found.push(Reason::DiskNearlyFull);
@@ -131,6 +173,7 @@ pub fn reasons(life: &Alive, around: &Circumstances, policy: &Policy) -> Vec<Rea
     if life.readiness.event_loop.is_some_and(|event_loop| event_loop.degraded && event_loop.degraded_for_ms > 60_000) {
         found.push(Reason::EventLoopSlow);
     }
+    found.extend(around.synthetic.reasons());
     found.extend(around.rpc.clone());
     found.extend(reasons_without_process(around));
     found

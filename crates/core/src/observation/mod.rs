@@ -8,12 +8,14 @@ mod http;
 mod process;
 mod rpc;
 mod service;
+mod synthetic;
 
 pub use exit::Exit;
 pub use http::{Endpoint, EventLoop, HttpOutcome, HttpSeen, Readiness};
 pub use process::{Held, Listener, ProcessSample, RunState};
 pub use rpc::{ChannelState, RpcSeen};
 pub use service::{ActiveState, Job, JobKind, Limits, ServiceSeen};
+pub use synthetic::{SyntheticOutcome, SyntheticSeen};
 
 use crate::diagnosis::opinion::Opinion;
 use crate::directive::{ActionResult, Directive, DirectiveId};
@@ -41,6 +43,8 @@ pub enum Evidence {
     Listener(Listener),
     /// An HTTP probe came back, or did not.
     Http(HttpSeen),
+    /// A message through the gateway's chat endpoint came back, or did not.
+    Synthetic(SyntheticSeen),
     /// Something on the standing RPC subscription.
     Rpc(RpcSeen),
     /// The service manager's view of the unit.

@@ -174,6 +174,20 @@ fn cure(view: &View<'_>, life: &Alive, cause: &Cause) -> Next {
         Cause::Traced => tell("a debugger is attached; it is left alone until the debugger lets go"),
         Cause::Inspected => tell("a client is connected to its inspector; it is left alone until that client leaves"),
         Cause::PortStolen { owner } => tell(format!("its port is taken by {owner}; free the port, and it comes back")),
+        // A restart changes nothing about a provider or a disk, and ends turns that may still go through.
+        Cause::DiskFull => tell("its disk is full and its turns fail; make room, and it works again"),
+        Cause::ProviderFailing { detail } => tell(format!(
+            "the provider of its model fails ({detail}); look at the provider's address and status page, and at the fallback models"
+        )),
+        Cause::ProviderSlow { detail } => tell(format!(
+            "its model is too slow ({detail}); it may need a faster model or a fallback, or is busy with long turns"
+        )),
+        Cause::ProviderQuota { detail } => {
+            tell(format!("the quota or credit at its model's provider is used up ({detail}); wait, or top up"))
+        }
+        Cause::CredentialsRejected { detail } => {
+            tell(format!("the provider of its model refuses the credentials ({detail}); set a valid key"))
+        }
         Cause::Frozen => end::wake_and_end(view),
         Cause::NotListening => end::in_order(view, life, "it lives but listens nowhere"),
         Cause::Spinning => end::by_force(view, "its event loop has not turned for its whole budget"),

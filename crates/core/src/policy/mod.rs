@@ -91,6 +91,15 @@ pub struct Policy {
     pub escalate_after_ms: u64,
     /// Free space below which the gateway counts as degraded.
     pub disk_low_bytes: u64,
+    /// Between two messages through the gateway to its model; zero: none is sent.
+    pub synthetic_ms: u64,
+    /// A message without a whole answer after this is given up. OpenClaw's own limits took 83 s to tell of a provider
+    /// that refuses connections (2026.9.6).
+    pub synthetic_timeout_ms: u32,
+    /// An answer later than this is too slow.
+    pub synthetic_slow_ms: u32,
+    /// Bad answers in a row before a person is told.
+    pub synthetic_failures: u32,
 }
 
 impl Default for Policy {
@@ -139,6 +148,10 @@ impl Policy {
             channel_retry_ms: 30_000,
             escalate_after_ms: 30 * 60_000,
             disk_low_bytes: 200 << 20,
+            synthetic_ms: 0,
+            synthetic_timeout_ms: 120_000,
+            synthetic_slow_ms: 30_000,
+            synthetic_failures: 2,
         }
     }
 

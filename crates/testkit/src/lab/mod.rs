@@ -35,7 +35,7 @@ pub use guard_dirs::{Answer, GuardDirs};
 pub use home::{Home, HomeOptions};
 pub use http::{Reply, free_port, get, get_json, request};
 pub use inspector::Inspector;
-pub use model::MockModel;
+pub use model::{MockModel, Mode as ModelMode};
 pub use package_copy::PackageCopy;
 pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
 pub(crate) use process::lives_with;

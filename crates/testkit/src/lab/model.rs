@@ -1,4 +1,5 @@
-//! An OpenAI-compatible model on loopback whose answers can be made to take as long as a test needs.
+//! An OpenAI-compatible model on loopback whose answers can be made to take as long as a test needs, or to fail as a
+//! provider's do.
 
 use super::http::{free_port, read_request, write_json};
 use anyhow::{Context, Result};
@@ -6,24 +7,79 @@ use serde_json::{Value, json};
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// What every answer says.
 pub const ANSWER: &str = "PONG-LAB";
 
+/// How it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// With [`ANSWER`].
+    #[default]
+    Well,
+    /// With status 500.
+    Broken,
+    /// Not at all, until the mode changes.
+    Hanging,
+    /// With status 401, as `OpenAI` refuses a key.
+    KeyRefused,
+    /// With status 429 and `insufficient_quota`, as `OpenAI` does.
+    QuotaUsedUp,
+    /// With status 402, as routers of models do.
+    OutOfCredit,
+}
+
+impl Mode {
+    const ALL: [Self; 6] =
+        [Self::Well, Self::Broken, Self::Hanging, Self::KeyRefused, Self::QuotaUsedUp, Self::OutOfCredit];
+
+    /// Status and body of its failure.
+    fn failure(self) -> Option<(u16, Value)> {
+        let (status, kind, code, message) = match self {
+            Self::Well | Self::Hanging => return None,
+            Self::Broken => {
+                (500, "server_error", "server_error", "The server had an error while processing your request.")
+            }
+            Self::KeyRefused => {
+                (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: sk-mock.")
+            }
+            Self::QuotaUsedUp => (
+                429,
+                "insufficient_quota",
+                "insufficient_quota",
+                "You exceeded your current quota, please check your plan and billing details.",
+            ),
+            Self::OutOfCredit => (402, "payment_required", "402", "Insufficient credits. Add more to go on."),
+        };
+        Some((status, json!({"error": {"message": message, "type": kind, "param": null, "code": code}})))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
+    mode: AtomicU8,
     delay_ms: AtomicU64,
     in_flight: AtomicUsize,
     answered: AtomicUsize,
     over: AtomicBool,
 }
 
-/// The mock. Its threads end when it is dropped.
+impl Shared {
+    fn mode(&self) -> Mode {
+        let number = self.mode.load(Ordering::Relaxed);
+        Mode::ALL.into_iter().find(|mode| *mode as u8 == number).unwrap_or_default()
+    }
+}
+
+/// The mock. When it is dropped its threads end, and its port refuses connections.
 #[derive(Debug)]
 pub struct MockModel {
     shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
     /// Where it listens.
     pub port: u16,
 }
@@ -34,11 +90,18 @@ impl MockModel {
     /// # Errors
     /// When no port is free.
     pub fn start() -> Result<Self> {
-        let port = free_port()?;
+        Self::start_at(free_port()?)
+    }
+
+    /// The same where an earlier one was.
+    ///
+    /// # Errors
+    /// When the port is not free.
+    pub fn start_at(port: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).context("mock model")?;
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if accepting.over.load(Ordering::Relaxed) {
                     return;
@@ -47,12 +110,17 @@ impl MockModel {
                 std::thread::spawn(move || serve(&shared, stream));
             }
         });
-        Ok(Self { shared, port })
+        Ok(Self { shared, accepting: Some(thread), port })
     }
 
     /// How long the answers to the following requests take.
     pub fn set_delay(&self, delay: Duration) {
         self.shared.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How the following requests are answered.
+    pub fn set_mode(&self, mode: Mode) {
+        self.shared.mode.store(mode as u8, Ordering::Relaxed);
     }
 
     /// Requests that wait for their answer now.
@@ -72,6 +140,9 @@ impl Drop for MockModel {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
     }
 }
 
@@ -97,6 +168,12 @@ fn complete(shared: &Shared, stream: &mut TcpStream, body: &Value) -> Result<()>
     let end = Instant::now() + Duration::from_millis(shared.delay_ms.load(Ordering::Relaxed));
     while Instant::now() < end && !shared.over.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(20));
+    }
+    while shared.mode() == Mode::Hanging && !shared.over.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    if let Some((status, body)) = shared.mode().failure() {
+        return write_json(stream, status, &body);
     }
     shared.answered.fetch_add(1, Ordering::Relaxed);
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2});

@@ -280,6 +280,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Process(_)
             | Evidence::Listener(_)
             | Evidence::Http(_)
+            | Evidence::Synthetic(_)
             | Evidence::Rpc(_)
             | Evidence::Service(_)
             | Evidence::ServiceUnseen

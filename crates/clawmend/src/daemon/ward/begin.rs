@@ -7,7 +7,7 @@ use super::super::news::{News, Sender};
 use super::super::physician::Physician;
 use super::super::pulse::{Pulse, ServiceWatchdog};
 use super::super::voice::Voice;
-use super::{Schedule, Ward};
+use super::{Asking, Schedule, Ward};
 use crate::keeper::client::Keeper;
 use crate::openclaw::discovery::Home;
 use crate::probe::rpc::Rpc;
@@ -41,6 +41,8 @@ pub struct Parts {
     pub around: Around,
     /// The subscription.
     pub rpc: Rpc,
+    /// Messages to its model.
+    pub asking: Asking,
     /// The records.
     pub store: Store,
     /// Ours alone in the runtime folder.
@@ -75,6 +77,7 @@ impl Ward {
             around: parts.around,
             senses: None,
             rpc: parts.rpc,
+            asking: parts.asking,
             rpc_up: false,
             shown: None,
             store: parts.store,

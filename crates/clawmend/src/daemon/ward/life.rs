@@ -79,7 +79,12 @@ impl Ward {
         self.book_unheard(now);
         self.unsubscribe();
         self.senses = Some(Senses::new(&life));
-        self.next = super::Schedule { around: self.next.around, ..super::Schedule::default() };
+        self.next = super::Schedule {
+            around: self.next.around,
+            // It has its price: another life is no reason to ask sooner.
+            synthetic: self.next.synthetic,
+            ..super::Schedule::default()
+        };
         self.around.learn_port(&life);
         self.watch_for_its_end(life);
         self.observe(now, &Evidence::Appeared(appeared));

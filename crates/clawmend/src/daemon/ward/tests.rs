@@ -75,6 +75,7 @@ impl Bench {
             guardian: Guardian::new(profile, Policy::adaptive(), Memory::default(), now),
             body: Rc::new(Body::Child(Box::new(Child::new(command, folder.path().into())))),
             rpc,
+            asking: Asking::new(Rc::default()),
             store: store.clone(),
             runtime: folder.path().into(),
             voice: Rc::new(Voice::new(Account::silent(), folder.path().into())),

@@ -6,6 +6,7 @@
 mod excerpt;
 mod finding;
 mod places;
+mod resilience;
 mod rules;
 mod source;
 #[cfg(test)]
@@ -136,6 +137,7 @@ pub fn look_at(config: &Value, home: &Home, around: &Around<'_>) -> Vec<Finding>
     }
     rules::bind(config, around.env, &mut out);
     rules::channels(config, around.env, &mut out);
+    resilience::notes(config, &mut out);
     variables::unresolved(config, around.env, around.env_known, &home.user_home, &mut out);
     out
 }

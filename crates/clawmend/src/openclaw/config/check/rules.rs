@@ -96,7 +96,7 @@ pub(super) fn path(keys: &[&str]) -> KeyPath {
     KeyPath::new(keys.iter().copied())
 }
 
-fn get<'a>(config: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+pub(super) fn get<'a>(config: &'a Value, keys: &[&str]) -> Option<&'a Value> {
     keys.iter().try_fold(config, |value, key| value.get(key))
 }
 

@@ -92,6 +92,21 @@ fn every_fault_is_told_with_its_place_and_without_a_secret() {
         ("mark", [b"\xef\xbb\xbf", base("", "").as_bytes()].concat()),
         ("utf-16", b"\xff\xfe{\0".to_vec()),
         ("not utf-8", b"{\"a\": \"\xc3\x28\"}".to_vec()),
+        (
+            "no patience",
+            base(
+                "",
+                ",\n \"models\": {\"providers\": {\n  \"cloud\": {\"apiKey\": \"sk-oc-test-1\"},\n  \"own\": \
+                 {\"timeoutSeconds\": 900}\n }},\n \"agents\": {\"defaults\": {\"model\": \"cloud/m\", \
+                 \"timeoutSeconds\": 0, \"maxConcurrent\": 1}}",
+            )
+            .into_bytes(),
+        ),
+        (
+            "all of one provider",
+            base("", ",\n \"agents\": {\"defaults\": {\"model\": {\"primary\": \"a/x\", \"fallbacks\": [\"a/y\"]}}}")
+                .into_bytes(),
+        ),
         ("include", b"{\n \"$include\": \"./none.json5\"\n}".to_vec()),
     ];
     let mut all = String::new();
