@@ -263,7 +263,7 @@ impl World {
 
     fn judge_kill(&mut self) {
         let now = self.now;
-        let recent = self.unclean_ends.iter().filter(|at| now - **at < fitted::BREAKER_WINDOW_MS).count();
+        let recent = self.unclean_ends.iter().filter(|end| now - end.at < fitted::BREAKER_WINDOW_MS).count();
         if recent + 1 >= fitted::BREAKER_LIMIT {
             self.oracle.broke(now, "third_unclean_end", format!("{recent} within 300 s before this kill"));
         }
