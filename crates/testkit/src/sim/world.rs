@@ -36,11 +36,13 @@ pub enum Out {
     Dead,
 }
 
-/// A life that ended uncleanly.
+/// An end that counts in OpenClaw's breaker, or in that of a careful guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UncleanEnd {
     /// When.
     pub at: u64,
+    /// It was unclean. Otherwise no guard was there to see that it was not.
+    pub truly: bool,
     /// When the guard could know of it: later, when it got no CPU or was dead at the time.
     pub known: u64,
 }
@@ -100,7 +102,7 @@ pub struct World {
     pub later: Vec<(u64, Later)>,
     /// When the script goes on.
     pub script_at: u64,
-    /// Lives that ended uncleanly.
+    /// Ends that count, or may.
     pub unclean_ends: VecDeque<UncleanEnd>,
     /// The last life and how it ended.
     pub last_life: Option<(Incarnation, Exit)>,
