@@ -46,9 +46,11 @@ impl Guardian {
         self.book_our_kill(now);
         self.book_missed_end(born, &appeared.incarnation);
         let follows_our_end = matches!(&self.life, Life::Absent(absent) if absent.by_us || absent.planned);
-        let ours = appeared.by.is_some() || self.starting_it() || (follows_our_end && !self.rested);
+        // Nothing that was started by hand was started by us, also after an end that a person had us bring about.
+        let by_hand = self.profile.form == Form::Foreign;
+        let ours = !by_hand && (appeared.by.is_some() || self.starting_it() || (follows_our_end && !self.rested));
         // What the manager starts again by itself was not asked for by a person.
-        let asked_for = self.rested || matches!(self.life, Life::Unknown) || self.profile.form == Form::Foreign;
+        let asked_for = self.rested || matches!(self.life, Life::Unknown) || by_hand;
         self.rested = false;
         self.called = None;
         if !ours && asked_for {
