@@ -94,7 +94,12 @@ impl Guardian {
         }
         let before = self.memory.standing.clone();
         let standing = &mut self.memory.standing;
-        let later = standing.stopped_at.is_none_or(|stop| now.wall_of(born) > stop);
+        let later = match (standing.stopped_at, self.memory.stopped) {
+            (None, _) => true,
+            // The clock for people may have been set since then.
+            (Some(at), Some(stop)) if stop.wall == at => born > stop.mono,
+            (Some(at), _) => now.wall_of(born) > at,
+        };
         if later {
             standing.desired = Desired::Running;
             standing.stopped_at = None;

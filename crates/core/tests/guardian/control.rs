@@ -38,16 +38,34 @@ fn started_by_hand() -> Scene {
 
 #[test]
 fn what_was_stopped_through_the_guard_and_started_by_hand_runs() {
+    // Also where the clock is set back in between, for all that anybody can know of it.
+    for set_back_ms in [0, 365 * 86_400_000] {
+        let mut scene = started_by_hand();
+        scene.see(&Evidence::Person(Wish::Stop));
+        let stop = scene.one();
+        assert_eq!(stop.action, Action::Terminate { wake: false });
+        scene.done(&stop);
+        scene.end(Exit::Unknown);
+        assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+        scene.another_guard();
+        scene.see(&Evidence::NotThere);
+        scene.now.wall.0 -= set_back_ms;
+        scene.idle(60);
+        scene.appear(None);
+        scene.run(30);
+        assert_eq!(scene.actions(), [], "the hand that started it wants it to run");
+        assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    }
+}
+
+#[test]
+fn what_was_started_by_hand_before_a_stop_is_ended_by_it() {
     let mut scene = started_by_hand();
-    scene.see(&Evidence::Person(Wish::Stop));
-    let stop = scene.one();
-    assert_eq!(stop.action, Action::Terminate { wake: false });
-    scene.done(&stop);
     scene.end(Exit::Unknown);
-    assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
-    scene.idle(60);
-    scene.appear(None);
-    scene.run(30);
-    assert_eq!(scene.actions(), [], "the hand that started it wants it to run");
-    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    scene.pass(1_000);
+    scene.see(&Evidence::Person(Wish::Stop));
+    scene.pass(500);
+    scene.pid += 1;
+    scene.found(800);
+    assert_eq!(scene.one().action, Action::Terminate { wake: false });
 }
