@@ -4,7 +4,7 @@ use super::Guardian;
 use super::refusals::port_owner;
 use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::Output;
-use crate::gateway::Form;
+use crate::gateway::{Form, Incarnation};
 use crate::health::Boot;
 use crate::health::life::{Absent, Alive, Life};
 use crate::incident::What;
@@ -42,14 +42,17 @@ impl Guardian {
         if matches!(&self.life, Life::Alive(life) if life.incarnation == appeared.incarnation) {
             return;
         }
+        let born = now.mono.minus(appeared.age_ms);
         self.book_our_kill(now);
+        self.book_missed_end(born, &appeared.incarnation);
         let follows_our_end = matches!(&self.life, Life::Absent(absent) if absent.by_us || absent.planned);
-        let ours = appeared.by.is_some() || self.starting_it() || (follows_our_end && !self.rested);
+        // Nothing that was started by hand was started by us, also after an end that a person had us bring about.
+        let by_hand = self.profile.form == Form::Foreign;
+        let ours = !by_hand && (appeared.by.is_some() || self.starting_it() || (follows_our_end && !self.rested));
         // What the manager starts again by itself was not asked for by a person.
-        let asked_for = self.rested || matches!(self.life, Life::Unknown) || self.profile.form == Form::Foreign;
+        let asked_for = self.rested || matches!(self.life, Life::Unknown) || by_hand;
         self.rested = false;
         self.called = None;
-        let born = now.mono.minus(appeared.age_ms);
         if !ours && asked_for {
             self.started_by_others(now, born, appeared.at_boot, out);
         } else if ours && self.memory.unit_stopped && !self.memory.start_wished {
@@ -92,7 +95,12 @@ impl Guardian {
         }
         let before = self.memory.standing.clone();
         let standing = &mut self.memory.standing;
-        let later = standing.stopped_at.is_none_or(|stop| now.wall_of(born) > stop);
+        let later = match (standing.stopped_at, self.memory.stopped) {
+            (None, _) => true,
+            // The clock for people may have been set since then.
+            (Some(at), Some(stop)) if stop.wall == at => born > stop.mono,
+            (Some(at), _) => now.wall_of(born) > at,
+        };
         if later {
             standing.desired = Desired::Running;
             standing.stopped_at = None;
@@ -281,6 +289,20 @@ impl Guardian {
             self.memory.unclean.push(now.mono);
             self.memory.note_counted(life);
             out.push(Output::Persist);
+        }
+    }
+
+    /// What lived when the guard before this one was last here is gone, and the manager has started the next one already:
+    /// how it ended nobody tells any more, and at the latest it did so when the next one began. The careful answer is that
+    /// it counts. A keeper keeps the ends of its children and tells them.
+    fn book_missed_end(&mut self, born: Moment, present: &Incarnation) {
+        if !matches!(self.life, Life::Unknown) || self.profile.form == Form::Child {
+            return;
+        }
+        let missed = self.memory.living.take_if(|life| life != present).filter(|life| !self.memory.has_counted(life));
+        if let Some(life) = missed {
+            self.memory.unclean.insert(born);
+            self.memory.note_counted(life);
         }
     }
 

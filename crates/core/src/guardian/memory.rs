@@ -37,6 +37,8 @@ pub struct Memory {
     pub futile_restarts: u32,
     /// The last end was by the gateway's own fault.
     pub own_fault: bool,
+    /// When the last stop was asked for, on both clocks of this boot.
+    pub stopped: Option<Now>,
     /// A person asked for a restart that has not happened yet.
     pub restart_wished: bool,
     /// A person asked for a start that has not happened yet.
@@ -100,6 +102,7 @@ impl Memory {
         }
         // The reboot ended it, and that is nobody's fault.
         self.living = None;
+        self.stopped = None;
         if let Some(incident) = &mut self.incident {
             incident.opened = now.mono;
             incident.onset = now.mono;

@@ -17,12 +17,14 @@ impl Guardian {
             Wish::Stop => {
                 standing.desired = Desired::Stopped;
                 standing.stopped_at = Some(now.wall);
+                self.memory.stopped = Some(now);
                 self.forget_requests();
             }
             Wish::EmergencyStop => {
                 standing.emergency = true;
                 standing.desired = Desired::Stopped;
                 standing.stopped_at = Some(now.wall);
+                self.memory.stopped = Some(now);
                 self.forget_requests();
             }
             Wish::Start => {

@@ -1,9 +1,11 @@
-//! Gateways that the guard may only look at.
+//! Gateways that the guard may only look at, and those that were started by hand.
 
 use super::scene::{KILLED, Scene};
 use clawmend_core::directive::Action;
-use clawmend_core::gateway::Control;
-use clawmend_core::observation::{ActiveState, Exit};
+use clawmend_core::gateway::{Control, Form};
+use clawmend_core::health::Verdict;
+use clawmend_core::observation::{ActiveState, Evidence, Exit};
+use clawmend_core::wish::Wish;
 
 #[test]
 fn who_may_only_look_names_the_fault_and_calls_a_person() {
@@ -20,4 +22,50 @@ fn who_may_only_look_names_the_fault_and_calls_a_person() {
     scene.guardian.set_control(Control::Full);
     scene.idle(2);
     assert_eq!(scene.actions(), [Action::Hasten]);
+}
+
+/// A gateway that a person started, and that is well.
+fn started_by_hand() -> Scene {
+    let mut scene = Scene::new(Form::Foreign);
+    scene.see(&Evidence::NotThere);
+    scene.pass(60_000);
+    scene.appear(None);
+    scene.run(30);
+    assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    assert!(scene.actions().is_empty());
+    scene
+}
+
+#[test]
+fn what_was_stopped_through_the_guard_and_started_by_hand_runs() {
+    // Also where the clock is set back in between, for all that anybody can know of it.
+    for set_back_ms in [0, 365 * 86_400_000] {
+        let mut scene = started_by_hand();
+        scene.see(&Evidence::Person(Wish::Stop));
+        let stop = scene.one();
+        assert_eq!(stop.action, Action::Terminate { wake: false });
+        scene.done(&stop);
+        scene.end(Exit::Unknown);
+        assert_eq!(scene.guardian.verdict(), Verdict::Stopped);
+        scene.another_guard();
+        scene.see(&Evidence::NotThere);
+        scene.now.wall.0 -= set_back_ms;
+        scene.idle(60);
+        scene.appear(None);
+        scene.run(30);
+        assert_eq!(scene.actions(), [], "the hand that started it wants it to run");
+        assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
+    }
+}
+
+#[test]
+fn what_was_started_by_hand_before_a_stop_is_ended_by_it() {
+    let mut scene = started_by_hand();
+    scene.end(Exit::Unknown);
+    scene.pass(1_000);
+    scene.see(&Evidence::Person(Wish::Stop));
+    scene.pass(500);
+    scene.pid += 1;
+    scene.found(800);
+    assert_eq!(scene.one().action, Action::Terminate { wake: false });
 }

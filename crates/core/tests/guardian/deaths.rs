@@ -133,6 +133,28 @@ fn a_unit_that_failed_while_no_guard_looked_has_that_end_in_its_window_once() {
 }
 
 #[test]
+fn a_unit_that_ended_and_was_back_while_no_guard_looked_has_that_end_in_its_window_once() {
+    let mut scene = Scene::healthy_unit();
+    scene.another_guard();
+    scene.unit(ActiveState::Active, None);
+    scene.found(30_000);
+    assert_eq!(scene.unclean(), 0, "it is the same life");
+    scene.another_guard();
+    scene.pid += 1;
+    for _ in 0..2 {
+        scene.unit(ActiveState::Active, None);
+        scene.found(5_000);
+        assert_eq!(scene.unclean(), 1, "how the one before ended nobody can tell");
+        scene.another_guard();
+    }
+    // A keeper tells how its child ended.
+    let mut scene = Scene::healthy_child();
+    scene.another_guard();
+    scene.appear(None);
+    assert_eq!(scene.unclean(), 0);
+}
+
+#[test]
 fn a_kill_does_not_survive_the_guard_that_wanted_it() {
     let (mut scene, kill) = Scene::killed_while_spinning(Form::Child);
     scene.another_guard();

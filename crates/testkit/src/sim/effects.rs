@@ -5,7 +5,7 @@ use super::fitted;
 use super::oracle::Fault;
 use super::process::{Flaw, Process, Stage, Then};
 use super::unit::{Ask, Deed, Reply};
-use super::world::World;
+use super::world::{UncleanEnd, World};
 use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId};
 use clawmend_core::gateway::{Form, Incarnation};
 use clawmend_core::observation::{Evidence, Exit, KillLeft};
@@ -269,7 +269,8 @@ impl World {
 
     fn judge_kill(&mut self) {
         let now = self.now;
-        let recent = self.unclean_ends.iter().filter(|at| now - **at < fitted::BREAKER_WINDOW_MS).count();
+        let counts = |end: &&UncleanEnd| end.truly && now - end.at < fitted::BREAKER_WINDOW_MS;
+        let recent = self.unclean_ends.iter().filter(counts).count();
         if recent + 1 >= fitted::BREAKER_LIMIT {
             self.oracle.broke(now, "third_unclean_end", format!("{recent} within 300 s before this kill"));
         }

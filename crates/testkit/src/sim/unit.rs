@@ -101,7 +101,8 @@ impl Unit {
             settled,
             job: self.job,
             main_pid,
-            last_exit: self.last_exit,
+            // Forgotten at the next exec.
+            last_exit: self.last_exit.filter(|_| main_pid.is_none()),
             invocation: self.invocation,
             enabled: self.enabled,
             limits: Self::limits(),

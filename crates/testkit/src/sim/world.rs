@@ -36,6 +36,17 @@ pub enum Out {
     Dead,
 }
 
+/// An end that counts in OpenClaw's breaker, or in that of a careful guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UncleanEnd {
+    /// When.
+    pub at: u64,
+    /// It was unclean. Otherwise no guard was there to see that it was not.
+    pub truly: bool,
+    /// When the guard could know of it: later, when it got no CPU or was dead at the time.
+    pub known: u64,
+}
+
 /// The modelled host.
 #[derive(Debug)]
 pub struct World {
@@ -91,8 +102,8 @@ pub struct World {
     pub later: Vec<(u64, Later)>,
     /// When the script goes on.
     pub script_at: u64,
-    /// Lives that ended uncleanly: when.
-    pub unclean_ends: VecDeque<u64>,
+    /// Ends that count, or may.
+    pub unclean_ends: VecDeque<UncleanEnd>,
     /// The last life and how it ended.
     pub last_life: Option<(Incarnation, Exit)>,
     /// Pids given so far.
@@ -298,6 +309,14 @@ impl World {
     pub fn disk(&self) -> Evidence {
         let free_bytes = if self.disk_full { 0 } else { 50 << 30 };
         Evidence::Disk(DiskSeen { free_bytes, writable: !self.disk_full })
+    }
+
+    /// The guard does something again, and learns what has happened meanwhile.
+    pub fn guard_returns(&mut self) {
+        self.out_kind = Out::No;
+        for end in self.unclean_ends.iter_mut().filter(|end| end.known == NEVER) {
+            end.known = self.now;
+        }
     }
 
     /// The machine slept until now.

@@ -12,7 +12,7 @@ impl<B: Brain> Life<B> {
     pub(super) fn late(&mut self) -> bool {
         let now = self.world.now;
         let late_ms = now - self.world.out_since;
-        self.world.out_kind = Out::No;
+        self.world.guard_returns();
         // Both clocks are read at the first turn: a sleep in the middle is told with the lateness.
         let slept_ms = std::mem::take(&mut self.world.slept_unseen_ms);
         self.observe(&Evidence::Guard(GuardSelf { late_ms, slept_ms, ..GuardSelf::default() }));
@@ -44,7 +44,7 @@ impl<B: Brain> Life<B> {
     /// A new guard takes over from the one that died.
     pub(super) fn reborn(&mut self) -> bool {
         let now = self.now();
-        self.world.out_kind = Out::No;
+        self.world.guard_returns();
         self.world.slept_unseen_ms = 0;
         self.world.guard_up = true;
         self.world.guard_since = now.mono.0;

@@ -4,7 +4,7 @@ use super::super::fitted;
 use super::super::oracle::Fault;
 use super::super::process::NEVER;
 use super::super::script::Later;
-use super::{Out, WORDS_MS, World};
+use super::{Out, UncleanEnd, WORDS_MS, World};
 
 impl World {
     /// Something should have happened by now.
@@ -12,7 +12,9 @@ impl World {
         let now = self.now;
         // From when the window is clear it has a little time, also if that is just before the deadline.
         let cleared = fitted::BREAKER_WINDOW_MS + 12_000;
-        let unclean = self.unclean_ends.iter().rev().take_while(|at| now - **at < cleared).count();
+        // It counts from when the guard came to know of it: the careful answer, where it was told late.
+        let counts = |end: &&UncleanEnd| now.saturating_sub(end.known) < cleared;
+        let unclean = self.unclean_ends.iter().rev().take_while(counts).count();
         let later = if self.wishes.no_start() {
             Some(NEVER)
         } else if self.out_kind != Out::No {
@@ -26,8 +28,8 @@ impl World {
                 Some(process) if process.drains_well() => Some(process.next_at().saturating_add(5_000)),
                 // Our kill would trip OpenClaw's breaker: it has to wait until the window is clear.
                 Some(process) if process.flaw.is_some() && unclean >= 2 => {
-                    let oldest = self.unclean_ends.iter().rev().nth(1).copied().unwrap_or(now);
-                    Some((oldest + cleared).max(now + 1_000))
+                    let oldest = self.unclean_ends.iter().rev().nth(1).map_or(now, |end| end.known);
+                    Some(oldest.saturating_add(cleared).max(now + 1_000))
                 }
                 Some(_) | None => None,
             }

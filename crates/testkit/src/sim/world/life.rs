@@ -4,7 +4,7 @@ use super::super::fitted;
 use super::super::oracle::Fault;
 use super::super::process::{BootPlan, Flaw, Happened, NEVER, Process, Stage, Then};
 use super::super::unit::Deed;
-use super::World;
+use super::{Out, UncleanEnd, World};
 use clawmend_core::diagnosis::RefusalReason;
 use clawmend_core::directive::DirectiveId;
 use clawmend_core::gateway::{Form, Incarnation};
@@ -228,14 +228,15 @@ impl World {
         self.oracle.log(now, || format!("pid {} ended: {exit:?}", process.incarnation.pid));
         let unclean = !exit.is_clean() && !exit.is_refusal();
         let in_ledger = process.in_ledger || matches!(process.stage, Stage::Failing(1));
-        if unclean {
-            self.unclean_ends.push_back(now);
+        if unclean || !self.guard_up {
+            let known = if self.out_kind == Out::No { now } else { NEVER };
+            self.unclean_ends.push_back(UncleanEnd { at: now, truly: unclean, known });
             if self.unclean_ends.len() > 64 {
                 self.unclean_ends.pop_front();
             }
-            if in_ledger {
-                self.ledger.push_back(process.born);
-            }
+        }
+        if unclean && in_ledger {
+            self.ledger.push_back(process.born);
         }
         if process.flaw.is_some() {
             // Ended for its flaw; the next start may be paced.
