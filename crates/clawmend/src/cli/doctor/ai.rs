@@ -116,11 +116,11 @@ fn evidence(context: &Context, args: &Args, settings: &AiSettings, found: &Found
 
 fn add_here(evidence: &mut Evidence, context: &Context, found: &Found<'_>) {
     for (home, seen) in found.around.wanted(context) {
-        for (_, said) in here::look(home).iter().chain(&seen.map(here::facts_of).unwrap_or_default()) {
+        for (_, said) in here::look(home, user()).iter().chain(&seen.map(here::facts_of).unwrap_or_default()) {
             evidence.add(Source::Fact, said);
         }
         let ours = here::Ours::of(home, since(seen), found.around.alone());
-        for path in here::logs(home, user(), None) {
+        for path in here::logs(home, user()) {
             tell_left_out(tail::add(evidence, &path, |line| ours.holds(line)));
         }
     }
