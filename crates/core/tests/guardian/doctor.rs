@@ -83,7 +83,7 @@ fn serve_deaf(scene: &mut Scene, seconds: u64, said: &mut Said) {
         scene.http(Endpoint::Readyz, HttpOutcome::Readiness(readiness));
         let before = said.actions.len();
         said.take(scene);
-        for directive in said.actions[before..].to_vec() {
+        for directive in said.actions[before..].iter() {
             scene.see(&Evidence::Result { directive: directive.id, result: ActionResult::Done });
         }
     }

@@ -1,5 +1,7 @@
 //! What a guard made of a fault: the incident's end, what the doctor names, what a person was told, what was touched.
 
+#![allow(clippy::print_stderr, reason = "a lab tells what it measured")]
+
 use super::guard::Guard;
 use super::wait::until_some;
 use anyhow::{Context, Result, ensure};
