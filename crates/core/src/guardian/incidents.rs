@@ -146,6 +146,7 @@ impl Guardian {
         self.down_since = onset;
         self.last_action = None;
         self.told = None;
+        self.said.clear();
         let opened = What::Opened {
             onset: now.wall_of(onset),
             onset_uncertainty_ms: uncertainty_ms,
@@ -284,6 +285,7 @@ impl Guardian {
             });
         }
         self.told = None;
+        self.said.clear();
         self.withheld = None;
         out.push(Output::Persist);
         out.push(Output::Changed);
@@ -309,11 +311,12 @@ impl Guardian {
         self.record(now, what, out);
     }
 
-    /// Says something to a person, once.
+    /// Says something to a person, once, also where two things are true by turns.
     pub(super) fn tell(&mut self, now: Now, text: String, out: &mut Vec<Output>) {
-        if self.told.as_ref() == Some(&text) {
+        if self.said.contains(&text) || self.said.len() >= Self::SAID_MAX {
             return;
         }
+        self.said.push(text.clone());
         self.told = Some(text.clone());
         if let Some(incident) = &mut self.memory.incident {
             incident.escalated = true;

@@ -71,6 +71,8 @@ pub struct Guardian {
     doubt_until: Moment,
     next_step: Moment,
     told: Option<String>,
+    /// Everything that was told in the present incident. At most [`Guardian::SAID_MAX`].
+    said: Vec<String>,
     withheld: Option<&'static str>,
     planned_end: bool,
     /// What it said when it refused to start; used when its end is booked.
@@ -96,6 +98,8 @@ impl Guardian {
     const DOUBT_MS: u64 = 2_000;
     /// How long the manager's word on an end may take: 5–100 ms (systemd 252), longer under load.
     const MANAGERS_WORD_MS: u64 = 1_000;
+    /// Sentences told within one incident. There are only a few, and some name a changing owner.
+    const SAID_MAX: usize = 16;
     /// Lateness below this is the ordinary noise of a scheduler.
     const LATE_MS: u64 = 200;
 
@@ -133,6 +137,7 @@ impl Guardian {
             doubt_until: Moment(0),
             next_step: now.mono,
             told: None,
+            said: Vec::new(),
             withheld: None,
             planned_end: false,
             last_refused: None,
