@@ -106,7 +106,7 @@ impl Guardian {
     /// How long the manager's word on an end may take: 5–100 ms (systemd 252), longer under load.
     const MANAGERS_WORD_MS: u64 = 1_000;
     /// Different things that people are told within one incident; more would be noise.
-    const TOLD_MAX: usize = 8;
+    const TOLD_MAX: usize = 16;
     /// Lateness below this is the ordinary noise of a scheduler.
     const LATE_MS: u64 = 200;
 

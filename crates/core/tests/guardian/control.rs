@@ -4,7 +4,7 @@ use super::scene::{KILLED, Scene};
 use clawmend_core::directive::Action;
 use clawmend_core::gateway::{Control, Form};
 use clawmend_core::health::Verdict;
-use clawmend_core::observation::{ActiveState, Evidence, Exit};
+use clawmend_core::observation::{ActiveState, ConfigSeen, ConfigValidity, Evidence, Exit};
 use clawmend_core::wish::Wish;
 
 #[test]
@@ -22,6 +22,21 @@ fn who_may_only_look_names_the_fault_and_calls_a_person() {
     scene.guardian.set_control(Control::Full);
     scene.idle(2);
     assert_eq!(scene.actions(), [Action::Hasten]);
+}
+
+#[test]
+fn what_a_person_must_know_is_said_once_although_two_things_are_true() {
+    let mut scene = Scene::healthy_unit();
+    scene.guardian.set_control(Control::Observe);
+    let broken = ConfigValidity::Invalid { line: 3, column: 1, message: "unexpected end".into() };
+    scene.see(&Evidence::Config(ConfigSeen { fingerprint: 2, validity: broken }));
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Failed, Some(Exit::Code { code: 78 }));
+    scene.idle(600);
+    let told = scene.escalated();
+    assert!(told.iter().any(|text| text.contains("refuses to start")), "{told:?}");
+    assert!(told.iter().any(|text| text.contains("only look")), "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
 }
 
 /// A gateway that a person started, and that is well.

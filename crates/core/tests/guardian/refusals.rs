@@ -2,9 +2,9 @@
 
 use super::scene::{KILLED, Scene};
 use clawmend_core::diagnosis::{Cause, RefusalReason};
-use clawmend_core::directive::{Action, ActionResult, Output};
+use clawmend_core::directive::{Action, ActionResult};
 use clawmend_core::health::Verdict;
-use clawmend_core::incident::{IncidentEvent, Outcome, What};
+use clawmend_core::incident::Outcome;
 use clawmend_core::observation::{
     ConfigSeen, ConfigValidity, DiskSeen, Evidence, Exit, Listener, LockHolder, LogSign, Surroundings,
 };
@@ -58,25 +58,17 @@ fn refuse_over(scene: &mut Scene, fingerprint: u64) {
     scene.end(Exit::Code { code: 78 });
 }
 
-fn escalated(scene: &Scene) -> Vec<String> {
-    let outputs = scene.out.iter().filter_map(|output| match output {
-        Output::Record(IncidentEvent { what: What::Escalated { reason }, .. }) => Some(reason.clone()),
-        _ => None,
-    });
-    outputs.collect()
-}
-
 #[test]
 fn a_refused_config_is_restored_and_the_start_is_verified() {
     let mut scene = refused_over_its_config();
-    assert_eq!(escalated(&scene), [""; 0], "nobody is called for what is about to be mended");
+    assert_eq!(scene.escalated(), [""; 0], "nobody is called for what is about to be mended");
     let restore = scene.one();
     assert_eq!(restore.action, Action::RestoreConfig { rejected: 2 });
     scene.done(&restore);
     scene.see(&Evidence::Config(ConfigSeen { fingerprint: 1, validity: ConfigValidity::Valid }));
     let spawn = scene.one();
     assert_eq!(spawn.action, Action::Spawn);
-    assert_eq!(escalated(&scene), [""; 0]);
+    assert_eq!(scene.escalated(), [""; 0]);
     scene.done(&spawn);
     scene.appear(Some(&spawn));
     scene.run(30);
@@ -140,7 +132,7 @@ fn a_restored_config_that_is_refused_as_well_is_not_fought_over() {
     scene.out.clear();
     scene.end(Exit::Code { code: 78 });
     scene.idle(60);
-    assert_eq!(escalated(&scene).len(), 1, "a person hears of it");
+    assert_eq!(scene.escalated().len(), 1, "a person hears of it");
     assert!(scene.actions().iter().all(|action| !matches!(action, Action::RestoreConfig { .. })));
     // Whatever a person writes now is tried, and is not overwritten either.
     scene.see(&Evidence::Config(ConfigSeen { fingerprint: 4, validity: ConfigValidity::Valid }));

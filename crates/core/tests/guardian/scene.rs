@@ -274,6 +274,15 @@ impl Scene {
         }));
     }
 
+    /// What a person was told since the outputs were last taken.
+    pub fn escalated(&self) -> Vec<String> {
+        let text = |output: &Output| match output {
+            Output::Record(IncidentEvent { what: What::Escalated { reason }, .. }) => Some(reason.clone()),
+            _ => None,
+        };
+        self.out.iter().filter_map(text).collect()
+    }
+
     /// Causes that were named since the outputs were last taken.
     pub fn named(&self) -> Vec<&'static str> {
         let cause = |output: &Output| match output {
