@@ -14,6 +14,7 @@ use crate::host::process::{descendants, in_same_group_or_cgroup, incarnation_of,
 use crate::host::signal::{Signal, send};
 use clawmend_core::gateway::Incarnation;
 use secrecy::ExposeSecret as _;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -161,7 +162,7 @@ fn command(program: &Path, call: &Call, room: &Room, around: &Surroundings) -> C
     let mut command = Command::new(program);
     command.args(&call.arguments).env_clear().current_dir(room.work());
     command.envs(around.system.iter().map(|(name, value)| (name, value)));
-    if let Some(path) = &around.path {
+    if let Some(path) = path(program, around) {
         command.env("PATH", path);
     }
     for name in ["HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
@@ -179,6 +180,13 @@ fn command(program: &Path, call: &Call, room: &Room, around: &Surroundings) -> C
     #[cfg(unix)]
     command.process_group(0);
     command
+}
+
+/// The program's own folder first: what npm installs is a script for the `node` beside it.
+fn path(program: &Path, around: &Surroundings) -> Option<OsString> {
+    let own = program.parent().into_iter().map(Path::to_owned);
+    let others = around.path.as_deref().map(std::env::split_paths).into_iter().flatten();
+    std::env::join_paths(own.chain(others)).ok().or_else(|| around.path.clone())
 }
 
 /// Until the leader has ended, without reaping it.
