@@ -7,10 +7,10 @@
 
 use super::credential::Surroundings;
 use super::engine::Call;
-use super::room::Room;
+use super::room::{Room, is_room};
 use crate::host::files::{Durability, write_atomic};
-use crate::host::pidfd::ExitWatch;
-use crate::host::process::{descendants, in_same_group_or_cgroup, incarnation_of, is_alive};
+use crate::host::pidfd::{ExitWatch, WatchError};
+use crate::host::process::{descendants, environ_value, in_same_group_or_cgroup, incarnation_of, is_alive};
 use crate::host::signal::{Signal, send};
 use clawmend_core::gateway::Incarnation;
 use secrecy::ExposeSecret as _;
@@ -82,8 +82,11 @@ fn running_now(folder: &Path) -> PathBuf {
 pub fn end_left_over(folder: &Path) {
     let path = running_now(folder);
     let Ok(bytes) = crate::openclaw::files::read_bounded(&path, MAX_RUNNING) else { return };
+    // The note alone proves nothing: anybody with this account can write one. The home that we gave it does.
+    let ours = |life: &Incarnation| environ_value(life, "HOME").is_some_and(|home| is_room(folder, Path::new(&home)));
     if let Ok(life) = serde_json::from_slice::<Incarnation>(&bytes)
         && is_alive(&life)
+        && ours(&life)
     {
         tracing::warn!(pid = life.pid, "ended the AI engine that an earlier guard left running");
         end_group(&life);
@@ -189,15 +192,17 @@ fn path(program: &Path, around: &Surroundings) -> Option<OsString> {
     std::env::join_paths(own.chain(others)).ok().or_else(|| around.path.clone())
 }
 
-/// Until the leader has ended, without reaping it.
+/// Until the leader has ended, without reaping it. What it left behind is ended then: it could hold the pipes open for
+/// ever.
 async fn leader_ends(life: Option<&Incarnation>) {
-    if let Some(watch) = life.and_then(|life| ExitWatch::new(life).ok()) {
-        watch.ended().await;
-        if let Some(life) = life {
-            // What it left behind could hold the pipes open for ever.
-            end_members(life);
-        }
+    let Some(life) = life else { return };
+    match ExitWatch::new(life) {
+        Ok(watch) => watch.ended().await,
+        Err(WatchError::Gone { .. }) => {}
+        // The end of its output tells as well, and the caller bounds the time.
+        Err(WatchError::CannotWatch { .. }) => return,
     }
+    end_members(life);
 }
 
 /// Everything, as long as it stays within bounds.
