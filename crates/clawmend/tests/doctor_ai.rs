@@ -285,20 +285,29 @@ fn one_that_does_not_read_its_question_is_no_trouble() {
     asked(&bench).unwrap();
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_a_killed_guard_left_running_is_ended_at_the_next_call() {
     let bench = Bench::answering(Engine::Claude, GOOD);
-    std::fs::create_dir_all(bench.state().join("ai")).unwrap();
-    let mut left = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let folder = bench.state().join("ai");
+    std::fs::create_dir_all(&folder).unwrap();
+    let sleep = |home: &Path| std::process::Command::new("sleep").arg("1000").env("HOME", home).spawn().unwrap();
+    let note = |life: &clawmend_core::gateway::Incarnation| {
+        std::fs::write(folder.join("running.json"), serde_json::to_vec(life).unwrap()).unwrap();
+        asked(&bench).unwrap();
+    };
+    let mut left = sleep(&folder.join("room-7"));
     let life = incarnation_of(left.id()).unwrap();
-    let note = bench.state().join("ai/running.json");
     let mut other = life.clone();
     other.start += 1;
-    std::fs::write(&note, serde_json::to_vec(&other).unwrap()).unwrap();
-    asked(&bench).unwrap();
+    note(&other);
     assert!(left.try_wait().unwrap().is_none(), "another life of that pid is nobody's");
-    std::fs::write(&note, serde_json::to_vec(&life).unwrap()).unwrap();
-    asked(&bench).unwrap();
+    let mut stranger = sleep(Path::new("/root"));
+    note(&incarnation_of(stranger.id()).unwrap());
+    assert!(stranger.try_wait().unwrap().is_none(), "a note is no proof that a process is ours");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    note(&life);
     assert!(!left.wait().unwrap().success());
     bench.assert_tidy();
 }

@@ -4,14 +4,12 @@ use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style, Tone, clean};
 use super::{Args, Found, since, user};
-use crate::doctor::ai::evidence::Source;
-use crate::doctor::ai::hidden::Hidden;
+use crate::doctor::ai::collect::{self, Gateway};
 use crate::doctor::ai::report::{AiReport, SentLine, StepReport};
-use crate::doctor::ai::{self, AskError, Consequence, Evidence, Surroundings, tail};
-use crate::doctor::here;
+use crate::doctor::ai::{self, AskError, Consequence, Evidence, Surroundings};
 use crate::doctor::report::Tongue;
 use crate::host::dirs;
-use crate::settings::{self, AiSettings, CredentialSource};
+use crate::settings::{self, AiSettings};
 use clawmend_core::diagnosis::advice::Tier;
 use clawmend_core::health::Verdict;
 use std::fmt::Write as _;
@@ -85,76 +83,25 @@ fn serves(context: &Context, found: &Found<'_>) -> bool {
 
 /// What counts most comes first.
 fn evidence(context: &Context, args: &Args, settings: &AiSettings, found: &Found<'_>) -> Evidence {
-    let mut evidence = Evidence::new(hidden(settings, found).mask());
+    let hidden = collect::secrets(settings, found.around.homes.iter());
+    let mut evidence = Evidence::new(hidden.mask());
     if let Some(text) = &args.text {
         evidence.say(text);
     }
-    for (_, said) in &found.exam.findings.facts {
-        evidence.add(Source::Fact, said);
-    }
-    for ranked in &found.diagnosis.causes {
-        if let Some(case) = found.library.cases.get(ranked.case) {
-            let sure = (ranked.confidence * 100.0).round();
-            evidence.add(Source::Case, &format!("{} ({sure} %): {}", case.id, case.title.en));
-        }
-        for line in &ranked.lines {
-            let source = Source::Log { file: line.source.clone(), line: Some(line.number) };
-            evidence.add(source, &line.text);
-        }
-    }
-    for unknown in &found.diagnosis.unknown {
-        evidence.add(Source::Pattern { count: unknown.count }, &unknown.example);
-    }
+    collect::findings(&mut evidence, found.library, found.exam, found.diagnosis);
+    let mut left_out: Vec<String> = Vec::new();
     for path in args.log.iter().filter(|path| path.as_os_str() != "-") {
-        tell_left_out(tail::add(&mut evidence, path, |_| true));
+        left_out.extend(collect::log(&mut evidence, path, |_| true));
     }
     if args.log.is_empty() {
-        add_here(&mut evidence, context, found);
+        let alone = found.around.alone();
+        for (home, status) in found.around.wanted(context) {
+            let of = Gateway { home, status, since_ms: since(status), alone, uid: user() };
+            left_out.extend(collect::gateway(&mut evidence, &of));
+        }
     }
+    left_out.iter().for_each(|why| output::tell(&clean(why, 300)));
     evidence
-}
-
-fn add_here(evidence: &mut Evidence, context: &Context, found: &Found<'_>) {
-    for (home, seen) in found.around.wanted(context) {
-        for (_, said) in here::look(home, user()).iter().chain(&seen.map(here::facts_of).unwrap_or_default()) {
-            evidence.add(Source::Fact, said);
-        }
-        let ours = here::Ours::of(home, since(seen), found.around.alone());
-        for path in here::logs(home, user()) {
-            tell_left_out(tail::add(evidence, &path, |line| ours.holds(line)));
-        }
-    }
-}
-
-fn tell_left_out(read: std::io::Result<()>) {
-    if let Err(error) = read {
-        output::tell(&format!("the end of a log was not sent along: {error}"));
-    }
-}
-
-/// Everything on this host that is known to be secret.
-fn hidden(settings: &AiSettings, found: &Found<'_>) -> Hidden {
-    let mut hidden = Hidden::default();
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    let variables: Vec<(String, String)> = std::env::vars_os().filter_map(text).collect();
-    match &settings.credential {
-        Some(CredentialSource::Variable(name)) => {
-            variables.iter().filter(|(other, _)| other == name).for_each(|(_, value)| hidden.add(value));
-        }
-        Some(CredentialSource::File(path)) => {
-            if let Ok(text) = std::fs::read_to_string(path) {
-                hidden.add(&text);
-            }
-        }
-        None => {}
-    }
-    hidden.add_environment(variables.into_iter());
-    for home in &found.around.homes {
-        hidden.add_home(home, |name| std::env::var(name).ok());
-    }
-    hidden
 }
 
 struct Words {

@@ -1,12 +1,13 @@
 //! Asks an AI what a failure could be, when nothing else knows.
 //!
-//! [`evidence`] is what is sent, without secrets and within bounds; [`prompt`] is the question; [`engine`] says how each
+//! [`collect`] makes [`evidence`] of what was found: what is sent, without secrets and within bounds; [`prompt`] is the question; [`engine`] says how each
 //! program is asked and [`run`] runs it apart from everything, [`endpoint`] asks a service; [`budget`] holds the day's
 //! limits and one call at a time; [`reply`] reads the answer. Invariant: whatever comes back, only
 //! [`clawmend_core::diagnosis::advice::Advice`] comes out of here, and nothing in here does anything to a gateway. Nobody
 //! is asked unless the settings name an engine. Start at [`ask`].
 
 pub mod budget;
+pub mod collect;
 pub mod credential;
 pub mod detect;
 pub mod draft;

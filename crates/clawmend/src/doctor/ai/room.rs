@@ -78,6 +78,13 @@ impl Room {
     }
 }
 
+/// `home` is a room in `folder`, whether it is still there or not.
+#[must_use]
+pub fn is_room(folder: &Path, home: &Path) -> bool {
+    let named = home.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    named && home.parent() == Some(folder)
+}
+
 /// Stands for [`Room::work`] inside a JSON string of a file.
 pub const WORK: &str = "{work}";
 

@@ -7,13 +7,14 @@
 
 use super::credential::Surroundings;
 use super::engine::Call;
-use super::room::Room;
+use super::room::{Room, is_room};
 use crate::host::files::{Durability, write_atomic};
-use crate::host::pidfd::ExitWatch;
-use crate::host::process::{descendants, in_same_group_or_cgroup, incarnation_of, is_alive};
+use crate::host::pidfd::{ExitWatch, WatchError};
+use crate::host::process::{descendants, environ_value, in_same_group_or_cgroup, incarnation_of, is_alive};
 use crate::host::signal::{Signal, send};
 use clawmend_core::gateway::Incarnation;
 use secrecy::ExposeSecret as _;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -81,8 +82,11 @@ fn running_now(folder: &Path) -> PathBuf {
 pub fn end_left_over(folder: &Path) {
     let path = running_now(folder);
     let Ok(bytes) = crate::openclaw::files::read_bounded(&path, MAX_RUNNING) else { return };
+    // The note alone proves nothing: anybody with this account can write one. The home that we gave it does.
+    let ours = |life: &Incarnation| environ_value(life, "HOME").is_some_and(|home| is_room(folder, Path::new(&home)));
     if let Ok(life) = serde_json::from_slice::<Incarnation>(&bytes)
         && is_alive(&life)
+        && ours(&life)
     {
         tracing::warn!(pid = life.pid, "ended the AI engine that an earlier guard left running");
         end_group(&life);
@@ -161,7 +165,7 @@ fn command(program: &Path, call: &Call, room: &Room, around: &Surroundings) -> C
     let mut command = Command::new(program);
     command.args(&call.arguments).env_clear().current_dir(room.work());
     command.envs(around.system.iter().map(|(name, value)| (name, value)));
-    if let Some(path) = &around.path {
+    if let Some(path) = path(program, around) {
         command.env("PATH", path);
     }
     for name in ["HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
@@ -181,15 +185,24 @@ fn command(program: &Path, call: &Call, room: &Room, around: &Surroundings) -> C
     command
 }
 
-/// Until the leader has ended, without reaping it.
+/// The program's own folder first: what npm installs is a script for the `node` beside it.
+fn path(program: &Path, around: &Surroundings) -> Option<OsString> {
+    let own = program.parent().into_iter().map(Path::to_owned);
+    let others = around.path.as_deref().map(std::env::split_paths).into_iter().flatten();
+    std::env::join_paths(own.chain(others)).ok().or_else(|| around.path.clone())
+}
+
+/// Until the leader has ended, without reaping it. What it left behind is ended then: it could hold the pipes open for
+/// ever.
 async fn leader_ends(life: Option<&Incarnation>) {
-    if let Some(watch) = life.and_then(|life| ExitWatch::new(life).ok()) {
-        watch.ended().await;
-        if let Some(life) = life {
-            // What it left behind could hold the pipes open for ever.
-            end_members(life);
-        }
+    let Some(life) = life else { return };
+    match ExitWatch::new(life) {
+        Ok(watch) => watch.ended().await,
+        Err(WatchError::Gone { .. }) => {}
+        // The end of its output tells as well, and the caller bounds the time.
+        Err(WatchError::CannotWatch { .. }) => return,
     }
+    end_members(life);
 }
 
 /// Everything, as long as it stays within bounds.

@@ -173,6 +173,15 @@ impl Advice {
         Ok(self)
     }
 
+    /// As a reply that says the same: for a record, from which [`Advice::of`] makes it again.
+    #[must_use]
+    pub fn to_reply(&self) -> Reply {
+        Reply {
+            hypotheses: self.hypotheses.iter().map(ReplyHypothesis::of).collect(),
+            plan: self.plan.iter().map(ReplyStep::of).collect(),
+        }
+    }
+
     /// The possible causes, in the AI's order. Empty when it does not know either.
     #[must_use]
     pub fn hypotheses(&self) -> &[Hypothesis] {

@@ -59,6 +59,17 @@ pub struct ReplyStep {
 }
 
 impl ReplyHypothesis {
+    pub(super) fn of(one: &Hypothesis) -> Self {
+        Self {
+            title: one.title.clone(),
+            why: one.why.clone(),
+            cause: one.cause.map(|cause| Word(cause).to_string()),
+            class: one.class.map(|class| Word(class).to_string()),
+            confidence: one.confidence,
+            evidence: one.evidence.clone(),
+        }
+    }
+
     pub(super) fn check(self, place: Place) -> Result<Hypothesis, AdviceError> {
         if !(0.0..=1.0).contains(&self.confidence) {
             return Err(AdviceError::Confidence(place));
@@ -78,6 +89,29 @@ impl ReplyHypothesis {
 }
 
 impl ReplyStep {
+    pub(super) fn of(one: &Step) -> Self {
+        let mut step = Self {
+            action: Word(one.proposal.action()).to_string(),
+            why: one.why.clone(),
+            evidence: one.evidence.clone(),
+            ..Self::default()
+        };
+        match &one.proposal {
+            Proposal::StartChannel { channel, account } => {
+                step.channel = Some(channel.clone());
+                step.account = Some(account.clone());
+            }
+            Proposal::Tell { about } => step.about = Some(Word(*about).to_string()),
+            Proposal::ReloadSecrets
+            | Proposal::RestoreConfig
+            | Proposal::FreeOwnLogs
+            | Proposal::QuarantineLock
+            | Proposal::Start
+            | Proposal::Restart => {}
+        }
+        step
+    }
+
     pub(super) fn check(self, place: Place) -> Result<Step, AdviceError> {
         Ok(Step {
             proposal: self.proposal(place)?,
@@ -126,6 +160,15 @@ fn text(text: String, place: Place, field: &'static str, limit: usize) -> Result
         return Err(AdviceError::Text { place, field, limit });
     }
     Ok(text)
+}
+
+/// The name of a value of a closed list.
+struct Word<T>(T);
+
+impl<T: Serialize> std::fmt::Display for Word<T> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.serialize(out)
+    }
 }
 
 /// A word of a closed list.

@@ -56,6 +56,16 @@ fn a_good_reply_becomes_advice() {
 }
 
 #[test]
+fn advice_survives_being_written_down() {
+    let told = ReplyStep { about: Some("security".into()), ..whole("tell") };
+    let plan: Vec<_> = ACTIONS[..7].iter().map(|action| whole(action)).chain([told]).collect();
+    let advice = Advice::of(reply(plan), Some(3)).unwrap();
+    let text = serde_json::to_string(&advice.to_reply()).unwrap();
+    assert!(text.contains("\"cause\":\"disk_full\",\"class\":\"fd-disk\""), "{text}");
+    assert_eq!(Advice::of(serde_json::from_str(&text).unwrap(), Some(3)).unwrap(), advice);
+}
+
+#[test]
 fn it_may_say_that_it_does_not_know() {
     let advice = Advice::of(Reply::default(), Some(0)).unwrap();
     assert!(advice.hypotheses().is_empty() && advice.plan().is_empty());
