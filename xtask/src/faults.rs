@@ -144,7 +144,28 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
             None => writeln!(text, "| {name} | **not shown** | | |")?,
         }
     }
+    others(seen, &mut text)?;
     Ok(text)
+}
+
+/// Variations that stand beside the promised list, and do not count in its share.
+fn others(seen: &Seen, text: &mut String) -> Result<()> {
+    let listed = |name: &str| REPAIRED.contains(&name) || HANDED_OVER.contains(&name);
+    let names: Vec<&str> = seen.0.keys().map(String::as_str).filter(|name| !listed(name)).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    text.push_str(
+        "\nVariations beside the list:\n\n| fault | what came of it | time | cause and outcome |\n|---|---|---|---|\n",
+    );
+    for name in names {
+        match (seen.repaired(name), seen.handed_over(name)) {
+            (Some((ms, how)), _) => writeln!(text, "| {name} | repaired | {:.1} s | {how} |", seconds(ms))?,
+            (None, Some(cause)) => writeln!(text, "| {name} | handed over | | {cause} |")?,
+            (None, None) => writeln!(text, "| {name} | **differs from round to round** | | |")?,
+        }
+    }
+    Ok(())
 }
 
 fn seconds(ms: u64) -> f64 {
@@ -184,5 +205,12 @@ mod tests {
         let text = page(&without(&["crash"]), &["1".into(), "2".into()], Duration::from_secs(9), 1).unwrap();
         assert!(text.contains("17 of 18 (94 %)") && text.contains("| crash | **not shown** | | |"), "{text}");
         assert!(text.contains("| newer schema | handed over | | why: because |"), "{text}");
+        assert!(!text.contains("Variations"), "{text}");
+        let more = [all(), vec!["a twin: repaired in 2000 ms (kept)".to_owned()]].concat();
+        let text = page(&Seen::new(&more), &["1".into(), "2".into()], Duration::from_secs(9), 1).unwrap();
+        assert!(
+            text.contains("18 of 18 (100 %)") && text.ends_with("| a twin | repaired | 2.0 s | kept |\n"),
+            "{text}"
+        );
     }
 }
