@@ -6,7 +6,6 @@
 use crate::machine;
 use crate::run::capture;
 use anyhow::Result;
-use clawmend_testkit::lab::{NODE_VERSION, OPENCLAW_VERSION};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
@@ -120,7 +119,7 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
     let mut text = format!(
         "# Faults\n\n\
          Written by `cargo xtask matrix --faults` on {} in {} s, {rounds} round(s). Each fault was injected into a real \
-         OpenClaw {OPENCLAW_VERSION} on Node {NODE_VERSION} under the guard, as a child, in a home of its own.\n\n\
+         {} under the guard, as a child, in a home of its own.\n\n\
          Machine: {}. Load averages before: {before}; after: {after}.\n\n\
          **Repaired without a hand: {repaired} of {} ({share} %). Handed over with the cause named: {handed} of {}.**\n\n\
          The time is from onset to the first good answer, of the slowest round; a boot of the gateway is part of it \
@@ -128,6 +127,7 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
          | fault | what came of it | time | cause and outcome |\n|---|---|---|---|\n",
         today.trim(),
         took.as_secs(),
+        openclaw(),
         machine::machine(),
         REPAIRED.len(),
         HANDED_OVER.len(),
@@ -146,6 +146,19 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
     }
     others(seen, &mut text)?;
     Ok(text)
+}
+
+/// What the labs judge.
+#[cfg(target_os = "linux")]
+fn openclaw() -> String {
+    use clawmend_testkit::lab::{NODE_VERSION, OPENCLAW_VERSION};
+    format!("OpenClaw {OPENCLAW_VERSION} on Node {NODE_VERSION}")
+}
+
+/// What the labs judge. There are none on this system.
+#[cfg(not(target_os = "linux"))]
+fn openclaw() -> String {
+    "OpenClaw".to_owned()
 }
 
 /// Variations that stand beside the promised list, and do not count in its share.
