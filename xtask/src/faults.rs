@@ -6,7 +6,6 @@
 use crate::machine;
 use crate::run::capture;
 use anyhow::Result;
-use clawmend_testkit::lab::{NODE_VERSION, OPENCLAW_VERSION};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
@@ -120,7 +119,7 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
     let mut text = format!(
         "# Faults\n\n\
          Written by `cargo xtask matrix --faults` on {} in {} s, {rounds} round(s). Each fault was injected into a real \
-         OpenClaw {OPENCLAW_VERSION} on Node {NODE_VERSION} under the guard, as a child, in a home of its own.\n\n\
+         {} under the guard, as a child, in a home of its own.\n\n\
          Machine: {}. Load averages before: {before}; after: {after}.\n\n\
          **Repaired without a hand: {repaired} of {} ({share} %). Handed over with the cause named: {handed} of {}.**\n\n\
          The time is from onset to the first good answer, of the slowest round; a boot of the gateway is part of it \
@@ -128,6 +127,7 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
          | fault | what came of it | time | cause and outcome |\n|---|---|---|---|\n",
         today.trim(),
         took.as_secs(),
+        openclaw(),
         machine::machine(),
         REPAIRED.len(),
         HANDED_OVER.len(),
@@ -144,7 +144,41 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
             None => writeln!(text, "| {name} | **not shown** | | |")?,
         }
     }
+    others(seen, &mut text)?;
     Ok(text)
+}
+
+/// What the labs judge.
+#[cfg(target_os = "linux")]
+fn openclaw() -> String {
+    use clawmend_testkit::lab::{NODE_VERSION, OPENCLAW_VERSION};
+    format!("OpenClaw {OPENCLAW_VERSION} on Node {NODE_VERSION}")
+}
+
+/// What the labs judge. There are none on this system.
+#[cfg(not(target_os = "linux"))]
+fn openclaw() -> String {
+    "OpenClaw".to_owned()
+}
+
+/// Variations that stand beside the promised list, and do not count in its share.
+fn others(seen: &Seen, text: &mut String) -> Result<()> {
+    let listed = |name: &str| REPAIRED.contains(&name) || HANDED_OVER.contains(&name);
+    let names: Vec<&str> = seen.0.keys().map(String::as_str).filter(|name| !listed(name)).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    text.push_str(
+        "\nVariations beside the list:\n\n| fault | what came of it | time | cause and outcome |\n|---|---|---|---|\n",
+    );
+    for name in names {
+        match (seen.repaired(name), seen.handed_over(name)) {
+            (Some((ms, how)), _) => writeln!(text, "| {name} | repaired | {:.1} s | {how} |", seconds(ms))?,
+            (None, Some(cause)) => writeln!(text, "| {name} | handed over | | {cause} |")?,
+            (None, None) => writeln!(text, "| {name} | **differs from round to round** | | |")?,
+        }
+    }
+    Ok(())
 }
 
 fn seconds(ms: u64) -> f64 {
@@ -184,5 +218,12 @@ mod tests {
         let text = page(&without(&["crash"]), &["1".into(), "2".into()], Duration::from_secs(9), 1).unwrap();
         assert!(text.contains("17 of 18 (94 %)") && text.contains("| crash | **not shown** | | |"), "{text}");
         assert!(text.contains("| newer schema | handed over | | why: because |"), "{text}");
+        assert!(!text.contains("Variations"), "{text}");
+        let more = [all(), vec!["a twin: repaired in 2000 ms (kept)".to_owned()]].concat();
+        let text = page(&Seen::new(&more), &["1".into(), "2".into()], Duration::from_secs(9), 1).unwrap();
+        assert!(
+            text.contains("18 of 18 (100 %)") && text.ends_with("| a twin | repaired | 2.0 s | kept |\n"),
+            "{text}"
+        );
     }
 }

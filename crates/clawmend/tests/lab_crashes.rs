@@ -60,7 +60,7 @@ fn spin(guard: &mut Guard, life: Life) -> Result<Life> {
     life.ended(SPIN_BOUND)?;
     eprintln!("measured: {:?}: a spin was ended after {:?}", guard.form(), begin.elapsed());
     let new = guard.healthy()?;
-    guard.recovered("spinning")?;
+    recovered(guard, "spinning")?;
     Ok(new)
 }
 
@@ -76,7 +76,7 @@ fn crash(guard: &mut Guard, life: Life, signal: Signal) -> Result<Life> {
         guard.form()
     );
     let new = guard.healthy()?;
-    let incident = guard.recovered("crashed")?;
+    let incident = recovered(guard, "crashed")?;
     if guard.form() == Form::Child {
         // By the guard's own clock; outside clocks on a loaded machine measure the load. `xtask bench` has those.
         let executed = guard.executed_after_end(replacement)?;
@@ -85,6 +85,18 @@ fn crash(guard: &mut Guard, life: Life, signal: Signal) -> Result<Life> {
         ensure!(incident["start_issued_after_ms"].as_u64().is_some_and(|ms| ms <= 20), "{incident}");
     }
     Ok(new)
+}
+
+fn recovered(guard: &Guard, code: &str) -> Result<Value> {
+    let incident = guard.recovered(code)?;
+    eprintln!(
+        "measured: {:?}: {code}: detected after {} ms, start issued after {} ms, serving after {} ms (by its own record)",
+        guard.form(),
+        incident["detected_after_ms"],
+        incident["start_issued_after_ms"],
+        incident["serving_after_ms"]
+    );
+    Ok(incident)
 }
 
 #[test]

@@ -39,14 +39,6 @@ impl Guard {
             incident["start_issued_after_ms"].is_number() && incident["serving_after_ms"].is_number(),
             "{incident}"
         );
-        eprintln!(
-            "measured: {:?}: {code}: detected after {} ms, start issued after {} ms, serving after {} ms (by its own \
-             record)",
-            self.form(),
-            incident["detected_after_ms"],
-            incident["start_issued_after_ms"],
-            incident["serving_after_ms"]
-        );
         Ok(incident)
     }
 
