@@ -244,6 +244,13 @@ fn child_disk_full_while_running() -> Result<()> {
     disk.free()?;
     let back = until("turns to work again", Duration::from_secs(60), || guard.turn(BOUND).is_ok());
     eprintln!("measured: turns after the disk was freed: {back:?}");
+    back?;
+    // Little is left on so small a disk all the same.
+    until("the full disk to be taken back", BOUND, || {
+        guard.status().is_ok_and(|status| status["cause"]["code"] == json!("disk_nearly_full"))
+    })
+    .with_context(|| format!("{:?}", guard.status()))?;
+    ensure!(guard.gateway()? == life, "the gateway is another one");
     nothing_was_done(&guard)?;
     drop(guard);
     drop(disk);

@@ -126,7 +126,10 @@ async fn each_answer_is_judged() {
             failure(502, "api_error", "upstream provider error"),
             SyntheticOutcome::ProviderFailing { detail: detail("upstream provider error (HTTP 502)") },
         ),
-        (failure(500, "api_error", "internal error"), SyntheticOutcome::InternalError),
+        (
+            failure(500, "api_error", "internal error"),
+            SyntheticOutcome::InternalError { detail: detail("internal error (HTTP 500)") },
+        ),
         (failure(500, "api_error", "database or disk is full"), SyntheticOutcome::DiskFull),
         (
             failure(429, "rate_limit_error", "slow down"),

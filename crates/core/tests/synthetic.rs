@@ -26,6 +26,10 @@ fn failing() -> SyntheticOutcome {
     SyntheticOutcome::ProviderFailing { detail: "upstream provider timeout (HTTP 408)".into() }
 }
 
+fn hidden() -> SyntheticOutcome {
+    SyntheticOutcome::InternalError { detail: "internal error (HTTP 500)".into() }
+}
+
 /// A healthy gateway of a form, its guard, and a clock that only moves when told.
 struct Scene {
     guardian: Guardian,
@@ -149,7 +153,7 @@ fn every_kind_has_its_own_cause() {
     let detail = || "d".to_owned();
     let kinds = [
         (900, failing(), "provider_failing"),
-        (900, SyntheticOutcome::InternalError, "provider_failing"),
+        (900, hidden(), "provider_failing"),
         (31_000, SyntheticOutcome::Answered, "provider_slow"),
         (120_000, SyntheticOutcome::TimedOut, "provider_slow"),
         (900, SyntheticOutcome::Quota { detail: detail() }, "provider_quota"),
@@ -172,14 +176,34 @@ fn every_kind_has_its_own_cause() {
 fn a_reason_that_the_gateway_hides_is_a_full_disk_where_the_disk_is_full() {
     let mut scene = Scene::healthy();
     scene.see(&Evidence::Disk(DiskSeen { free_bytes: 4_096, writable: true }));
-    scene.answer(SyntheticOutcome::InternalError);
-    scene.answer(SyntheticOutcome::InternalError);
+    scene.answer(hidden());
+    scene.answer(hidden());
     assert_eq!(scene.code(), Some("disk_full"));
     assert_eq!(scene.reasons(), ["disk_full", "disk_nearly_full"]);
     scene.see(&Evidence::Disk(DiskSeen { free_bytes: 1 << 40, writable: true }));
     scene.answer(SyntheticOutcome::Answered);
     assert_eq!(scene.guardian.verdict(), Verdict::Healthy);
     assert!(!scene.acted());
+}
+
+/// Seen on OpenClaw 2026.9.6: the first answer names the refused key, the following ones hide it.
+#[test]
+fn a_gateway_that_does_not_ask_its_provider_again_hides_the_same_trouble() {
+    for (first, code) in [
+        (SyntheticOutcome::CredentialsRejected { detail: "401".into() }, "credentials_rejected"),
+        (SyntheticOutcome::Quota { detail: "402".into() }, "provider_quota"),
+    ] {
+        let mut scene = Scene::healthy();
+        scene.answer(first);
+        scene.answer(hidden());
+        assert_eq!(scene.code(), Some(code));
+        scene.answer(hidden());
+        let memory = scene.guardian.memory().clone();
+        let mut next = Scene::of(Form::Child, memory, policy());
+        next.answer(hidden());
+        next.answer(hidden());
+        assert_eq!((next.code(), next.acted()), (Some(code), false), "the next guard knows it, too");
+    }
 }
 
 #[test]
@@ -293,11 +317,11 @@ fn outcome() -> impl Strategy<Value = SyntheticOutcome> {
     prop_oneof![
         Just(SyntheticOutcome::Answered),
         Just(SyntheticOutcome::TimedOut),
-        Just(SyntheticOutcome::InternalError),
         Just(SyntheticOutcome::DiskFull),
         Just(SyntheticOutcome::EndpointOff),
         Just(SyntheticOutcome::Unauthorized),
         text.prop_map(|detail| SyntheticOutcome::ProviderFailing { detail }),
+        text.prop_map(|detail| SyntheticOutcome::InternalError { detail }),
         text.prop_map(|detail| SyntheticOutcome::Quota { detail }),
         text.prop_map(|detail| SyntheticOutcome::CredentialsRejected { detail }),
         text.prop_map(|reason| SyntheticOutcome::CannotTell { reason }),

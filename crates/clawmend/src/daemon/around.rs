@@ -109,6 +109,17 @@ impl Around {
         &self.flag_file
     }
 
+    /// Where the gateway's log may be today, the preferred place first.
+    #[must_use]
+    pub fn logs(&self, now: Now) -> Vec<PathBuf> {
+        let view = self.config.as_ref().and_then(|config| config.view.as_ref());
+        if let Some(fixed) = view.and_then(|view| view.log_file.clone()) {
+            return vec![fixed];
+        }
+        let Ok(timestamp) = jiff::Timestamp::from_millisecond(now.wall.0) else { return Vec::new() };
+        self.home.log_candidates(self.uid, &self.tmp, timestamp.to_zoned(self.zone.clone()).date())
+    }
+
     /// What authorises us at the gateway's RPC.
     #[must_use]
     pub fn credential(&self) -> Credential {

@@ -4,6 +4,7 @@
 //! name. Start at [`plan`].
 
 mod form;
+mod synthetic;
 
 use super::body::ChildCommand;
 use super::options::{DaemonError, Options};
@@ -365,21 +366,8 @@ pub fn policy_of(settings: &Settings) -> Policy {
         let first = asked.backoff_first_ms.unwrap_or_else(|| policy.backoff(0));
         policy.backoff_ms = doubling(first, longest);
     }
-    let synthetic = &settings.synthetic;
-    if synthetic.enabled {
-        policy.synthetic_ms = lab_interval_ms().unwrap_or(synthetic.interval_ms);
-        policy.synthetic_timeout_ms = short(synthetic.timeout_ms);
-        policy.synthetic_slow_ms = short(synthetic.slow_after_ms);
-    }
+    synthetic::figures(&settings.synthetic, &mut policy);
     policy
-}
-
-/// A lab cannot wait ten minutes. Only builds for development know this variable.
-fn lab_interval_ms() -> Option<u64> {
-    if !cfg!(debug_assertions) {
-        return None;
-    }
-    std::env::var("CLAWMEND_LAB_SYNTHETIC_MS").ok()?.parse().ok().filter(|interval| *interval > 0)
 }
 
 /// A row of waits that doubles up to the longest.

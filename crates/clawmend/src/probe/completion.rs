@@ -90,12 +90,22 @@ fn of_error(status: u16, error: &Error<'_>) -> SyntheticOutcome {
         (_, 402 | 429) => SyntheticOutcome::Quota { detail },
         _ if says(&OUT_OF_CREDIT) => SyntheticOutcome::Quota { detail },
         _ if says(&DISK_FULL) => SyntheticOutcome::DiskFull,
-        (_, 500) if message == "internal error" => SyntheticOutcome::InternalError,
+        (_, 500) if message == "internal error" => SyntheticOutcome::InternalError { detail },
         // With an error of this form 404 is a model that the provider does not have, 410 and 413 are its sessions and
         // sizes.
         (_, 404 | 408 | 410 | 413 | 500..=599) => SyntheticOutcome::ProviderFailing { detail },
         _ => SyntheticOutcome::CannotTell { reason: detail },
     }
+}
+
+/// What is behind an internal error, by what the gateway's log says of it.
+#[must_use]
+pub fn behind(said: String) -> SyntheticOutcome {
+    let lower = said.to_ascii_lowercase();
+    if DISK_FULL.iter().any(|word| lower.contains(word)) {
+        return SyntheticOutcome::DiskFull;
+    }
+    SyntheticOutcome::InternalError { detail: said }
 }
 
 fn of_status(status: u16) -> SyntheticOutcome {
@@ -179,7 +189,9 @@ mod tests {
         ];
         assert!(failing.iter().all(|outcome| matches!(outcome, ProviderFailing { .. })), "{failing:?}");
         assert_eq!(failing[0], ProviderFailing { detail: "upstream provider timeout (HTTP 408)".into() });
-        assert_eq!(error(500, "api_error", "internal error"), InternalError);
+        assert!(matches!(error(500, "api_error", "internal error"), InternalError { .. }));
+        assert_eq!(behind("database or disk is full".into()), DiskFull);
+        assert_eq!(behind("a key is off".into()), InternalError { detail: "a key is off".into() });
         assert_eq!(error(500, "api_error", "Error: database or disk is full"), DiskFull);
         assert_eq!(judge(404, b"Not Found"), EndpointOff);
         assert!(matches!(error(400, "invalid_request_error", "Invalid `model`."), CannotTell { .. }));

@@ -33,6 +33,8 @@ pub struct Synthetic {
 enum Judged {
     Well,
     Bad(Reason),
+    /// Bad, and the gateway hides why.
+    Hidden(String),
     Blind(Reason),
     Closed(Reason),
 }
@@ -49,8 +51,18 @@ impl Synthetic {
         match judge(seen, disk, policy) {
             Judged::Well => *self = Self::default(),
             Judged::Bad(reason) => self.bad(reason, policy),
+            Judged::Hidden(detail) => self.bad(self.behind(detail), policy),
             Judged::Blind(reason) => self.blind(reason, policy),
             Judged::Closed(reason) => *self = Self { unseen: Some(reason), closed: true, ..Self::default() },
+        }
+    }
+
+    /// What is behind a failure whose reason the gateway hides. After its provider has refused it, it does not ask the
+    /// provider again for a while (a minute to hours), and says nothing but this.
+    fn behind(&self, detail: String) -> Reason {
+        match self.last.as_ref().map(|(last, _)| last).or(self.named.as_ref()) {
+            Some(refused @ (Reason::CredentialsRejected(_) | Reason::ProviderQuota(_))) => refused.clone(),
+            Some(_) | None => Reason::ProviderFailing(detail),
         }
     }
 
@@ -124,8 +136,8 @@ fn judge(seen: &SyntheticSeen, disk: Option<DiskSeen>, policy: &Policy) -> Judge
             Judged::Bad(Reason::ProviderSlow(format!("no answer in {} s", seconds(policy.synthetic_timeout_ms))))
         }
         SyntheticOutcome::DiskFull => Judged::Bad(Reason::DiskFull),
-        SyntheticOutcome::InternalError if full => Judged::Bad(Reason::DiskFull),
-        SyntheticOutcome::InternalError => Judged::Bad(Reason::ProviderFailing("internal error (HTTP 500)".to_owned())),
+        SyntheticOutcome::InternalError { .. } if full => Judged::Bad(Reason::DiskFull),
+        SyntheticOutcome::InternalError { detail } => Judged::Hidden(detail.clone()),
         SyntheticOutcome::ProviderFailing { detail } => Judged::Bad(Reason::ProviderFailing(detail.clone())),
         SyntheticOutcome::Quota { detail } => Judged::Bad(Reason::ProviderQuota(detail.clone())),
         SyntheticOutcome::CredentialsRejected { detail } => Judged::Bad(Reason::CredentialsRejected(detail.clone())),

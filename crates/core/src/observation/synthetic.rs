@@ -26,8 +26,12 @@ pub enum SyntheticOutcome {
         /// What it said.
         detail: String,
     },
-    /// "internal error" with status 500: the gateway keeps the reason to itself. A full disk looks like this.
-    InternalError,
+    /// "internal error" with status 500: the gateway keeps the reason to itself. A full disk looks like this, and a key
+    /// that it has switched off for a while after its provider refused it (OpenClaw 2026.9.6).
+    InternalError {
+        /// What its log says of it, or what it answered.
+        detail: String,
+    },
     /// A rate limit, a quota, or no credit left.
     Quota {
         /// What it said.

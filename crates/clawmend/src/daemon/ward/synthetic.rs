@@ -5,14 +5,26 @@
 
 use super::super::news::{News, Sender};
 use super::super::senses::Senses;
-use super::Ward;
+use super::{Ward, own_uid};
+use crate::host::clock;
+use crate::openclaw::logs::turns::why_failed;
+use crate::probe::completion::behind;
 use crate::probe::synthetic::{Question, ask};
 use crate::settings::Settings;
 use clawmend_core::observation::{Evidence, SyntheticOutcome, SyntheticSeen};
 use clawmend_core::time::Now;
+use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// Looks for the line of a failed turn, which may reach the log after its answer reached us.
+const LOG_LOOKS: u32 = 5;
+/// Between two of them.
+const LOG_PAUSE: Duration = Duration::from_millis(300);
+/// How far a time in the log may lie from ours: both are of this host, and rounded.
+const CLOCKS_APART_MS: i64 = 1_000;
 
 /// What asking needs besides the ward.
 pub struct Asking {
@@ -58,13 +70,19 @@ impl Ward {
             timeout: Duration::from_millis(u64::from(self.guardian.policy().synthetic_timeout_ms)),
         };
         let done = Done(Rc::clone(&self.asking.under_way));
-        let (gateway, news) = (self.home.id.0.clone(), self.news.clone());
-        tokio::task::spawn_local(async move { answer(&gateway, &question, &news, done).await });
+        let (gateway, news, logs) = (self.home.id.0.clone(), self.news.clone(), self.around.logs(now));
+        tokio::task::spawn_local(async move { answer(&gateway, &question, &news, logs, done).await });
     }
 }
 
-async fn answer(gateway: &str, question: &Question, news: &Sender, done: Done) {
-    let seen = ask(question).await;
+async fn answer(gateway: &str, question: &Question, news: &Sender, logs: Vec<PathBuf>, done: Done) {
+    let begun = clock::now();
+    let mut seen = ask(question).await;
+    if matches!(seen.outcome, SyntheticOutcome::InternalError { .. })
+        && let Some(outcome) = explained(logs, begun).await
+    {
+        seen.outcome = outcome;
+    }
     drop(done);
     if seen.outcome == SyntheticOutcome::EndpointOff {
         tracing::warn!(
@@ -74,4 +92,19 @@ async fn answer(gateway: &str, question: &Question, news: &Sender, done: Done) {
         );
     }
     let _ = news.send(News::Evidence(Evidence::Synthetic(seen))).await;
+}
+
+/// What the gateway's log says of the turn that began then and has just failed.
+async fn explained(logs: Vec<PathBuf>, begun: Now) -> Option<SyntheticOutcome> {
+    let at = |moment: Now, more: i64| Timestamp::from_millisecond(moment.wall.0.saturating_add(more)).ok();
+    let from = at(begun, -CLOCKS_APART_MS)?;
+    for _ in 0..LOG_LOOKS {
+        let (logs, until) = (logs.clone(), at(clock::now(), CLOCKS_APART_MS)?);
+        let look = move || logs.iter().find_map(|log| why_failed(log, own_uid(), from, until));
+        if let Ok(Some(said)) = tokio::task::spawn_blocking(look).await {
+            return Some(behind(said));
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+    }
+    None
 }
