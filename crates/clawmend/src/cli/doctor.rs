@@ -6,10 +6,11 @@ use super::output::{self, Style, Tone, clean};
 use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
 use crate::doctor::exam::Exam;
+use crate::doctor::figures::Figures;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
-use crate::doctor::{Library, consult, here, library};
-use crate::openclaw::discovery;
+use crate::doctor::{Library, consult, figures, here, library};
+use crate::openclaw::discovery::{self, Home};
 use clawmend_core::health::Verdict;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -133,42 +134,55 @@ fn look_here(context: &Context, exam: &mut Exam<'_>) -> Result<(), CliError> {
     let alone = homes.len() == 1;
     for home in homes.iter().filter(|home| wanted(&home.id)) {
         let seen = status.as_ref().and_then(|status| of(status, home));
-        let mut facts = seen.map(here::facts_of).unwrap_or_default();
-        facts.extend(here::look(home));
-        exam.findings.facts.extend(facts);
-        exam.told = true;
-        if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
-            exam.read(Log::of_text("what the guard recorded", &cause.detail));
-        }
-        let since = since(seen);
-        for path in here::logs(home, user(), None) {
-            if let Err(why) = here::read_since(exam, &path, since, alone, home) {
-                output::tell(&format!("left out: {}", clean(&why, 300)));
-            }
-        }
+        look_at(exam, home, seen, alone, &figures::measure(home, user()));
     }
     Ok(())
 }
 
-fn of<'a>(status: &'a StatusReport, home: &discovery::Home) -> Option<&'a GatewayStatus> {
+/// One home as it is now: what the guard says, our own look, what was measured, and the log.
+pub(super) fn look_at(exam: &mut Exam<'_>, home: &Home, seen: Option<&GatewayStatus>, alone: bool, measured: &Figures) {
+    let mut facts = seen.map(here::facts_of).unwrap_or_default();
+    facts.extend(here::look(home));
+    facts.extend(figures::facts::of(measured, seen.and_then(silent_ms)));
+    exam.findings.facts.extend(facts);
+    exam.told = true;
+    if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
+        exam.read(Log::of_text("what the guard recorded", &cause.detail));
+    }
+    let since = since(seen);
+    for path in here::logs(home, user(), None) {
+        if let Err(why) = here::read_since(exam, &path, since, alone, home) {
+            output::tell(&format!("left out: {}", clean(&why, 300)));
+        }
+    }
+}
+
+pub(super) fn of<'a>(status: &'a StatusReport, home: &Home) -> Option<&'a GatewayStatus> {
     status.gateways.iter().find(|gateway| gateway.id == home.id)
 }
 
 /// From when on the log counts: from a little before the trouble; since it is well; or the last quarter of an hour.
-fn since(seen: Option<&GatewayStatus>) -> i64 {
+pub(super) fn since(seen: Option<&GatewayStatus>) -> i64 {
     let recent = jiff::Timestamp::now().as_millisecond().saturating_sub(RECENT_MS);
     let Some((gateway, since)) = seen.and_then(|gateway| Some((gateway, gateway.since?.0.0))) else { return recent };
     // What a gateway said before it was well is over, and in a shared log it may be another one's.
     if gateway.verdict == Verdict::Healthy { since.max(recent) } else { since.saturating_sub(BEFORE_MS) }
 }
 
+/// For how long the guard has had no answer, where it says so.
+fn silent_ms(seen: &GatewayStatus) -> Option<u64> {
+    let silent = matches!(seen.verdict, Verdict::Suspect | Verdict::Down);
+    let since = seen.since.filter(|_| silent)?;
+    u64::try_from(jiff::Timestamp::now().as_millisecond().saturating_sub(since.0.0)).ok()
+}
+
 #[cfg(unix)]
-fn user() -> u32 {
+pub(super) fn user() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
 #[cfg(not(unix))]
-const fn user() -> u32 {
+pub(super) const fn user() -> u32 {
     0
 }
 
@@ -222,7 +236,7 @@ const fn words(tongue: Tongue) -> Words {
     }
 }
 
-fn render(report: &DoctorReport, saw_gateway: bool, more: usize, tongue: Tongue, style: Style) -> String {
+pub(super) fn render(report: &DoctorReport, saw_gateway: bool, more: usize, tongue: Tongue, style: Style) -> String {
     let words = words(tongue);
     let mut text = String::new();
     match report.causes.split_first() {

@@ -13,6 +13,8 @@ use clawmend_core::diagnosis::case::{ConfigState, Fact};
 use clawmend_core::observation::ConfigValidity;
 use std::path::{Path, PathBuf};
 
+/// Most days whose logs are read for one incident.
+const MAX_DAYS: usize = 3;
 /// Less than this is a full disk: a start writes more.
 const DISK_FULL_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -113,8 +115,25 @@ pub fn look(home: &Home) -> Vec<(Fact, String)> {
 /// The logs that a gateway of this home may have written: those of today, and what a keeper kept.
 #[must_use]
 pub fn logs(home: &Home, uid: u32, keeper_log: Option<PathBuf>) -> Vec<PathBuf> {
-    let today = jiff::Zoned::now().date();
-    let mut paths = home.log_candidates(uid, &std::env::temp_dir(), today);
+    let now = jiff::Timestamp::now().as_millisecond();
+    logs_between(home, uid, keeper_log, now, now)
+}
+
+/// The same of the days from `since_ms` to `until_ms`, at most [`MAX_DAYS`] of them, the last ones.
+#[must_use]
+pub fn logs_between(home: &Home, uid: u32, keeper_log: Option<PathBuf>, since_ms: i64, until_ms: i64) -> Vec<PathBuf> {
+    let zone = jiff::tz::TimeZone::system();
+    let day = |ms: i64| {
+        jiff::Timestamp::from_millisecond(ms).map_or_else(|_| jiff::Zoned::now(), |at| at.to_zoned(zone.clone())).date()
+    };
+    let (first, last) = (day(since_ms), day(until_ms));
+    let mut days: Vec<jiff::civil::Date> = std::iter::successors(Some(last), |day| day.yesterday().ok())
+        .take(MAX_DAYS)
+        .take_while(|day| *day >= first)
+        .collect();
+    days.reverse();
+    let mut paths: Vec<PathBuf> =
+        days.into_iter().flat_map(|day| home.log_candidates(uid, &std::env::temp_dir(), day)).collect();
     paths.extend(keeper_log);
     paths.retain(|path| path.is_file());
     paths.dedup();
@@ -127,14 +146,22 @@ pub fn logs(home: &Home, uid: u32, keeper_log: Option<PathBuf>) -> Vec<PathBuf> 
 /// The log cannot be read, for people.
 pub fn read_since(exam: &mut Exam<'_>, path: &Path, since_ms: i64, alone: bool, home: &Home) -> Result<(), String> {
     let log = Log::open(path, Some(since_ms)).map_err(|error| error.to_string())?;
-    let folder = format!("{}/", home.state_dir.display());
-    let port = home.port.map(|port| format!(":{port} "));
+    let ours = names_home(home);
     exam.read_ours(log, |line| {
         let after = super::line::time_of(line).is_none_or(|at| at >= since_ms);
-        let names = |mark: &str| memchr::memmem::find(line, mark.as_bytes()).is_some();
-        after && (alone || names(&folder) || port.as_deref().is_some_and(names))
+        after && (alone || ours(line))
     });
     Ok(())
+}
+
+/// Whether a line names this home, by its folder or its port.
+pub fn names_home(home: &Home) -> impl Fn(&[u8]) -> bool + use<> {
+    let folder = format!("{}/", home.state_dir.display());
+    let port = home.port.map(|port| format!(":{port} "));
+    move |line| {
+        let names = |mark: &str| memchr::memmem::find(line, mark.as_bytes()).is_some();
+        names(&folder) || port.as_deref().is_some_and(names)
+    }
 }
 
 #[cfg(test)]
