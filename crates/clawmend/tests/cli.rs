@@ -167,6 +167,7 @@ fn every_help_text() {
         "incidents",
         "doctor",
         "cases",
+        "bundle",
         "logs",
         "completions",
         "help",

@@ -5,6 +5,7 @@
 
 mod account;
 mod args;
+mod bundle;
 mod cases;
 mod check;
 mod completions;
@@ -76,6 +77,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Incidents(args) => incidents::incidents(&context, &args),
         Command::Doctor(args) => doctor::doctor(&context, &args),
         Command::Cases(args) => cases::cases(&context, &args),
+        Command::Bundle(args) => bundle::bundle(&context, &args),
         Command::Logs(args) => logs::logs(&context, &args),
         Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),

@@ -12,7 +12,7 @@ mod source;
 mod tests;
 mod variables;
 
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, is_harmless};
 pub use finding::{Excerpt, Finding, Severity};
 pub use places::Places;
 
