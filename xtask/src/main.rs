@@ -10,6 +10,7 @@ mod bench;
 mod bench;
 mod campaign;
 mod ci;
+mod fuzz;
 mod matrix;
 mod run;
 mod set_up;
@@ -61,6 +62,15 @@ enum Task {
     },
     /// Check that the code compiles for Windows and macOS.
     CheckTargets,
+    /// Feed the readers of config and log with mutated bytes, each target for a while.
+    Fuzz {
+        /// For each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only this target.
+        #[arg(long)]
+        target: Option<String>,
+    },
     /// What .ci/run does.
     Ci,
     /// Note the time in a file and become another command (the outside clock of `bench`).
@@ -88,6 +98,7 @@ fn main() -> ExitCode {
         Task::Bench(amount) => bench::bench(&amount).map(|()| true),
         Task::Campaign { hours, seed } => campaign::campaign(hours, seed),
         Task::CheckTargets => targets::check().map(|()| true),
+        Task::Fuzz { seconds, target } => fuzz::fuzz(seconds, target.as_deref()),
         Task::Ci => ci::ci().map(|()| true),
         Task::StandIn { port } => bench::stand_in(port).map(|()| true),
         Task::Stamp { file, command } => bench::stamp(&file, &command).map(|()| true),

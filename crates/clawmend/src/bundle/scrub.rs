@@ -5,7 +5,7 @@
 //! else. Invariant: the values are held as automaton patterns only, never shown and never in `Debug`.
 
 use crate::openclaw::config::check::is_harmless;
-use crate::openclaw::redact::redact;
+use crate::openclaw::redact::{plain, redact};
 use aho_corasick::{AhoCorasick, MatchKind};
 use clawmend_core::generation::{KeyPath, Tree, is_secret};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -64,17 +64,14 @@ impl Scrub {
     /// One line.
     #[must_use]
     pub fn line(&self, text: &str) -> String {
-        let text = self.without_known(text);
         let body = text.trim_start_matches(' ');
         let indent = (text.len() - body.len()).min(40);
-        format!("{:indent$}{}", "", redact(body, MAX_LINE))
+        format!("{:indent$}{}", "", self.hidden(body))
     }
 
     /// A text, line by line.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        // A secret may hold a line break.
-        let text = self.without_known(text);
         text.lines().flat_map(|line| [self.line(line), "\n".to_owned()]).collect()
     }
 
@@ -87,7 +84,7 @@ impl Scrub {
     fn below(&self, value: Value, depth: usize) -> Value {
         match value {
             _ if depth > MAX_DEPTH => Value::from("…"),
-            Value::String(text) => Value::from(redact(&self.without_known(&text), MAX_LINE)),
+            Value::String(text) => Value::from(self.hidden(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.below(item, depth + 1)).collect(),
             Value::Object(map) => {
                 let hide = |key: &str, value: Value| {
@@ -99,12 +96,23 @@ impl Scrub {
         }
     }
 
+    /// Cleaned first, since escape sequences and spaces may stand inside of a secret; then the known values, before the
+    /// masking of what only looks like a secret leaves parts of them; and once more, should that have joined parts.
+    fn hidden(&self, text: &str) -> String {
+        let clean = one_space(&plain(text));
+        self.without_known(&redact(&self.without_known(&clean), MAX_LINE))
+    }
+
     fn without_known(&self, text: &str) -> String {
         match &self.known {
             Some(known) => known.replace_all(text, &self.instead),
             None => text.to_owned(),
         }
     }
+}
+
+fn one_space(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Only the shape stays.
@@ -125,14 +133,15 @@ fn forms(secret: &str) -> Vec<String> {
         quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
     };
     let once = json(secret);
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     let address: String = secret
         .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect();
-    // Control characters never reach a bundle as they are: they have become spaces by then, or fall away.
-    let lines: Vec<&str> = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_SECRET).collect();
-    [secret.to_owned(), json(&once), once, address].into_iter().chain(lines.into_iter().map(str::to_owned)).collect()
+    // A text is searched line by line, cleaned.
+    let lines = secret.lines().map(|line| one_space(&plain(line))).filter(|line| line.len() >= MIN_SECRET);
+    let forms: Vec<String> = [one_space(&plain(secret)), json(&once), once, address].into_iter().chain(lines).collect();
+    forms.into_iter().filter(|form| form.len() >= MIN_SECRET).collect()
 }
 
 /// The values of a config that are secrets by the names of their keys.
@@ -246,6 +255,7 @@ mod tests {
         assert_eq!(scrub.line("GET /?q=a%22b%5Cc%2Fd"), "GET /?q=***");
         assert_eq!(scrub.line("auth mode token abc stays"), "auth mode token abc stays");
         assert_eq!(scrub.line("open /home/ana/.openclaw/x, /home/anatol"), "open ~/.openclaw/x, /home/anatol");
+        assert_eq!(scrub.line("hun\u{1b}[1mter and hunter \u{7}  two"), "*** and ***");
         assert!(!format!("{scrub:?}").contains("hunter"));
     }
 
