@@ -65,6 +65,13 @@ fn is_reference(text: &str) -> bool {
     })
 }
 
+/// A path of the config as it may be shown: keys that may name a person are left out of it.
+#[must_use]
+pub fn shown_path(path: &KeyPath) -> String {
+    let keys = path.segments().iter().map(|key| if is_plain(key) { key.as_str() } else { "(key)" });
+    KeyPath::new(keys).to_string()
+}
+
 /// A word: no address, no telephone or chat number.
 fn is_plain(key: &str) -> bool {
     let digits = key.bytes().filter(u8::is_ascii_digit).count();
@@ -93,5 +100,7 @@ mod tests {
             "models": {"providers": {"p": {"baseUrl": "(text of 14 characters)", "apiKey": "(text of 4 characters)"}}},
         });
         assert_eq!(told, wanted);
+        let path = KeyPath::new(["channels", "whatsapp", "accounts", "+4915112345678", "name"]);
+        assert_eq!(shown_path(&path), "channels.whatsapp.accounts[\"(key)\"].name");
     }
 }

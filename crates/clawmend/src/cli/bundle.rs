@@ -28,7 +28,6 @@ use clawmend_core::gateway::GatewayId;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -71,12 +70,12 @@ struct PartReport {
 }
 
 /// What the bundle is about.
-struct About {
-    gateway: GatewayId,
-    home: Option<Home>,
+pub(super) struct About {
+    pub gateway: GatewayId,
+    pub home: Option<Home>,
     /// Nobody else shares its log.
-    alone: bool,
-    incident: Option<IncidentDetail>,
+    pub alone: bool,
+    pub incident: Option<IncidentDetail>,
 }
 
 pub(super) fn bundle(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
@@ -130,7 +129,11 @@ fn tell(context: &Context, about: &About, file: &str, bytes: u64, parcel: &Parce
 }
 
 /// Which gateway: the incident's, the one that was named, or the only one here.
-fn about(context: &Context, status: &StatusReport, incident: Option<IncidentDetail>) -> Result<About, CliError> {
+pub(super) fn about(
+    context: &Context,
+    status: &StatusReport,
+    incident: Option<IncidentDetail>,
+) -> Result<About, CliError> {
     let named = context.global.gateway.clone().or_else(|| incident.as_ref().map(|it| it.incident.gateway.clone()));
     let found = setup::homes_here(None, &config::settings(context)?).unwrap_or_default();
     let mut homes = here::homes(found.clone(), Some(status));
@@ -191,8 +194,7 @@ fn fill(context: &Context, about: &About, status: &StatusReport, parcel: &mut Pa
     let seen = doctor::of(status, home);
     let measured = figures::measure(home, user());
     let span = span(about, seen);
-    let keeper = context.state_dir().ok().map(|state| setup::log_dir(&state, &home.id).join("gateway.log"));
-    let paths = here::logs_between(home, user(), keeper, span.since_ms, span.until_ms);
+    let paths = log_paths(context, home, span);
     diagnose(context, about, home, seen, &measured, (&paths, span), parcel)?;
     let openclaw = checks(context, home, parcel);
     parcel.json("process.json", &Surroundings::of(home, &measured));
@@ -264,7 +266,7 @@ fn recent(context: &Context, gateway: &GatewayId) -> Result<Vec<IncidentDetail>,
 }
 
 /// From a little before the trouble until now, or until a little after it was over.
-fn span(about: &About, seen: Option<&GatewayStatus>) -> Span {
+pub(super) fn span(about: &About, seen: Option<&GatewayStatus>) -> Span {
     let now = clock::now().wall.0;
     let deadline = Instant::now() + PATIENCE;
     match &about.incident {
@@ -274,6 +276,24 @@ fn span(about: &About, seen: Option<&GatewayStatus>) -> Span {
             deadline,
         },
         None => Span { since_ms: doctor::since(seen), until_ms: now, deadline },
+    }
+}
+
+/// The logs of that time: the gateway's own, and what a keeper kept.
+pub(super) fn log_paths(context: &Context, home: &Home, span: Span) -> Vec<PathBuf> {
+    let keeper = context.state_dir().ok().map(|state| setup::log_dir(&state, &home.id).join("gateway.log"));
+    here::logs_between(home, user(), keeper, span.since_ms, span.until_ms)
+}
+
+/// Examines what was written in that time. A log that cannot be read is none.
+pub(super) fn read_span(exam: &mut Exam<'_>, paths: &[PathBuf], span: Span, alone: bool, home: &Home) {
+    let ours = here::names_home(home);
+    for path in paths {
+        let Ok(log) = Log::open(path, Some(span.since_ms)) else { continue };
+        exam.read_ours(log, |line| {
+            let at = crate::doctor::line::time_of(line);
+            at.is_none_or(|at| (span.since_ms..=span.until_ms).contains(&at)) && (alone || ours(line))
+        });
     }
 }
 
@@ -294,18 +314,11 @@ fn diagnose(
             if let Some(cause) = &detail.incident.cause {
                 exam.read(Log::of_text("what the guard recorded", &cause.detail));
             }
-            let (ours, alone) = (here::names_home(home), about.alone);
-            for path in paths {
-                let Ok(log) = Log::open(path, Some(span.since_ms)) else { continue };
-                exam.read_ours(log, |line| {
-                    let at = crate::doctor::line::time_of(line);
-                    at.is_none_or(|at| (span.since_ms..=span.until_ms).contains(&at)) && (alone || ours(line))
-                });
-            }
+            read_span(&mut exam, paths, span, about.alone, home);
         }
         Some(_) | None => doctor::look_at(&mut exam, home, seen, about.alone, measured),
     }
-    let diagnosis = consult(&library, &exam, None, &BTreeMap::new());
+    let diagnosis = consult(&library, &exam, None, &doctor::standings(context));
     let tongues = [Tongue::English, Tongue::Chinese];
     let reports = tongues.map(|tongue| (report(&library, &diagnosis, tongue), tongue));
     parcel.json("doctor.json", &reports[0].0);

@@ -9,8 +9,9 @@ use crate::doctor::exam::Exam;
 use crate::doctor::figures::Figures;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
-use crate::doctor::{Library, consult, figures, here, library};
+use crate::doctor::{Library, consult, experience, figures, here, library};
 use crate::openclaw::discovery::{self, Home};
+use clawmend_core::diagnosis::record::Standing;
 use clawmend_core::health::Verdict;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -45,7 +46,7 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
         look_here(context, &mut exam)?;
     }
     tell_unusual(&exam);
-    let diagnosis = consult(&library, &exam, args.text.as_deref(), &BTreeMap::new());
+    let diagnosis = consult(&library, &exam, args.text.as_deref(), &standings(context));
     let tongue = tongue(args.text.as_deref());
     let answer = report(&library, &diagnosis, tongue);
     if context.global.json {
@@ -97,6 +98,11 @@ pub(super) fn load(context: &Context) -> Library {
         output::tell(&format!("left out: {}", clean(problem, 500)));
     }
     library
+}
+
+/// How the cases have done here so far. A state folder that cannot be named only means that nothing is known.
+pub(super) fn standings(context: &Context) -> BTreeMap<String, Standing> {
+    context.state_dir().map(|state| experience::standings(&state)).unwrap_or_default()
 }
 
 /// Chinese when the text is, or when the environment asks for it.

@@ -1,6 +1,7 @@
 //! `clawmend incidents`: what went wrong, and what was done.
 
 use super::context::{Context, unexpected};
+use super::draft;
 use super::duration::human;
 use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
@@ -77,6 +78,9 @@ fn show(context: &Context, id: IncidentId) -> Result<ExitCode, CliError> {
         output::print_json(&detail)?;
     } else {
         output::print(&timeline(&detail, &TimeZone::system(), Style::of_stdout()))?;
+        if let Some(hint) = draft::hint(&context.state_dir()?, &detail) {
+            output::tell(&hint);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `clawmend status`: a calm page on how things are.
 
 use super::context::{Context, unexpected};
+use super::draft;
 use super::duration::human;
 use super::error::CliError;
 use super::output::{self, Style, Tone, clean};
@@ -25,7 +26,12 @@ pub(super) fn status(context: &Context) -> Result<ExitCode, CliError> {
     if context.global.json {
         output::print_json(&report)?;
     } else {
-        output::print(&render(&report, clock::now().wall, &TimeZone::system(), Style::of_stdout()))?;
+        let now = clock::now().wall;
+        output::print(&render(&report, now, &TimeZone::system(), Style::of_stdout()))?;
+        let state = context.state_dir()?;
+        for hint in report.gateways.iter().filter_map(|gateway| draft::hint_of(&state, &gateway.id, now.0)) {
+            output::tell(&hint);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,12 +7,15 @@
 
 pub mod automaton;
 pub mod consult;
+pub mod earlier;
 pub mod exam;
+pub mod experience;
 pub mod figures;
 pub mod here;
 pub mod library;
 pub mod line;
 pub mod log;
+pub mod mended;
 pub mod report;
 pub mod share;
 pub mod trial;

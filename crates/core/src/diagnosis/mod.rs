@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod class;
+pub mod draft;
 pub mod hang;
 pub mod rank;
 pub mod record;
