@@ -11,6 +11,7 @@ mod bench;
 mod campaign;
 mod ci;
 mod faults;
+mod fuzz;
 mod machine;
 mod matrix;
 mod page;
@@ -67,6 +68,15 @@ enum Task {
     },
     /// Check that the code compiles for Windows and macOS.
     CheckTargets,
+    /// Feed the readers of config and log with mutated bytes, each target for a while.
+    Fuzz {
+        /// For each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only this target.
+        #[arg(long)]
+        target: Option<String>,
+    },
     /// What .ci/run does.
     Ci,
     /// Note the time in a file and become another command (the outside clock of `bench`).
@@ -98,6 +108,7 @@ fn main() -> ExitCode {
         Task::Bench(amount) => bench::bench(&amount).map(|()| true),
         Task::Campaign { hours, seed } => campaign::campaign(hours, seed),
         Task::CheckTargets => targets::check().map(|()| true),
+        Task::Fuzz { seconds, target } => fuzz::fuzz(seconds, target.as_deref()),
         Task::Ci => ci::ci().map(|()| true),
         Task::StandIn { port } => bench::stand_in(port).map(|()| true),
         Task::Stamp { file, command } => bench::stamp(&file, &command).map(|()| true),

@@ -167,6 +167,7 @@ fn every_help_text() {
         "incidents",
         "doctor",
         "cases",
+        "bundle",
         "logs",
         "completions",
         "help",
@@ -174,7 +175,7 @@ fn every_help_text() {
         all.push_str(&home.told(&[command, "--help"]));
     }
     all.push_str(&home.told(&["incidents", "show", "--help"]));
-    for what in ["show", "add", "test", "export", "import"] {
+    for what in ["show", "add", "test", "draft", "export", "import"] {
         all.push_str(&home.told(&["cases", what, "--help"]));
     }
     insta::assert_snapshot!(all);

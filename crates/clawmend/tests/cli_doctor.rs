@@ -2,6 +2,15 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use clawmend::doctor::experience;
+use clawmend::generations::{Room, Snapshot};
+use clawmend::store::{Introduction, Store};
+use clawmend_core::diagnosis::Cause;
+use clawmend_core::diagnosis::record::Repair;
+use clawmend_core::directive::IncidentId;
+use clawmend_core::gateway::{Control, GatewayId};
+use clawmend_core::incident::{IncidentEvent, Outcome, What};
+use clawmend_core::time::{Moment, Wall};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -157,4 +166,146 @@ fn people_teach_it() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("half.toml"));
     assert!(home.run(&["cases", "test"]).status.success());
+}
+
+/// An incident of the profile's gateway that a person ended, and the log of that time.
+fn mended(home: &Home, at: i64, outcome: Outcome) {
+    let id = GatewayId("clidoctor".into());
+    let store = Store::open_daemon(&home.path("state")).unwrap();
+    let event = |after: i64, what| IncidentEvent {
+        incident: IncidentId(7),
+        mono: Moment(u64::try_from(after).unwrap()),
+        wall: Wall(at + after),
+        what,
+    };
+    let opened = What::Opened { onset: Wall(at), onset_uncertainty_ms: 1, detected_after_ms: 0, incarnation: None };
+    let events = vec![
+        event(0, opened),
+        event(1, What::Diagnosed { cause: Cause::Crashed { how: "exit 1".into() } }),
+        event(600_000, What::Closed { outcome }),
+    ];
+    store.append(&id, events).durable_blocking().unwrap();
+    drop(store);
+    let folder = home.path("state/logs/clidoctor");
+    std::fs::create_dir_all(&folder).unwrap();
+    let stamp = |ms: i64| format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap());
+    let lines: String = (0..4)
+        .map(|n| {
+            format!("{} [office] error: relay {n} of the second floor lost its token=abcdef{n}\n", stamp(at + 1000 * n))
+        })
+        .collect();
+    let before = format!("{} [office] error: something of the day before\n", stamp(at - 86_400_000));
+    std::fs::write(folder.join("gateway.log"), before + &lines).unwrap();
+}
+
+/// Two versions of the config: the one of the fault, and the one that a person wrote then.
+fn generations(home: &Home, at: i64) {
+    let room = Room::open(&home.path("state"), &GatewayId("clidoctor".into())).unwrap();
+    let path = home.path(".openclaw-clidoctor/openclaw.json");
+    let keep = |port: u16, token: &str, when: i64, version: &str| {
+        let text =
+            serde_json::json!({"gateway": {"mode": "local", "port": port, "auth": {"token": token}}}).to_string();
+        let snapshot = Snapshot::of_file(&path, text.into_bytes());
+        room.keep(&snapshot, Wall(when), |record| record.openclaw = Some(version.to_owned())).unwrap();
+    };
+    keep(18789, "hidden-before", at - 60_000, "2026.9.5");
+    keep(18790, "hidden-after", at + 500_000, "2026.9.6");
+}
+
+#[test]
+fn a_persons_repair_becomes_a_draft() {
+    let home = Home::new();
+    std::fs::create_dir(home.path(".openclaw-clidoctor")).unwrap();
+    let at = 1_790_000_000_000;
+    mended(&home, at, Outcome::HumanFixed);
+    generations(&home, at);
+    let told = home.all(&[
+        &["incidents", "show", "7"],
+        &["cases", "draft", "7"],
+        &["cases", "draft", "8"],
+        &["cases", "draft", "7", "--add"],
+        &["cases", "draft", "7", "--add"],
+        &["incidents", "show", "7"],
+        &["cases", "test", "draft-clidoctor-7"],
+    ]);
+    assert!(!told.contains("hidden-") && !told.contains("abcdef") && !told.contains("the day before"), "{told}");
+    insta::assert_snapshot!(told);
+    let draft = home.json(&["cases", "draft", "7", "--json"]);
+    assert_eq!((&draft["added"], &draft["case"]["id"]), (&false.into(), &"draft-clidoctor-7".into()));
+    std::fs::write(home.path("again.log"), "[office] error: relay 9 of the second floor lost its token=zyxwvu\n")
+        .unwrap();
+    let found = home.json(&["doctor", "--gateway", "clidoctor", "--log", "again.log", "--json"]);
+    assert_eq!(found["causes"][0]["case"], "draft-clidoctor-7", "{found}");
+}
+
+#[test]
+fn status_offers_a_draft_and_what_was_not_a_persons_is_none() {
+    let home = Home::new();
+    std::fs::create_dir(home.path(".openclaw-clidoctor")).unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    mended(&home, now - 3_600_000, Outcome::WaitingForHuman);
+    let store = Store::open_daemon(&home.path("state")).unwrap();
+    let known = Introduction {
+        gateway: GatewayId("clidoctor".into()),
+        state_dir: home.path(".openclaw-clidoctor").display().to_string(),
+        url: None,
+        control: Control::Full,
+        at: Wall(now),
+    };
+    store.introduce(known).durable_blocking().unwrap();
+    drop(store);
+    assert!(home.told(&["status"]).contains("`clawmend cases draft 7` drafts a case"), "{}", home.told(&["status"]));
+    assert!(home.run(&["cases", "draft", "7", "--add"]).status.success());
+    assert!(!home.told(&["status"]).contains("cases draft"));
+    let other = Home::new();
+    mended(&other, now - 3_600_000, Outcome::Recovered);
+    let output = other.run(&["cases", "draft", "7"]);
+    assert_eq!(output.status.code(), Some(66), "{output:?}");
+    assert!(!other.told(&["incidents", "show", "7"]).contains("cases draft"));
+}
+
+#[test]
+fn what_the_earlier_doctor_left_is_taken_over() {
+    let home = Home::new();
+    let records = serde_json::json!({"version": "1.0.0", "records": [
+        {"id": "a1", "description": "listen EADDRINUSE: address already in use 127.0.0.1:18789", "success": true,
+         "last_occurred_at": "2026-02-28 03:40:00", "solution": "pkill -9 node"},
+        {"id": "a2", "description": "the moon is in the way", "success": false},
+    ]});
+    std::fs::write(home.path("records.json"), records.to_string()).unwrap();
+    let config = serde_json::json!({"check_interval": 60, "escalation_time": 1800, "max_restarts": 5,
+        "notify": {"platform": "both"}, "alert": {"lark_webhook": "https://hook/secret"}, "colour": "red"});
+    std::fs::write(home.path("config.json"), config.to_string()).unwrap();
+    std::fs::write(home.path("broken.json"), "{\"records\": 7}").unwrap();
+    let told = home.all(&[
+        &["cases", "import", "records.json"],
+        &["cases", "import", "records.json"],
+        &["cases", "import", "records.json", "--json"],
+        &["cases", "import", "config.json"],
+        &["cases", "import", "config.json", "--json"],
+        &["cases", "import", "broken.json"],
+    ]);
+    assert!(!told.contains("pkill") && !told.contains("hook/secret"), "{told}");
+    insta::assert_snapshot!(told);
+    let list = home.json(&["cases", "list", "--json"]);
+    let tried: Vec<_> = list["cases"].as_array().unwrap().iter().filter(|case| case["tries"] != 0).collect();
+    assert_eq!(tried.len(), 1, "{tried:?}");
+    assert_eq!((&tried[0]["successes"], &tried[0]["rate_percent"]), (&1.into(), &66.into()));
+    assert!(home.told(&["cases", "list"]).contains("(1 of 1 worked, 66 % expected)"));
+}
+
+#[test]
+fn a_case_that_kept_failing_may_not_act_any_more() {
+    let home = Home::new();
+    let auto = || {
+        let found = home.json(&["doctor", "--log", "c5-start-unknown-key.txt", "--json"]);
+        assert_eq!(found["causes"][0]["case"], "config-unknown-key");
+        found["causes"][0]["remedy"].as_array().unwrap().iter().any(|step| step["auto"] == true)
+    };
+    assert!(auto());
+    for _ in 0..3 {
+        let failed = Repair { case: "config-unknown-key".into(), worked: false };
+        experience::append(&home.path("state"), &failed).unwrap();
+    }
+    assert!(!auto(), "three failures in a row demote it");
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use clawmend_core::diagnosis::Cause;
-use clawmend_core::directive::Output;
+use clawmend_core::directive::{Action, Output};
 use clawmend_core::gateway::{Control, Form, GatewayId, Incarnation};
 use clawmend_core::guardian::{Guardian, Memory, Profile};
 use clawmend_core::health::Verdict;
@@ -120,9 +120,12 @@ impl Scene {
     }
 
     /// Something was done, or would have been if the check had let it.
+    /// Something was done or tried. Old logs may go where the disk itself is seen to be full: that is no answer of a
+    /// model.
     fn acted(&self) -> bool {
         let held_back = self.incidents().iter().any(|what| matches!(what, What::Withheld { .. }));
-        held_back || self.out.iter().any(|output| matches!(output, Output::Do(_)))
+        let acts = |output: &Output| matches!(output, Output::Do(directive) if directive.action != Action::FreeLogs);
+        held_back || self.out.iter().any(acts)
     }
 }
 

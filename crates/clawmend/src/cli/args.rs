@@ -1,6 +1,8 @@
 //! The command line.
 
-use super::{cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up};
+use super::{
+    bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up,
+};
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
 use std::path::PathBuf;
@@ -67,6 +69,8 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Show and extend what the doctor knows
     Cases(cases::Args),
+    /// Write the redacted evidence of an incident, or of now, for a person
+    Bundle(bundle::Args),
     /// Show the gateway's log
     Logs(logs::Args),
     /// Check, keep, compare and bring back the gateway's config

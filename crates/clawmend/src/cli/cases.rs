@@ -1,7 +1,9 @@
 //! `clawmend cases`: what the doctor knows, and how people teach it.
 
 use super::context::Context;
-use super::doctor::{load, tongue};
+use super::doctor::{load, standings, tongue};
+use super::draft;
+use super::earlier;
 use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
 use crate::api::types::SCHEMA;
@@ -39,12 +41,21 @@ enum What {
         /// An id, or a file
         case: Option<String>,
     },
+    /// Draft a case from how you mended an incident
+    Draft {
+        /// Number of the incident
+        #[arg(value_name = "INCIDENT")]
+        incident: u64,
+        /// Put it into your library instead of printing it
+        #[arg(long)]
+        add: bool,
+    },
     /// Print cases as one file, to give to others
     Export {
         /// Which; your own without any
         ids: Vec<String>,
     },
-    /// Take over cases: a file of `export`, or a cases.json of the older iflow doctor
+    /// Take over a file of `export`, or cases.json, records.json or config.json of the older iflow doctor
     Import {
         /// The file
         file: PathBuf,
@@ -57,8 +68,9 @@ pub(super) fn cases(context: &Context, args: &Args) -> Result<ExitCode, CliError
         What::Show { id } => show(context, id),
         What::Add { file } => take(context, file, true),
         What::Test { case } => test(context, case.as_deref()),
+        What::Draft { incident, add } => draft::print(context, *incident, *add),
         What::Export { ids } => export(context, ids),
-        What::Import { file } => take(context, file, false),
+        What::Import { file } => earlier::import(context, file),
     }
 }
 
@@ -76,6 +88,11 @@ struct Row {
     title: String,
     origin: &'static str,
     remedy: Vec<RemedyReport>,
+    /// Verified repairs that count, and how many of them worked.
+    tries: u32,
+    successes: u32,
+    /// Expected success in percent; null without a try.
+    rate_percent: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +105,12 @@ struct ShowReport<'a> {
 fn list(context: &Context) -> Result<ExitCode, CliError> {
     let library = load(context);
     let tongue = tongue(None);
+    let standings = standings(context);
+    let of = |case: &Case| standings.get(&case.id).copied().unwrap_or_default();
     let rows = library.cases.iter().zip(&library.origins).map(|(case, origin)| Row {
+        tries: of(case).tries,
+        successes: of(case).successes,
+        rate_percent: (of(case).tries > 0).then(|| of(case).rate_percent()),
         id: case.id.clone(),
         class: report::name(&case.class),
         cause: report::name(&case.cause),
@@ -105,10 +127,20 @@ fn list(context: &Context) -> Result<ExitCode, CliError> {
     let mut text = String::new();
     for row in &rows {
         let own = if row.origin == "user" { " *" } else { "" };
-        let _ = writeln!(text, "{:<width$}  {}{own}", clean(&row.id, 64), clean(&row.title, 200));
+        let done = experience(row, tongue);
+        let _ = writeln!(text, "{:<width$}  {}{own}{done}", clean(&row.id, 64), clean(&row.title, 200));
     }
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `  (3 of 4 worked, 66 %)`; nothing without a try.
+fn experience(row: &Row, tongue: Tongue) -> String {
+    let Some(rate) = row.rate_percent else { return String::new() };
+    match tongue {
+        Tongue::English => format!("  ({} of {} worked, {rate} % expected)", row.successes, row.tries),
+        Tongue::Chinese => format!("  （{} 次中成功 {} 次，预期 {rate} %）", row.tries, row.successes),
+    }
 }
 
 fn show(context: &Context, id: &str) -> Result<ExitCode, CliError> {
@@ -169,7 +201,7 @@ struct TakenReport {
 }
 
 /// Takes cases over; what comes in never acts by itself. With `strict` anything left out is an error.
-fn take(context: &Context, file: &Path, strict: bool) -> Result<ExitCode, CliError> {
+pub(super) fn take(context: &Context, file: &Path, strict: bool) -> Result<ExitCode, CliError> {
     let bad = |why: String| {
         CliError::new(Kind::NeedsPerson, format!("{}: {why}", file.display()))
             .hint("`clawmend cases show ID --json` shows a case that is right")

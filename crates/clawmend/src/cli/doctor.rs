@@ -9,10 +9,12 @@ use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
 use crate::daemon::setup::log_dir;
 use crate::doctor::exam::Exam;
+use crate::doctor::figures::Figures;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
-use crate::doctor::{Diagnosis, Library, consult, here, library};
-use crate::openclaw::discovery;
+use crate::doctor::{Diagnosis, Library, consult, experience, figures, here, library};
+use crate::openclaw::discovery::{self, Home};
+use clawmend_core::diagnosis::record::Standing;
 use clawmend_core::health::Verdict;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -60,7 +62,7 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
         look_here(context, &around, &mut exam);
     }
     tell_unusual(&exam);
-    let diagnosis = consult(&library, &exam, args.text.as_deref(), &BTreeMap::new());
+    let diagnosis = consult(&library, &exam, args.text.as_deref(), &standings(context));
     let tongue = tongue(args.text.as_deref());
     let mut answer = report(&library, &diagnosis, tongue);
     let asked = match args.ai {
@@ -129,6 +131,11 @@ pub(super) fn load(context: &Context) -> Library {
     library
 }
 
+/// How the cases have done here so far. A state folder that cannot be named only means that nothing is known.
+pub(super) fn standings(context: &Context) -> BTreeMap<String, Standing> {
+    context.state_dir().map(|state| experience::standings(&state)).unwrap_or_default()
+}
+
 /// Chinese when the text is, or when the environment asks for it.
 pub(super) fn tongue(text: Option<&str>) -> Tongue {
     let han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
@@ -189,20 +196,10 @@ fn look_here(context: &Context, around: &Around, exam: &mut Exam<'_>) {
         output::tell("no OpenClaw gateway was found here; `--log FILE` looks into the log of another one");
     }
     for (home, seen) in around.wanted(context) {
-        let mut facts = seen.map(here::facts_of).unwrap_or_default();
-        facts.extend(here::look(home, user()));
-        exam.findings.facts.extend(facts);
-        exam.told = true;
-        if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
-            exam.read(Log::of_text("what the guard recorded", &cause.detail));
-        }
-        let since = since(seen);
-        for path in here::logs(home, user()) {
-            tell_left_out(here::read_since(exam, &path, since, around.alone(), home));
-        }
+        look_at(exam, home, seen, around.alone(), &figures::measure(home, user()));
         let kept = context.state_dir().map(|state| log_dir(&state, &home.id).join("gateway.log"));
         if let Some(path) = kept.ok().filter(|path| path.is_file()) {
-            tell_left_out(here::read_output(exam, &path, since));
+            tell_left_out(here::read_output(exam, &path, since(seen)));
         }
     }
 }
@@ -213,25 +210,48 @@ fn tell_left_out(read: Result<(), String>) {
     }
 }
 
-fn of<'a>(status: &'a StatusReport, home: &discovery::Home) -> Option<&'a GatewayStatus> {
+/// One home as it is now: what the guard says, our own look, what was measured, and the log.
+pub(super) fn look_at(exam: &mut Exam<'_>, home: &Home, seen: Option<&GatewayStatus>, alone: bool, measured: &Figures) {
+    let mut facts = seen.map(here::facts_of).unwrap_or_default();
+    facts.extend(here::look(home, user()));
+    facts.extend(figures::facts::of(measured, seen.and_then(silent_ms)));
+    exam.findings.facts.extend(facts);
+    exam.told = true;
+    if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
+        exam.read(Log::of_text("what the guard recorded", &cause.detail));
+    }
+    let since = since(seen);
+    for path in here::logs(home, user()) {
+        tell_left_out(here::read_since(exam, &path, since, alone, home));
+    }
+}
+
+pub(super) fn of<'a>(status: &'a StatusReport, home: &Home) -> Option<&'a GatewayStatus> {
     status.gateways.iter().find(|gateway| gateway.id == home.id)
 }
 
 /// From when on the log counts: from a little before the trouble; since it is well; or the last quarter of an hour.
-fn since(seen: Option<&GatewayStatus>) -> i64 {
+pub(super) fn since(seen: Option<&GatewayStatus>) -> i64 {
     let recent = jiff::Timestamp::now().as_millisecond().saturating_sub(RECENT_MS);
     let Some((gateway, since)) = seen.and_then(|gateway| Some((gateway, gateway.since?.0.0))) else { return recent };
     // What a gateway said before it was well is over, and in a shared log it may be another one's.
     if gateway.verdict == Verdict::Healthy { since.max(recent) } else { since.saturating_sub(BEFORE_MS) }
 }
 
+/// For how long the guard has had no answer, where it says so.
+fn silent_ms(seen: &GatewayStatus) -> Option<u64> {
+    let silent = matches!(seen.verdict, Verdict::Suspect | Verdict::Down);
+    let since = seen.since.filter(|_| silent)?;
+    u64::try_from(jiff::Timestamp::now().as_millisecond().saturating_sub(since.0.0)).ok()
+}
+
 #[cfg(unix)]
-fn user() -> u32 {
+pub(super) fn user() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
 #[cfg(not(unix))]
-const fn user() -> u32 {
+pub(super) const fn user() -> u32 {
     0
 }
 
@@ -285,7 +305,7 @@ const fn words(tongue: Tongue) -> Words {
     }
 }
 
-fn render(report: &DoctorReport, saw_gateway: bool, more: usize, tongue: Tongue, style: Style) -> String {
+pub(super) fn render(report: &DoctorReport, saw_gateway: bool, more: usize, tongue: Tongue, style: Style) -> String {
     let words = words(tongue);
     let mut text = String::new();
     match report.causes.split_first() {

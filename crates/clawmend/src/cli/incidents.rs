@@ -1,6 +1,7 @@
 //! `clawmend incidents`: what went wrong, and what was done.
 
 use super::context::{Context, unexpected};
+use super::draft;
 use super::duration::human;
 use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
@@ -72,7 +73,21 @@ fn list(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
 }
 
 fn show(context: &Context, id: IncidentId) -> Result<ExitCode, CliError> {
-    let found = match context.ask(Request::Incident { id })? {
+    let detail = find(context, id)?;
+    if context.global.json {
+        output::print_json(&detail)?;
+    } else {
+        output::print(&timeline(&detail, &TimeZone::system(), Style::of_stdout()))?;
+        if let Some(hint) = draft::hint(&context.state_dir()?, &detail) {
+            output::tell(&hint);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The one incident of this number, from the guard or from the records.
+pub(super) fn find(context: &Context, id: IncidentId) -> Result<IncidentDetail, CliError> {
+    let mut found = match context.ask(Request::Incident { id })? {
         Some(Answer::Incident(found)) => found,
         Some(_) => return Err(unexpected()),
         None => {
@@ -84,24 +99,17 @@ fn show(context: &Context, id: IncidentId) -> Result<ExitCode, CliError> {
             rows.iter().map(|(record, events)| IncidentDetail::new(record, events)).collect()
         }
     };
-    let detail = match found.as_slice() {
-        [detail] => detail,
-        [] => {
-            return Err(CliError::new(Kind::NotFound, format!("there is no incident {}", id.0))
-                .hint("`clawmend incidents` lists them"));
-        }
-        several => {
-            let names: Vec<_> = several.iter().map(|detail| clean(&detail.incident.gateway.0, 64)).collect();
+    match (found.pop(), found.as_slice()) {
+        (Some(detail), []) => Ok(detail),
+        (None, _) => Err(CliError::new(Kind::NotFound, format!("there is no incident {}", id.0))
+            .hint("`clawmend incidents` lists them")),
+        (Some(last), others) => {
+            let several = others.iter().chain([&last]);
+            let names: Vec<_> = several.map(|detail| clean(&detail.incident.gateway.0, 64)).collect();
             let message = format!("several gateways have an incident {}: {}", id.0, names.join(", "));
-            return Err(CliError::new(Kind::Usage, message).hint("say which one with --gateway ID"));
+            Err(CliError::new(Kind::Usage, message).hint("say which one with --gateway ID"))
         }
-    };
-    if context.global.json {
-        output::print_json(detail)?;
-    } else {
-        output::print(&timeline(detail, &TimeZone::system(), Style::of_stdout()))?;
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn table(report: &IncidentsReport, zone: &TimeZone, style: Style) -> String {
@@ -135,7 +143,7 @@ fn table(report: &IncidentsReport, zone: &TimeZone, style: Style) -> String {
     text
 }
 
-fn timeline(detail: &IncidentDetail, zone: &TimeZone, style: Style) -> String {
+pub(super) fn timeline(detail: &IncidentDetail, zone: &TimeZone, style: Style) -> String {
     let incident = &detail.incident;
     let mut text = String::new();
     let title = format!("Incident {} of {}", incident.id.0, clean(&incident.gateway.0, 64));

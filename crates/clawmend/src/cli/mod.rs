@@ -5,13 +5,16 @@
 
 mod account;
 mod args;
+mod bundle;
 mod cases;
 mod check;
 mod completions;
 mod config;
 mod context;
 mod doctor;
+mod draft;
 mod duration;
+mod earlier;
 mod error;
 pub mod exit;
 mod help;
@@ -76,6 +79,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Incidents(args) => incidents::incidents(&context, &args),
         Command::Doctor(args) => doctor::doctor(&context, &args),
         Command::Cases(args) => cases::cases(&context, &args),
+        Command::Bundle(args) => bundle::bundle(&context, &args),
         Command::Logs(args) => logs::logs(&context, &args),
         Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),

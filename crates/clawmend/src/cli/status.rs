@@ -1,6 +1,7 @@
 //! `clawmend status`: a calm page on how things are.
 
 use super::context::{Context, unexpected};
+use super::draft;
 use super::duration::human;
 use super::error::CliError;
 use super::output::{self, Style, Tone, clean};
@@ -21,22 +22,32 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn status(context: &Context) -> Result<ExitCode, CliError> {
-    let report = match context.ask(Request::Status)? {
-        Some(Answer::Status(report)) => report,
-        Some(_) => return Err(unexpected()),
-        None => without_guard(context)?,
-    };
+    let report = look(context)?;
     if context.global.json {
         output::print_json(&report)?;
     } else {
-        output::print(&render(&report, clock::now().wall, &TimeZone::system(), Style::of_stdout()))?;
+        let now = clock::now().wall;
+        output::print(&render(&report, now, &TimeZone::system(), Style::of_stdout()))?;
+        let state = context.state_dir()?;
+        for hint in report.gateways.iter().filter_map(|gateway| draft::hint_of(&state, &gateway.id, now.0)) {
+            output::tell(&hint);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the guard says, or without one, what is known.
+pub(super) fn look(context: &Context) -> Result<StatusReport, CliError> {
+    match context.ask(Request::Status)? {
+        Some(Answer::Status(report)) => Ok(report),
+        Some(_) => Err(unexpected()),
+        None => without_guard(context),
+    }
+}
+
 /// What files and records tell. Nobody looks at the gateways, so their verdict is unknown, unless a person's wish
 /// is in force.
-fn without_guard(context: &Context) -> Result<StatusReport, CliError> {
+pub(super) fn without_guard(context: &Context) -> Result<StatusReport, CliError> {
     let state = context.state_dir()?;
     let (reader, notes) = match Reader::open(&state) {
         Ok(reader) => (Some(reader), Vec::new()),

@@ -7,14 +7,14 @@ use crate::api::types::GatewayStatus;
 use crate::doctor::exam::Exam;
 use crate::doctor::log::Log;
 use crate::doctor::report::Tongue;
-use crate::doctor::{Diagnosis, Library, consult, here, library};
+use crate::doctor::{Diagnosis, Library, consult, experience, here, library};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::redact::redact;
 use clawmend_core::diagnosis::case::Case;
 use clawmend_core::diagnosis::opinion::{Opinion, Suspicion};
 use clawmend_core::diagnosis::rank::Ranked;
-use clawmend_core::directive::{IncidentId, Question};
-use std::collections::BTreeMap;
+use clawmend_core::diagnosis::record::Repair;
+use clawmend_core::directive::{IncidentId, Lesson, Question};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,6 +65,16 @@ impl Physician {
         }
     }
 
+    /// What a repair has taught is kept for the next diagnosis, beside the loop.
+    pub fn learn(&self, lesson: &Lesson) {
+        let (state, repair) = (self.state.clone(), Repair { case: lesson.case.clone(), worked: lesson.worked });
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = experience::append(&state, &repair) {
+                tracing::warn!(%error, case = repair.case, "the outcome of a repair could not be kept");
+            }
+        });
+    }
+
     fn opinion(&self, question: &Question, status: &GatewayStatus) -> Result<Opinion, String> {
         let library = Library::with_user(&library::folder(&self.state));
         for problem in &library.problems {
@@ -80,7 +90,7 @@ impl Physician {
             }
         }
         self.read_output(&mut exam);
-        let diagnosis = consult(&library, &exam, None, &BTreeMap::new());
+        let diagnosis = consult(&library, &exam, None, &experience::standings(&self.state));
         Ok(opinion(question.incident, &library, &diagnosis))
     }
 

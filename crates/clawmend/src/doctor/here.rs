@@ -16,6 +16,8 @@ use clawmend_core::observation::ConfigValidity;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
+/// Most days whose logs are read for one incident.
+const MAX_DAYS: usize = 3;
 /// Less than this is a full disk: a start writes more.
 const DISK_FULL_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -128,8 +130,25 @@ fn unset_variable(home: &Home, uid: u32) -> Option<(Fact, String)> {
 /// The logs that a gateway of this home may have written today.
 #[must_use]
 pub fn logs(home: &Home, uid: u32) -> Vec<PathBuf> {
-    let today = jiff::Zoned::now().date();
-    let mut paths = home.log_candidates(uid, &std::env::temp_dir(), today);
+    let now = jiff::Timestamp::now().as_millisecond();
+    logs_between(home, uid, now, now)
+}
+
+/// The same of the days from `since_ms` to `until_ms`, at most [`MAX_DAYS`] of them, the last ones.
+#[must_use]
+pub fn logs_between(home: &Home, uid: u32, since_ms: i64, until_ms: i64) -> Vec<PathBuf> {
+    let zone = jiff::tz::TimeZone::system();
+    let day = |ms: i64| {
+        jiff::Timestamp::from_millisecond(ms).map_or_else(|_| jiff::Zoned::now(), |at| at.to_zoned(zone.clone())).date()
+    };
+    let (first, last) = (day(since_ms), day(until_ms));
+    let mut days: Vec<jiff::civil::Date> = std::iter::successors(Some(last), |day| day.yesterday().ok())
+        .take(MAX_DAYS)
+        .take_while(|day| *day >= first)
+        .collect();
+    days.reverse();
+    let mut paths: Vec<PathBuf> =
+        days.into_iter().flat_map(|day| home.log_candidates(uid, &std::env::temp_dir(), day)).collect();
     paths.retain(|path| path.is_file());
     paths.dedup();
     paths
@@ -191,6 +210,16 @@ pub fn read_output(exam: &mut Exam<'_>, path: &Path, since_ms: i64) -> Result<()
         read.get() > before
     });
     Ok(())
+}
+
+/// Whether a line names this home, by its folder or its port.
+pub fn names_home(home: &Home) -> impl Fn(&[u8]) -> bool + use<> {
+    let folder = format!("{}/", home.state_dir.display());
+    let port = home.port.map(|port| format!(":{port} "));
+    move |line| {
+        let names = |mark: &str| memchr::memmem::find(line, mark.as_bytes()).is_some();
+        names(&folder) || port.as_deref().is_some_and(names)
+    }
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ pub fn read(path: &Path) -> Result<Case, String> {
 ///
 /// # Errors
 /// What is wrong with it, for people.
-pub(super) fn read_text(path: &Path, max: u64) -> Result<String, String> {
+pub(crate) fn read_text(path: &Path, max: u64) -> Result<String, String> {
     let open = || -> std::io::Result<Vec<u8>> {
         if !std::fs::metadata(path)?.is_file() {
             return Err(std::io::Error::other("not an ordinary file"));

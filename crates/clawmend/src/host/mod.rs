@@ -7,10 +7,13 @@
 pub mod accounts;
 pub mod alarm;
 pub mod clock;
+pub mod connection;
 pub mod descriptors;
 pub mod dirs;
 pub mod disk;
 pub mod files;
+pub mod limits;
+pub mod machine;
 pub mod peer;
 pub mod pidfd;
 pub mod pressure;

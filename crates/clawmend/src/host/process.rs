@@ -79,6 +79,13 @@ pub fn environ_value(of: &Incarnation, key: &str) -> Option<String> {
     os::process::environ_value(of, key)
 }
 
+/// The environment that the process was started with, name and value. Empty when it has ended, or may not be looked
+/// into. At most 2 MiB are read.
+#[must_use]
+pub fn environ(of: &Incarnation) -> Vec<(String, String)> {
+    os::process::environ(of)
+}
+
 /// Its direct children.
 #[must_use]
 pub fn children(of: &Incarnation) -> Vec<Incarnation> {

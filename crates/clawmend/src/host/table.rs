@@ -36,6 +36,17 @@ pub fn environ_value(of: &Incarnation, key: &str) -> Option<String> {
 }
 
 /// See the facade.
+pub fn environ(of: &Incarnation) -> Vec<(String, String)> {
+    let Ok(mut system) = System::new() else { return Vec::new() };
+    let wanted = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);
+    let Some(found) = refreshed(&mut system, of.pid, wanted).filter(|process| life(process) == *of) else {
+        return Vec::new();
+    };
+    let entries = found.environ().iter().filter_map(|entry| entry.to_str()?.split_once('='));
+    entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// See the facade.
 pub fn children(of: &Incarnation) -> Vec<Incarnation> {
     let Some(system) = everybody() else { return Vec::new() };
     let parent = Some(Pid::from_u32(of.pid));

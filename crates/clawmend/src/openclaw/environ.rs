@@ -1,11 +1,13 @@
 //! The environment that a gateway sees, as far as it can be known.
 //!
 //! Invariant: nothing is run; values are only handed to whoever asks for a name, and never kept or shown.
+//! [`Environ::secrets`] hands them out so that they can be recognised and hidden.
 
 use super::discovery::Home;
 use super::{files, lock};
 use crate::host::process;
 use clawmend_core::gateway::Incarnation;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -36,6 +38,21 @@ impl Environ {
         self.life.as_ref()
     }
 
+    /// The values of all variables that may hold a credential, by their names: those of the gateway's process, of its
+    /// `.env`, and our own.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<SecretString> {
+        let own =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let theirs = self.life.as_ref().map(process::environ).unwrap_or_default();
+        let all = own.chain(theirs).chain(self.dotenv.clone());
+        let named = |name: &str| {
+            let name = name.to_ascii_uppercase();
+            SECRET_NAMES.iter().any(|part| name.contains(part))
+        };
+        all.filter(|(name, _)| named(name)).map(|(_, value)| SecretString::from(value)).collect()
+    }
+
     /// The value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
@@ -46,6 +63,10 @@ impl Environ {
         set.filter(|value| !value.is_empty()).or_else(|| self.dotenv.get(name).cloned())
     }
 }
+
+/// Parts of names of variables that may hold a credential.
+const SECRET_NAMES: [&str; 10] =
+    ["TOKEN", "SECRET", "PASS", "KEY", "AUTH", "CREDENTIAL", "COOKIE", "WEBHOOK", "DSN", "DATABASE"];
 
 fn dotenv(path: &Path) -> BTreeMap<String, String> {
     let bytes = files::read_bounded(path, MAX_DOTENV).unwrap_or_default();

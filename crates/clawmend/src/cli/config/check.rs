@@ -2,11 +2,11 @@
 
 use super::super::error::CliError;
 use super::super::output::{self, Style, Tone, clean};
-use super::{Desk, reach};
+use super::{Desk, Examined, reach};
 use crate::api::types::SCHEMA;
 use crate::host::socket::{PortOwner, owner_of};
 use crate::openclaw::config::check::{self, Checked, Finding, Severity};
-use crate::openclaw::discovery::DEFAULT_PORT;
+use crate::openclaw::discovery::{DEFAULT_PORT, Home};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -72,15 +72,7 @@ pub(super) fn check(desk: &Desk<'_>, args: &Args) -> Result<ExitCode, CliError> 
     checked.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let result = result_of(&checked);
     if desk.context.global.json {
-        output::print_json(&Report {
-            schema: SCHEMA,
-            gateway: home.id.0.clone(),
-            file: home.config_path.display().to_string(),
-            result: result.0,
-            openclaw: desk.version.clone(),
-            own_schema: schema.is_some(),
-            findings: checked.findings.iter().map(entry).collect(),
-        })?;
+        output::print_json(&report(desk, &home, &checked, schema.is_some()))?;
     } else {
         output::print(&page(&checked, result, Style::of_stdout()))?;
         if !checked.passes() && args.file.is_none() && super::Room::existing(&desk.state, &home.id).is_some() {
@@ -88,6 +80,34 @@ pub(super) fn check(desk: &Desk<'_>, args: &Args) -> Result<ExitCode, CliError> 
         }
     }
     Ok(ExitCode::from(result.1))
+}
+
+/// The check without anything being run, for a bundle.
+pub(super) fn examine(desk: &Desk<'_>) -> Result<Examined, CliError> {
+    let schema = desk.schema(false);
+    let env = desk.env();
+    let mut checked = check::check(&desk.home, &desk.around(&env, schema.as_ref()));
+    port(desk, &mut checked);
+    checked.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let report = report(desk, &desk.home, &checked, schema.is_some());
+    Ok(Examined {
+        report: serde_json::to_value(report).map_err(std::io::Error::from)?,
+        page: page(&checked, result_of(&checked), Style::PLAIN),
+        value: checked.value,
+        openclaw: desk.version.clone(),
+    })
+}
+
+fn report(desk: &Desk<'_>, home: &Home, checked: &Checked, own_schema: bool) -> Report {
+    Report {
+        schema: SCHEMA,
+        gateway: home.id.0.clone(),
+        file: home.config_path.display().to_string(),
+        result: result_of(checked).0,
+        openclaw: desk.version.clone(),
+        own_schema,
+        findings: checked.findings.iter().map(entry).collect(),
+    }
 }
 
 /// Its name and its exit code.

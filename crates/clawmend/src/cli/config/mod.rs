@@ -76,13 +76,34 @@ struct Desk<'a> {
     version: Option<String>,
 }
 
+/// What a bundle tells of a config.
+pub(super) struct Examined {
+    /// As `config check --json`.
+    pub report: serde_json::Value,
+    /// As `config check`.
+    pub page: String,
+    /// The config, when it could be read.
+    pub value: Option<serde_json::Value>,
+    /// The installed OpenClaw.
+    pub openclaw: Option<String>,
+}
+
+/// Checks the config of `home` without running anything.
+pub(super) fn examine(context: &Context, home: Home) -> Result<Examined, CliError> {
+    check::examine(&Desk::of(context, home)?)
+}
+
+/// Our own settings.
+pub(super) fn settings(context: &Context) -> Result<settings::Settings, CliError> {
+    Ok(match &context.global.config {
+        Some(file) => settings::load(file)?,
+        None => settings::load_or_default(&dirs::config_file()?)?,
+    })
+}
+
 impl<'a> Desk<'a> {
     fn open(context: &'a Context) -> Result<Self, CliError> {
-        let settings = match &context.global.config {
-            Some(file) => settings::load(file)?,
-            None => settings::load_or_default(&dirs::config_file()?)?,
-        };
-        let mut homes = setup::homes_here(context.global.gateway.as_ref(), &settings)?;
+        let mut homes = setup::homes_here(context.global.gateway.as_ref(), &settings(context)?)?;
         if homes.len() > 1 && context.global.gateway.is_none() {
             let found: Vec<Home> = homes.iter().filter(|home| home.config_path.exists()).cloned().collect();
             if found.len() > 1 {
@@ -96,6 +117,11 @@ impl<'a> Desk<'a> {
         }
         let home =
             homes.into_iter().next().ok_or_else(|| CliError::new(Kind::NotFound, "there is no OpenClaw home here"))?;
+        Self::of(context, home)
+    }
+
+    /// For this home.
+    fn of(context: &'a Context, home: Home) -> Result<Self, CliError> {
         let environ = Environ::of(&home, crate::daemon::own_uid());
         let path = std::env::var_os("PATH");
         let tools = setup::cache_dir().and_then(|cache| install::find(path.as_deref(), &cache));

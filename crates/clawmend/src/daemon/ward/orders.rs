@@ -12,7 +12,7 @@ use super::{Ward, own_uid};
 use crate::host::clock;
 use crate::keeper::protocol::{Spawned, State};
 use crate::store::{Receipt, Store, StoreError};
-use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId, Lesson, Output, Question};
+use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId, Output, Question};
 use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::IncidentEvent;
 use clawmend_core::observation::{Evidence, KillLeft};
@@ -63,7 +63,7 @@ impl Ward {
                     events.push(event);
                 }
                 Output::Changed => self.voice.changed(&self.guardian.report()),
-                Output::Learned(lesson) => self.learn(&lesson),
+                Output::Learned(lesson) => self.physician.learn(&lesson),
                 Output::Persist | Output::Do(_) | Output::Remember(_) | Output::Examine(_) => persist = true,
             }
         }
@@ -158,11 +158,6 @@ impl Ward {
             let opinion = examined.await;
             let _ = news.send(News::Evidence(Evidence::Examined(opinion))).await;
         });
-    }
-
-    /// What a repair has taught.
-    fn learn(&self, lesson: &Lesson) {
-        tracing::info!(gateway = %self.home.id.0, case = lesson.case, worked = lesson.worked, "a case's remedy was judged");
     }
 
     fn housekeeping(&self) -> Housekeeping {

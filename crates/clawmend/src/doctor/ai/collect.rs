@@ -80,11 +80,11 @@ pub struct Gateway<'a> {
 /// Adds our own look at a gateway of this machine, and the end of its log. What was left out, for people.
 pub fn gateway(evidence: &mut Evidence, of: &Gateway<'_>) -> Vec<String> {
     let said = of.status.map(here::facts_of).unwrap_or_default();
-    for (_, said) in here::look(of.home).iter().chain(&said) {
+    for (_, said) in here::look(of.home, of.uid).iter().chain(&said) {
         evidence.add(Source::Fact, said);
     }
     let ours = here::Ours::of(of.home, of.since_ms, of.alone);
-    let paths = here::logs(of.home, of.uid, None);
+    let paths = here::logs(of.home, of.uid);
     paths.iter().filter_map(|path| log(evidence, path, |line| ours.holds(line))).collect()
 }
 

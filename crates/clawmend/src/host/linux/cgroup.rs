@@ -42,6 +42,7 @@ pub struct Mounts {
     unified: Option<Mount>,
     freezer: Option<Mount>,
     cpu: Option<Mount>,
+    memory: Option<Mount>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ impl Mounts {
                 Some("cgroup2") if mounts.unified.is_none() => mounts.unified = mount(),
                 Some("cgroup") if has("freezer") && mounts.freezer.is_none() => mounts.freezer = mount(),
                 Some("cgroup") if has("cpu") && mounts.cpu.is_none() => mounts.cpu = mount(),
+                Some("cgroup") if has("memory") && mounts.memory.is_none() => mounts.memory = mount(),
                 Some(_) | None => {}
             }
         }
@@ -103,6 +105,7 @@ pub struct Files {
     /// Effective: also told when a cgroup above is frozen.
     frozen: Vec<(Freezer, File)>,
     cpu_stats: Vec<PathBuf>,
+    memory_limits: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,10 +124,13 @@ impl Files {
             if names.is_empty() {
                 files.add_freezer(mounts.unified.as_ref(), path, Freezer::Events);
                 files.add_cpu(mounts.unified.as_ref(), path);
+                files.add_memory(mounts.unified.as_ref(), path, "memory.max");
             } else if names.split(',').any(|name| name == "freezer") {
                 files.add_freezer(mounts.freezer.as_ref(), path, Freezer::State);
             } else if names.split(',').any(|name| name == "cpu") {
                 files.add_cpu(mounts.cpu.as_ref(), path);
+            } else if names.split(',').any(|name| name == "memory") {
+                files.add_memory(mounts.memory.as_ref(), path, "memory.limit_in_bytes");
             }
         }
         files
@@ -143,6 +149,23 @@ impl Files {
     fn add_cpu(&mut self, mount: Option<&Mount>, path: &str) {
         let dirs = mount.map(|mount| mount.lineage(path)).unwrap_or_default();
         self.cpu_stats.extend(dirs.into_iter().map(|dir| dir.join("cpu.stat")));
+    }
+
+    fn add_memory(&mut self, mount: Option<&Mount>, path: &str, name: &str) {
+        let dirs = mount.map(|mount| mount.lineage(path)).unwrap_or_default();
+        self.memory_limits.extend(dirs.into_iter().map(|dir| dir.join(name)));
+    }
+
+    /// The least memory that it or a cgroup above may use, in bytes, if any has a limit.
+    pub fn memory_limit(&self) -> Option<u64> {
+        let limits = self.memory_limits.iter().filter_map(|path| parse_limit(&std::fs::read_to_string(path).ok()?));
+        limits.min()
+    }
+
+    /// How long a CPU quota held it, or a cgroup above, in microseconds: the longest of them.
+    pub fn throttled_us(&self) -> Option<u64> {
+        let times = self.cpu_stats.iter().filter_map(|path| parse_throttled_us(&std::fs::read_to_string(path).ok()?));
+        times.max()
     }
 
     /// Its cgroup or one above is frozen, or about to be.
@@ -166,6 +189,17 @@ fn says_frozen(kind: Freezer, text: &[u8]) -> bool {
         Freezer::State => text.starts_with(b"FR"),
         Freezer::Events => text.split(|byte| *byte == b'\n').any(|line| line == b"frozen 1"),
     }
+}
+
+/// Version 1 writes a figure near the end of its range where version 2 writes `max`.
+fn parse_limit(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|bytes| *bytes < 1 << 60)
+}
+
+/// Microseconds in version 2, nanoseconds in version 1.
+fn parse_throttled_us(text: &str) -> Option<u64> {
+    let find = |name: &str| text.lines().find_map(|line| line.strip_prefix(name))?.trim().parse::<u64>().ok();
+    find("throttled_usec ").or_else(|| find("throttled_time ").map(|ns| ns / 1000))
 }
 
 fn parse_throttled(text: &str) -> Option<u64> {
@@ -207,6 +241,11 @@ mod tests {
         assert!(!says_frozen(Freezer::Events, b"populated 1\nfrozen 0\n"));
         assert_eq!(parse_throttled("nr_periods 9\nnr_throttled 4\nthrottled_time 1\n"), Some(4));
         assert_eq!(parse_throttled("usage_usec 9\n"), None);
+        assert_eq!(parse_throttled_us("nr_throttled 4\nthrottled_time 9000\n"), Some(9));
+        assert_eq!(parse_throttled_us("nr_throttled 4\nthrottled_usec 7\n"), Some(7));
+        assert_eq!(parse_limit("max\n"), None);
+        assert_eq!(parse_limit("9223372036854771712\n"), None);
+        assert_eq!(parse_limit("1073741824\n"), Some(1 << 30));
     }
 
     #[test]

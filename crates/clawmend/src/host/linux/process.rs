@@ -29,13 +29,22 @@ fn life(pid: u32, start: u64) -> Incarnation {
 }
 
 /// See the facade.
-pub fn environ_value(of: &Incarnation, key: &str) -> Option<String> {
+pub fn environ(of: &Incarnation) -> Vec<(String, String)> {
+    let bytes = environ_bytes(of).unwrap_or_default();
+    let entries = bytes.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='));
+    entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn environ_bytes(of: &Incarnation) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(format!("/proc/{}/environ", of.pid)).ok()?.take(ENVIRON_MAX).read_to_end(&mut bytes).ok()?;
     // Proven after the read: had the pid changed hands before, this start time would not be there now.
-    if incarnation_of(of.pid).as_ref() != Some(of) {
-        return None;
-    }
+    (incarnation_of(of.pid).as_ref() == Some(of)).then_some(bytes)
+}
+
+/// See the facade.
+pub fn environ_value(of: &Incarnation, key: &str) -> Option<String> {
+    let bytes = environ_bytes(of)?;
     let value = bytes.split(|byte| *byte == 0).find_map(|entry| {
         let rest = entry.strip_prefix(key.as_bytes())?;
         rest.strip_prefix(b"=")
@@ -174,11 +183,13 @@ mod tests {
         assert!(!is_descendant(std::process::id(), &parent));
         assert_eq!(environ_value(&below[0], "CLAWMEND_NONCE").as_deref(), Some("abc=1"));
         assert_eq!(environ_value(&below[0], "CLAWMEND"), None);
+        assert!(environ(&below[0]).contains(&("CLAWMEND_NONCE".to_owned(), "abc=1".to_owned())));
         let mut old = parent.clone();
         old.start -= 1;
         assert!(descendants(&old).is_empty());
         assert!(!is_descendant(below[0].pid, &old));
         assert_eq!(environ_value(&old, "CLAWMEND_NONCE"), None);
+        assert!(environ(&old).is_empty());
 
         shell.kill().unwrap();
         shell.wait().unwrap();

@@ -16,10 +16,16 @@ pub const ESTABLISHED: u8 = 0x01;
 pub struct Row {
     /// Our side.
     pub local: SocketAddr,
+    /// The other side; port 0 for a listening socket.
+    pub remote: SocketAddr,
     /// See the constants.
     pub state: u8,
-    /// For a listening socket: connections that wait to be accepted.
+    /// Bytes that were not read; for a listening socket: connections that wait to be accepted.
     pub receive_queue: u32,
+    /// Bytes that were sent, or wait to be, and are not acknowledged.
+    pub send_queue: u32,
+    /// How often the oldest of them was sent again.
+    pub sent_again: u32,
     /// 0 while the connection was not accepted yet.
     pub inode: u64,
 }
@@ -69,11 +75,14 @@ pub fn rows(scope: &str) -> Option<Vec<Row>> {
 fn parse_row(line: &str) -> Option<Row> {
     let mut words = line.split_ascii_whitespace().skip(1);
     let local = parse_addr(words.next()?)?;
-    let state = u8::from_str_radix(words.nth(1)?, 16).ok()?;
-    let (_, receive) = words.next()?.split_once(':')?;
-    let receive_queue = u32::from_str_radix(receive, 16).ok()?;
-    let inode = words.nth(4)?.parse().ok()?;
-    Some(Row { local, state, receive_queue, inode })
+    let remote = parse_addr(words.next()?)?;
+    let state = u8::from_str_radix(words.next()?, 16).ok()?;
+    let (send, receive) = words.next()?.split_once(':')?;
+    let hex = |text: &str| u32::from_str_radix(text, 16).ok();
+    let (send_queue, receive_queue) = (hex(send)?, hex(receive)?);
+    let sent_again = hex(words.nth(1)?)?;
+    let inode = words.nth(2)?.parse().ok()?;
+    Some(Row { local, remote, state, receive_queue, send_queue, sent_again, inode })
 }
 
 /// `0100007F:1F90`: each 32-bit word of the address in the machine's own byte order.
@@ -108,6 +117,11 @@ mod tests {
         let row = parse_row(four).unwrap();
         assert_eq!(row.local, "127.0.0.1:18789".parse().unwrap());
         assert_eq!((row.state, row.receive_queue, row.inode), (LISTEN, 3, 5023));
+        let asking =
+            "   1: 0100007F:D431 0200007F:01BB 02 00000001:00000000 01:00000A20 00000005     0        0 77 2 0";
+        let row = parse_row(asking).unwrap();
+        assert_eq!((row.remote, row.state), ("127.0.0.2:443".parse().unwrap(), 2));
+        assert_eq!((row.send_queue, row.sent_again, row.inode), (1, 5, 77));
         let six = "   1: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A \
             00000000:00000000 00:00000000 00000000  1000        0 77 1 0";
         assert_eq!(parse_row(six).unwrap().local, "[::1]:8080".parse().unwrap());

@@ -1,8 +1,13 @@
 //! Not told by this system.
 
-use crate::host::pressure::Pressure;
+use crate::host::pressure::{Minute, Pressure};
 
 /// Nothing is known.
 pub fn read() -> Pressure {
     Pressure::default()
+}
+
+/// Nothing is known.
+pub fn minute() -> Minute {
+    Minute::default()
 }

@@ -2,7 +2,10 @@
 
 pub mod alarm;
 pub mod clock;
+pub mod connection;
 pub mod disk;
+pub mod limits;
+pub mod machine;
 pub mod pidfd;
 pub mod pressure;
 pub mod process;

@@ -1,6 +1,8 @@
 //! Processes through `sysinfo`.
 
-pub use crate::host::table::{Sampler, children, descendants, environ_value, incarnation_of, is_descendant, name};
+pub use crate::host::table::{
+    Sampler, children, descendants, environ, environ_value, incarnation_of, is_descendant, name,
+};
 
 use clawmend_core::gateway::Incarnation;
 

@@ -14,6 +14,12 @@ const HARMLESS: [&str; 20] = [
     "null", "info", "debug", "warn", "error", "default", "open", "pairing",
 ];
 
+/// A word of the config's own language, which tells nothing of whoever wrote it.
+#[must_use]
+pub fn is_harmless(word: &str) -> bool {
+    HARMLESS.contains(&word)
+}
+
 /// The line with the place marked. Line and column are 1-based.
 #[must_use]
 pub fn excerpt(text: &str, line: u32, column: u32) -> Option<Excerpt> {

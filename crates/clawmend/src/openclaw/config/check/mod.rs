@@ -13,7 +13,7 @@ mod source;
 mod tests;
 mod variables;
 
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, is_harmless};
 pub use finding::{Excerpt, Finding, Severity};
 pub use places::Places;
 
@@ -65,13 +65,23 @@ impl Checked {
 /// Checks the config of `home`.
 #[must_use]
 pub fn check(home: &Home, around: &Around<'_>) -> Checked {
+    check_source(source::read(&home.config_path), home, around)
+}
+
+/// Checks these bytes as if they were the config of `home`.
+#[must_use]
+pub fn check_bytes(bytes: Vec<u8>, home: &Home, around: &Around<'_>) -> Checked {
+    check_source(source::decode(bytes, Vec::new()), home, around)
+}
+
+fn check_source(source: Result<source::Source, Box<Finding>>, home: &Home, around: &Around<'_>) -> Checked {
     let path = &home.config_path;
     let failed = |finding: Finding| Checked {
         findings: vec![Finding { file: Some(path.clone()), ..finding }],
         value: None,
         files: vec![path.clone()],
     };
-    let source = match source::read(path) {
+    let source = match source {
         Ok(source) => source,
         Err(finding) => return failed(*finding),
     };

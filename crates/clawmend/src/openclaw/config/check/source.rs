@@ -29,6 +29,14 @@ pub fn read(path: &Path) -> Result<Source, Box<Finding>> {
     let mut findings = Vec::new();
     let bytes = steady(path)?;
     look_at(path, &mut findings);
+    decode(bytes, findings)
+}
+
+/// What the bytes of a file say. `findings`: what was found about the file so far.
+///
+/// # Errors
+/// The finding that says why there is no text.
+pub fn decode(bytes: Vec<u8>, mut findings: Vec<Finding>) -> Result<Source, Box<Finding>> {
     let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
         Some(rest) => {
             findings.push(note("bom", "the file begins with a byte order mark, which OpenClaw skips"));
