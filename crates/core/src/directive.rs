@@ -181,6 +181,8 @@ pub enum Output {
     Changed,
     /// Ask the doctor about the open incident. The answer comes back as evidence.
     Examine(Question),
+    /// Ask an AI about the open incident, which no case explains. The answer comes back as evidence.
+    Consult(Question),
     /// A case's remedy was tried, and its success was judged: keep that.
     Learned(Lesson),
 }

@@ -4,6 +4,8 @@
 //! person's wish, or because it was planned. Times "after" are counted from its onset.
 
 use crate::diagnosis::Cause;
+use crate::diagnosis::advice::Tier;
+use crate::diagnosis::case::RemedyAction;
 use crate::diagnosis::class::CauseCode;
 use crate::directive::{Action, ActionResult, DirectiveId, IncidentId};
 use crate::gateway::Incarnation;
@@ -122,6 +124,13 @@ pub enum What {
         /// What to tell.
         reason: String,
     },
+    /// An AI was asked.
+    Advised {
+        /// What it takes it for, in its words, redacted; empty when it does not know either.
+        guess: String,
+        /// What it would do.
+        steps: Vec<Proposed>,
+    },
     /// Whether the remedy of a known case has helped.
     Learned {
         /// Which case.
@@ -134,6 +143,17 @@ pub enum What {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// A step that an AI would take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// What.
+    pub action: RemedyAction,
+    /// Who decides on it.
+    pub tier: Tier,
+    /// What for, in its words, redacted.
+    pub why: String,
 }
 
 /// A case that the doctor names.

@@ -7,6 +7,8 @@ mod boots;
 mod channels;
 #[path = "guardian/control.rs"]
 mod control;
+#[path = "guardian/counsel.rs"]
+mod counsel;
 #[path = "guardian/crashes.rs"]
 mod crashes;
 #[path = "guardian/deaths.rs"]

@@ -64,6 +64,7 @@ impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
             | Evidence::Guard(_)
             | Evidence::Person(_)
             | Evidence::Examined(_)
+            | Evidence::Counsel(_)
             | Evidence::FlagFile(_)
             | Evidence::Result { .. } => {}
         }

@@ -138,7 +138,12 @@ impl Player {
                         self.causes.insert(cause.code().to_owned());
                     }
                 }
-                Output::Remember(_) | Output::Persist | Output::Changed | Output::Examine(_) | Output::Learned(_) => {}
+                Output::Remember(_)
+                | Output::Persist
+                | Output::Changed
+                | Output::Examine(_)
+                | Output::Consult(_)
+                | Output::Learned(_) => {}
             }
         }
     }

@@ -3,9 +3,11 @@
 use super::duration::human;
 use super::output::{Tone, clean};
 use crate::api::types::{CauseReport, Time, result_text};
+use crate::doctor::report::name;
+use clawmend_core::diagnosis::advice::Tier;
 use clawmend_core::directive::Action;
 use clawmend_core::health::Verdict;
-use clawmend_core::incident::{Named, Outcome, What};
+use clawmend_core::incident::{Named, Outcome, Proposed, What};
 use clawmend_core::time::Wall;
 use jiff::tz::TimeZone;
 
@@ -93,11 +95,26 @@ pub fn event(what: &What) -> String {
             format!("did not help: {} ({})", action(tried), clean(reason, 300))
         }
         What::Examined { causes } => examined(causes),
+        What::Advised { guess, steps } => advised(guess, steps),
         What::Learned { case, worked: true } => format!("the remedy of {} has helped", clean(case, 64)),
         What::Learned { case, worked: false } => format!("the remedy of {} has not helped", clean(case, 64)),
         What::Escalated { reason } => format!("a person must know: {}", clean(reason, 400)),
         What::Closed { outcome: how } => format!("over: {}", outcome(*how)),
     }
+}
+
+/// What an AI said: its guess, then its steps with who decides on each.
+fn advised(guess: &str, steps: &[Proposed]) -> String {
+    let guess = if guess.is_empty() { "it does not know either".to_owned() } else { clean(guess, 300) };
+    let tier = |tier: Tier| match tier {
+        Tier::Green => "may run alone",
+        Tier::Yellow => "waits for a person",
+        Tier::Red => "for a person only",
+    };
+    let step = |step: &Proposed| format!("{} ({}): {}", name(&step.action), tier(step.tier), clean(&step.why, 160));
+    let steps: Vec<String> = steps.iter().map(step).collect();
+    let plan = if steps.is_empty() { String::new() } else { format!("; it proposes {}", steps.join("; ")) };
+    format!("an AI guesses: {guess}{plan}")
 }
 
 /// What the doctor said: the first case with what decided it, then the others.
@@ -121,6 +138,10 @@ pub const fn event_tone(what: &What) -> Tone {
         What::Withheld { .. } | What::Judged { .. } => Tone::Warning,
         What::Serving | What::Closed { .. } => Tone::Good,
         What::Evidence { .. } | What::Result { .. } | What::Learned { .. } => Tone::Quiet,
-        What::Examined { .. } | What::Diagnosed { .. } | What::Acted { .. } | What::Started { .. } => Tone::Strong,
+        What::Examined { .. }
+        | What::Advised { .. }
+        | What::Diagnosed { .. }
+        | What::Acted { .. }
+        | What::Started { .. } => Tone::Strong,
     }
 }

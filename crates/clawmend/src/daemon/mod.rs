@@ -341,6 +341,7 @@ impl Context {
                 watchdog: Rc::clone(&self.watchdog),
                 news: news.clone(),
                 alone: self.alone,
+                settings: Rc::clone(&self.settings),
             },
             now,
         );

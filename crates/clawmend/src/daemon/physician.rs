@@ -4,17 +4,21 @@
 //! it finds goes back as evidence. Start at [`Physician::examine`].
 
 use crate::api::types::GatewayStatus;
+use crate::doctor::ai::{self, collect};
 use crate::doctor::exam::Exam;
 use crate::doctor::log::Log;
 use crate::doctor::report::Tongue;
 use crate::doctor::{Diagnosis, Library, consult, experience, here, library};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::redact::redact;
+use crate::settings::AiSettings;
 use clawmend_core::diagnosis::case::Case;
+use clawmend_core::diagnosis::counsel::Counsel;
 use clawmend_core::diagnosis::opinion::{Opinion, Suspicion};
 use clawmend_core::diagnosis::rank::Ranked;
 use clawmend_core::diagnosis::record::Repair;
 use clawmend_core::directive::{IncidentId, Lesson, Question};
+use clawmend_core::health::Verdict;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,11 +79,72 @@ impl Physician {
         });
     }
 
+    /// Asks the AI of the settings what it could be. `None` when there is no advice; why was said. Resolves when it is
+    /// done, or when its limit has passed.
+    pub fn consult(
+        &self,
+        question: Question,
+        status: GatewayStatus,
+        settings: AiSettings,
+    ) -> impl Future<Output = Option<Counsel>> + use<> {
+        let physician = self.clone();
+        async move {
+            let (incident, serving) = (question.incident, serves(status.verdict));
+            let ai = settings.clone();
+            let collected = tokio::task::spawn_blocking(move || physician.evidence(&question, &status, &ai)).await;
+            let (evidence, state) = match collected {
+                Ok(Ok(collected)) => collected,
+                Ok(Err(why)) => return no_counsel(&why),
+                Err(error) => return no_counsel(&error.to_string()),
+            };
+            let asked = match ai::ask_apart(settings, state, evidence, Tongue::English) {
+                Ok(asked) => asked,
+                Err(error) => return no_counsel(&error.to_string()),
+            };
+            // Why there is no advice was said where it is known.
+            let answer = asked.await.ok()?.ok()?;
+            Some(Counsel::of(incident, &answer.advice, serving, |text| redact(text, MAX_TEXT)))
+        }
+    }
+
+    fn evidence(
+        &self,
+        question: &Question,
+        status: &GatewayStatus,
+        settings: &AiSettings,
+    ) -> Result<(ai::Evidence, PathBuf), String> {
+        let library = Library::with_user(&library::folder(&self.state));
+        let exam = self.exam(&library, question, status)?;
+        let diagnosis = consult(&library, &exam, None, &experience::standings(&self.state));
+        let hidden = collect::secrets(settings, std::iter::once(&self.home));
+        let mut evidence = ai::Evidence::new(hidden.mask());
+        collect::findings(&mut evidence, &library, &exam, &diagnosis);
+        let of = collect::Gateway {
+            home: &self.home,
+            status: Some(status),
+            since_ms: question.since.0,
+            alone: self.alone,
+            uid: self.uid,
+        };
+        let mut left_out = collect::gateway(&mut evidence, &of);
+        left_out.extend(self.output.iter().filter_map(|path| collect::log(&mut evidence, path, |_| true)));
+        for why in left_out {
+            tracing::debug!(why, "left out of an AI's evidence");
+        }
+        Ok((evidence, self.state.clone()))
+    }
+
     fn opinion(&self, question: &Question, status: &GatewayStatus) -> Result<Opinion, String> {
         let library = Library::with_user(&library::folder(&self.state));
         for problem in &library.problems {
             tracing::warn!(problem, "a case was left out");
         }
+        let exam = self.exam(&library, question, status)?;
+        let diagnosis = consult(&library, &exam, None, &experience::standings(&self.state));
+        Ok(opinion(question.incident, &library, &diagnosis))
+    }
+
+    fn exam<'a>(&self, library: &'a Library, question: &Question, status: &GatewayStatus) -> Result<Exam<'a>, String> {
         let mut exam = Exam::new(&library.cases, true)?;
         exam.findings.facts = here::facts_of(status);
         exam.findings.facts.extend(here::look(&self.home, self.uid));
@@ -90,8 +155,7 @@ impl Physician {
             }
         }
         self.read_output(&mut exam);
-        let diagnosis = consult(&library, &exam, None, &experience::standings(&self.state));
-        Ok(opinion(question.incident, &library, &diagnosis))
+        Ok(exam)
     }
 
     /// What the gateway has printed since it was last well.
@@ -110,6 +174,16 @@ impl Physician {
 
 fn length(path: &PathBuf) -> u64 {
     std::fs::metadata(path).map_or(0, |seen| seen.len())
+}
+
+fn no_counsel(why: &str) -> Option<Counsel> {
+    tracing::warn!(why, "no AI could be asked");
+    None
+}
+
+/// It answers now, or nobody knows that it does not.
+const fn serves(verdict: Verdict) -> bool {
+    !matches!(verdict, Verdict::Down | Verdict::Stopped)
 }
 
 fn abstain(incident: IncidentId, why: &str) -> Opinion {

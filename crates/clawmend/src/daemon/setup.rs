@@ -367,6 +367,8 @@ pub fn policy_of(settings: &Settings) -> Policy {
         policy.backoff_ms = doubling(first, longest);
     }
     synthetic::figures(&settings.synthetic, &mut policy);
+    policy.ask_ai = settings.ai.engine != crate::settings::Engine::None;
+    policy.ai_auto_heal = settings.ai.auto_heal;
     policy
 }
 

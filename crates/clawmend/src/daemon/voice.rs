@@ -65,6 +65,7 @@ impl Voice {
             | What::Started { .. }
             | What::Serving
             | What::Ineffective { .. }
+            | What::Advised { .. }
             | What::Learned { .. } => tracing::debug!(gateway = %gateway.0, incident, event = ?event.what),
         }
     }

@@ -31,6 +31,7 @@ use crate::keeper::protocol::Ended;
 use crate::openclaw::discovery::Home;
 use crate::probe::http::Limits;
 use crate::probe::rpc::{Credential, Rpc};
+use crate::settings::Settings;
 use crate::store::Store;
 use clawmend_core::directive::{DirectiveId, Output};
 use clawmend_core::gateway::Incarnation;
@@ -38,6 +39,7 @@ use clawmend_core::guardian::Guardian;
 use clawmend_core::health::Verdict;
 use clawmend_core::observation::{Endpoint, Evidence};
 use clawmend_core::time::{Moment, Now};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -64,6 +66,7 @@ pub struct Ward {
     pub(super) around: Around,
     pub(super) keepsake: Keepsake,
     pub(super) physician: Physician,
+    pub(super) settings: Rc<RefCell<Settings>>,
     pub(super) senses: Option<Senses>,
     pub(super) rpc: Rpc,
     pub(super) asking: Asking,

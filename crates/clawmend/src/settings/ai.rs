@@ -34,6 +34,8 @@ pub struct AiSettings {
     pub cost_per_call_micro_usd: u64,
     /// Longest prompt.
     pub max_prompt_bytes: u64,
+    /// Steps that can be taken back and stay within the gateway run without asking.
+    pub auto_heal: bool,
 }
 
 /// Whom to ask.
@@ -95,6 +97,7 @@ impl Default for AiSettings {
             cost_per_day_micro_usd: 1_000_000,
             cost_per_call_micro_usd: 100_000,
             max_prompt_bytes: 24 * 1024,
+            auto_heal: false,
         }
     }
 }
@@ -122,6 +125,7 @@ struct Said {
     cost_per_call_usd: Option<u64>,
     #[serde(deserialize_with = "between::<12_288, 98_304, _>")]
     max_prompt_bytes: Option<u64>,
+    auto_heal: bool,
 }
 
 impl TryFrom<Said> for AiSettings {
@@ -149,6 +153,7 @@ impl TryFrom<Said> for AiSettings {
             cost_per_day_micro_usd: said.cost_per_day_usd.unwrap_or(usual.cost_per_day_micro_usd),
             cost_per_call_micro_usd: said.cost_per_call_usd.unwrap_or(usual.cost_per_call_micro_usd),
             max_prompt_bytes: said.max_prompt_bytes.unwrap_or(usual.max_prompt_bytes),
+            auto_heal: said.auto_heal,
         })
     }
 }

@@ -79,6 +79,7 @@ impl IncidentRecord {
             | What::Ineffective { .. }
             | What::Escalated { .. }
             | What::Examined { .. }
+            | What::Advised { .. }
             | What::Learned { .. } => {}
         }
     }

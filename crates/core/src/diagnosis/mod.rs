@@ -7,6 +7,7 @@
 pub mod advice;
 pub mod case;
 pub mod class;
+pub mod counsel;
 pub mod draft;
 pub mod hang;
 pub mod opinion;

@@ -22,6 +22,10 @@ pub(super) struct Examination {
     opinion: Option<Opinion>,
     /// Remedies of cases that were tried, with the case that allowed each, and when.
     tried: Vec<(RemedyAction, Moment)>,
+    /// An AI was asked.
+    consulted: bool,
+    /// Steps of an AI that are still to be tried, the next one last.
+    counsel: Vec<Action>,
 }
 
 impl Examination {
@@ -46,6 +50,22 @@ impl Examination {
         let tries = self.tried.iter().filter(|(tried, _)| *tried == action);
         let (times, last) = tries.fold((0, None), |(times, _), (_, at)| (times + 1, Some(*at)));
         (times < most).then(|| last.map_or(Moment(0), |at| at.plus(spacing_ms)))
+    }
+
+    /// Once per incident.
+    pub(super) fn ask_for_counsel(&mut self) -> bool {
+        !std::mem::replace(&mut self.consulted, true)
+    }
+
+    /// Steps of an AI, in its order.
+    pub(super) fn take_counsel(&mut self, mut actions: Vec<Action>) {
+        actions.reverse();
+        self.counsel = actions;
+    }
+
+    /// Its next step; each comes once.
+    pub(super) fn next_counsel(&mut self) -> Option<Action> {
+        self.counsel.pop()
     }
 
     fn note(&mut self, action: RemedyAction, at: Moment) {
@@ -101,6 +121,9 @@ impl Guardian {
         self.record(now, What::Examined { causes }, out);
         self.explain_refusal(opinion);
         self.examination.opinion = Some(opinion.clone());
+        if opinion.causes.is_empty() {
+            self.consult(now, out);
+        }
         self.quiet = false;
     }
 

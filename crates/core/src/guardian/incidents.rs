@@ -189,6 +189,7 @@ impl Guardian {
             let event = What::Ineffective { action: action.clone(), reason };
             self.last_action = None;
             self.record(now, event, out);
+            self.consult(now, out);
         }
         if let Some(incident) = &mut self.memory.incident {
             incident.cause = Some(cause.clone());

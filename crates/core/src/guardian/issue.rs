@@ -93,10 +93,18 @@ impl Guardian {
         let case_tries =
             |remedy: RemedyAction| self.examination.again_at(remedy, plan::CASE_TRIES, plan::CASE_SPACING_MS);
         match plan::next(&self.view(now, &case_tries)) {
-            Next::Nothing => {}
-            Next::Wait(at) => self.wake_at(at.max(now.mono.plus(10))),
-            Next::Act(action, reason) => self.issue(now, action, reason, out),
-            Next::Tell(text) => self.tell(now, text, out),
+            Next::Nothing => {
+                self.follow_counsel(now, out);
+            }
+            Next::Wait(at) => {
+                self.wake_at(at.max(now.mono.plus(10)));
+                self.follow_counsel(now, out);
+            }
+            Next::Act(action, reason) => self.issue(now, action, reason, None, out),
+            Next::Tell(text) => {
+                self.tell(now, text, out);
+                self.follow_counsel(now, out);
+            }
         }
     }
 
@@ -139,8 +147,16 @@ impl Guardian {
         }
     }
 
-    fn issue(&mut self, now: Now, action: Action, reason: String, out: &mut Vec<Output>) {
-        let origin = self.origin(&action);
+    /// Lets an action through the check and out. `origin`: where it comes from, when not from the ladder or a person.
+    pub(super) fn issue(
+        &mut self,
+        now: Now,
+        action: Action,
+        reason: String,
+        origin: Option<Origin>,
+        out: &mut Vec<Output>,
+    ) {
+        let origin = origin.unwrap_or_else(|| self.origin(&action));
         let target = match &self.life {
             Life::Alive(life) => Some(life.incarnation.clone()),
             Life::Absent(absent) => absent.incarnation.clone(),

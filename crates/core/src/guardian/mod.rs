@@ -6,6 +6,7 @@
 //! Invariant: it has no clock, and the same evidence at the same times gives the same outputs. In the steady state
 //! of a healthy gateway a piece of evidence costs no allocation ([`Guardian::observe`] returns before judging).
 
+mod counsel;
 mod examined;
 mod incidents;
 mod issue;
@@ -179,6 +180,7 @@ impl Guardian {
             Evidence::Person(wish) => self.wish(now, wish, out),
             Evidence::FlagFile(there) => self.flag_file(*there, out),
             Evidence::Examined(opinion) => self.examined(now, opinion, out),
+            Evidence::Counsel(counsel) => self.counselled(now, counsel, out),
             Evidence::Guard(guard) => self.look_at_self(now, *guard),
             Evidence::Config(seen) => self.config_seen(seen),
             Evidence::Disk(seen) => self.disk_seen(*seen),

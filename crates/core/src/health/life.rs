@@ -223,6 +223,7 @@ impl Alive {
             | Evidence::Person(_)
             | Evidence::FlagFile(_)
             | Evidence::Examined(_)
+            | Evidence::Counsel(_)
             | Evidence::Result { .. } => {}
         }
     }

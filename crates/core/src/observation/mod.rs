@@ -17,6 +17,7 @@ pub use rpc::{ChannelState, RpcSeen};
 pub use service::{ActiveState, Job, JobKind, Limits, ServiceSeen};
 pub use synthetic::{SyntheticOutcome, SyntheticSeen};
 
+use crate::diagnosis::counsel::Counsel;
 use crate::diagnosis::opinion::Opinion;
 use crate::directive::{ActionResult, Directive, DirectiveId};
 use crate::gateway::Incarnation;
@@ -71,6 +72,8 @@ pub enum Evidence {
     FlagFile(bool),
     /// What the doctor makes of the open incident.
     Examined(Opinion),
+    /// What an AI proposes for the open incident.
+    Counsel(Counsel),
     /// An action that we issued has ended.
     Result {
         /// Which directive.

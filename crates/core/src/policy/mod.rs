@@ -87,6 +87,10 @@ pub struct Policy {
     pub channel_deaf_ms: u64,
     /// The first wait between two starts of such a channel. It doubles, up to 20 times the first.
     pub channel_retry_ms: u64,
+    /// An AI is asked about what no case explains.
+    pub ask_ai: bool,
+    /// Steps of an AI that can be taken back and stay within the gateway run without a person.
+    pub ai_auto_heal: bool,
     /// An incident that is open for so long is told to a person.
     pub escalate_after_ms: u64,
     /// Free space below which the gateway counts as degraded.
@@ -146,6 +150,8 @@ impl Policy {
             channel_settle_ms: 20_000,
             channel_deaf_ms: 10_000,
             channel_retry_ms: 30_000,
+            ask_ai: false,
+            ai_auto_heal: false,
             escalate_after_ms: 30 * 60_000,
             disk_low_bytes: 200 << 20,
             synthetic_ms: 0,

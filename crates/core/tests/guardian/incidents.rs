@@ -85,7 +85,12 @@ fn a_remedy_that_did_not_help_is_recorded_as_such_and_a_person_hears_after_half_
                 }
                 Output::Do(directive) => scene.done(&directive),
                 Output::Record(event) => records.push(event.what),
-                Output::Remember(_) | Output::Persist | Output::Changed | Output::Examine(_) | Output::Learned(_) => {}
+                Output::Remember(_)
+                | Output::Persist
+                | Output::Changed
+                | Output::Examine(_)
+                | Output::Consult(_)
+                | Output::Learned(_) => {}
             }
         }
         scene.idle(1);

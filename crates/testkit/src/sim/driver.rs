@@ -206,7 +206,7 @@ impl<B: Brain> Life<B> {
                 Output::Remember(_) => self.saved = self.brain.save(self.now()),
                 // Written down soon, not at once: a guard that dies may have lost the last one.
                 Output::Persist if self.world.rng.chance(900) => self.saved = self.brain.save(self.now()),
-                Output::Persist | Output::Changed | Output::Examine(_) | Output::Learned(_) => {}
+                Output::Persist | Output::Changed | Output::Examine(_) | Output::Consult(_) | Output::Learned(_) => {}
             }
         }
         self.out = out;
@@ -240,6 +240,7 @@ impl<B: Brain> Life<B> {
             | What::Ineffective { .. }
             | What::Escalated { .. }
             | What::Examined { .. }
+            | What::Advised { .. }
             | What::Learned { .. }
             | What::Closed { .. } => {
                 if matches!(what, What::Closed { .. }) {
@@ -292,6 +293,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Surroundings(_)
             | Evidence::Guard(_)
             | Evidence::Examined(_)
+            | Evidence::Counsel(_)
             | Evidence::FlagFile(_) => {}
         }
         if self.world.oracle.aloud && evidence != Evidence::Log(clawmend_core::observation::LogSign::Grew) {

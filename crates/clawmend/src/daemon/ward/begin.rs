@@ -12,11 +12,13 @@ use crate::keeper::client::Keeper;
 use crate::openclaw::discovery::Home;
 use crate::probe::rpc::Rpc;
 use crate::service::ServiceEvent;
+use crate::settings::Settings;
 use crate::store::{Introduction, Store};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::guardian::Guardian;
 use clawmend_core::observation::{Evidence, RpcSeen};
 use clawmend_core::time::Now;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -55,6 +57,8 @@ pub struct Parts {
     pub news: Sender,
     /// No other gateway is guarded here, so the log of the day is its own.
     pub alone: bool,
+    /// Our own settings, as last read.
+    pub settings: Rc<RefCell<Settings>>,
 }
 
 impl Ward {
@@ -72,6 +76,7 @@ impl Ward {
             home: parts.home,
             keepsake,
             physician,
+            settings: parts.settings,
             guardian: parts.guardian,
             body: parts.body,
             around: parts.around,

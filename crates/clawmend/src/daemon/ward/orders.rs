@@ -39,6 +39,7 @@ impl Ward {
                 Output::Do(directive) => self.issue(directive, wish.take()),
                 Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
                 Output::Examine(question) => self.examine(question),
+                Output::Consult(question) => self.consult(question),
                 Output::Record(_) | Output::Persist | Output::Changed | Output::Learned(_) => self.later.push(output),
             }
         }
@@ -64,7 +65,9 @@ impl Ward {
                 }
                 Output::Changed => self.voice.changed(&self.guardian.report()),
                 Output::Learned(lesson) => self.physician.learn(&lesson),
-                Output::Persist | Output::Do(_) | Output::Remember(_) | Output::Examine(_) => persist = true,
+                Output::Persist | Output::Do(_) | Output::Remember(_) | Output::Examine(_) | Output::Consult(_) => {
+                    persist = true
+                }
             }
         }
         if !events.is_empty() {
@@ -157,6 +160,19 @@ impl Ward {
         tokio::task::spawn_local(async move {
             let opinion = examined.await;
             let _ = news.send(News::Evidence(Evidence::Examined(opinion))).await;
+        });
+    }
+
+    /// Asks an AI, beside the loop.
+    fn consult(&self, question: Question) {
+        let status = desk::status(self, clock::now());
+        let settings = self.settings.borrow().ai.clone();
+        let asked = self.physician.consult(question, status, settings);
+        let news = self.news.clone();
+        tokio::task::spawn_local(async move {
+            if let Some(counsel) = asked.await {
+                let _ = news.send(News::Evidence(Evidence::Counsel(counsel))).await;
+            }
         });
     }
 

@@ -70,6 +70,7 @@ impl Bench {
         tokio::task::spawn_local(subscription);
         let parts = Parts {
             alone: true,
+            settings: Rc::default(),
             around: Around::new(home.clone(), own_uid(), folder.path().join("flag"), None),
             home,
             guardian: Guardian::new(profile, Policy::adaptive(), Memory::default(), now),

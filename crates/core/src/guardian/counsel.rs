@@ -1,0 +1,74 @@
+//! An AI's word on an open incident: when it is asked for, and what may come of it.
+//!
+//! Invariants: once per incident, only when the doctor knows no case or a case's remedy did not help, and only where a
+//! person has named an engine; an answer about another incident does nothing; its steps are tried once each, between
+//! those of the ladder, as [`Origin::Ai`].
+
+use super::Guardian;
+use crate::check::Origin;
+use crate::diagnosis::RefusalReason;
+use crate::diagnosis::advice::Tier;
+use crate::diagnosis::case::RemedyAction;
+use crate::diagnosis::counsel::Counsel;
+use crate::directive::{Output, Question};
+use crate::incident::{Proposed, What};
+use crate::time::Now;
+
+/// A step, for people.
+const fn in_words(action: RemedyAction) -> &'static str {
+    match action {
+        RemedyAction::StartChannel => "start a channel",
+        RemedyAction::ReloadSecrets => "have its secrets read again",
+        RemedyAction::RestoreConfig => "bring back the newest proven config",
+        RemedyAction::FreeOwnLogs => "delete old logs",
+        RemedyAction::QuarantineLock => "move a lock aside",
+        RemedyAction::Start => "start the gateway",
+        RemedyAction::Restart => "restart the gateway",
+        RemedyAction::Tell => "a person's work",
+    }
+}
+
+impl Guardian {
+    /// Asks an AI about the open incident, if that was not done and is allowed.
+    pub(super) fn consult(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(incident) = self.memory.incident.as_ref().filter(|_| self.policy.ask_ai) else { return };
+        let Some(cause) = incident.cause.clone() else { return };
+        let since = now.wall_of(incident.onset.minus(Self::COUNSEL_BEFORE_MS));
+        let question = Question { incident: incident.id, cause, since };
+        if self.examination.ask_for_counsel() {
+            out.push(Output::Consult(question));
+        }
+    }
+
+    /// How long before the onset what led to it may have been logged.
+    const COUNSEL_BEFORE_MS: u64 = 2 * 60_000;
+
+    /// The AI has answered.
+    pub(super) fn counselled(&mut self, now: Now, counsel: &Counsel, out: &mut Vec<Output>) {
+        let ours = self.memory.incident.as_ref().is_some_and(|incident| incident.id == counsel.incident);
+        if !ours || !self.policy.ask_ai {
+            return;
+        }
+        let steps =
+            counsel.steps.iter().map(|step| Proposed { action: step.action, tier: step.tier, why: step.why.clone() });
+        self.record(now, What::Advised { guess: counsel.guess.clone(), steps: steps.collect() }, out);
+        let auto_heal = self.policy.ai_auto_heal;
+        for step in counsel.steps.iter().filter(|step| !step.tier.runs_alone(auto_heal)) {
+            let who = if step.tier == Tier::Red { "only a person can do it" } else { "it waits for a person" };
+            let text = format!("an AI proposes: {} ({}); {who}", in_words(step.action), step.why);
+            self.tell(now, text, out);
+        }
+        let refused = self.memory.refusal.as_ref().filter(|refusal| refusal.reason == RefusalReason::Config);
+        let refused = refused.map(|refusal| refusal.config);
+        let actions = counsel.steps.iter().filter_map(|step| step.action(auto_heal, refused)).collect();
+        self.examination.take_counsel(actions);
+        self.quiet = false;
+    }
+
+    /// The next step of the AI's, where the ladder has none; `true` when one was issued or held back.
+    pub(super) fn follow_counsel(&mut self, now: Now, out: &mut Vec<Output>) -> bool {
+        let Some(action) = self.examination.next_counsel() else { return false };
+        self.issue(now, action, "an AI proposes it".to_owned(), Some(Origin::Ai), out);
+        true
+    }
+}
