@@ -65,25 +65,19 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
     let diagnosis = consult(&library, &exam, args.text.as_deref(), &standings(context));
     let tongue = tongue(args.text.as_deref());
     let mut answer = report(&library, &diagnosis, tongue);
-    let asked = match args.ai {
-        Some(when) => Some(ai::ask(
-            context,
-            args,
-            when,
-            &Found { library: &library, exam: &exam, diagnosis: &diagnosis, around: &around },
-            tongue,
-        )?),
-        None => None,
-    };
+    let style = Style::of_stdout();
+    if !context.global.json {
+        // Before anybody is asked: that can take minutes.
+        output::print(&render(&answer, exam.saw_gateway, diagnosis.more_unknown, tongue, style))?;
+    }
+    let found = Found { library: &library, exam: &exam, diagnosis: &diagnosis, around: &around };
+    let asked = args.ai.map(|when| ai::ask(context, args, when, &found, tongue)).transpose()?;
     let (advice, failed) = asked.map_or((None, None), |asked| (Some(asked.report), asked.failed));
-    answer.ai = advice;
     if context.global.json {
+        answer.ai = advice;
         output::print_json(&answer)?;
-    } else {
-        let style = Style::of_stdout();
-        let mut text = render(&answer, exam.saw_gateway, diagnosis.more_unknown, tongue, style);
-        text.push_str(&answer.ai.as_ref().map(|advice| ai::render(advice, tongue, style)).unwrap_or_default());
-        output::print(&text)?;
+    } else if let Some(advice) = advice {
+        output::print(&ai::render(&advice, tongue, style))?;
     }
     failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }

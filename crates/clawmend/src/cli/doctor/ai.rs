@@ -9,7 +9,7 @@ use crate::doctor::ai::report::{AiReport, SentLine, StepReport};
 use crate::doctor::ai::{self, AskError, Consequence, Evidence, Surroundings};
 use crate::doctor::report::Tongue;
 use crate::host::dirs;
-use crate::settings::{self, AiSettings};
+use crate::settings::{self, AiSettings, Engine};
 use clawmend_core::diagnosis::advice::Tier;
 use clawmend_core::health::Verdict;
 use std::fmt::Write as _;
@@ -42,6 +42,10 @@ pub(super) fn ask(
     let around = Surroundings::of_process(&settings);
     let evidence = evidence(context, args, &settings, found);
     let state = context.state_dir()?;
+    if settings.engine != Engine::None {
+        let limit_s = settings.timeout_ms.div_ceil(1000);
+        output::tell(&format!("asking {}; this takes at most {limit_s} s", settings.engine.name()));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         tokio::select! {
