@@ -118,29 +118,24 @@ fn child_provider_down() -> Result<()> {
     nothing_was_done(&guard)
 }
 
+/// Each kind is named by its cause while the process goes on, and a good answer ends it.
 #[test]
 fn child_provider_kinds() -> Result<()> {
     let Some((guard, life, model)) = guarded("kinds of provider trouble")? else { return Ok(()) };
     ensure!(guard.turn(BOUND)? == "PONG-LAB", "turns work");
-    switch_on(&guard, 120_000, 30_000)?;
+    switch_on(&guard, 20_000, 5_000)?;
     let before = model.answered();
     until("two questions to be answered", BOUND, || model.answered() >= before + 2)?;
     ensure!(guard.status()?["reasons"] == json!([]), "{:?}", guard.status());
-    for (mode, code) in [
-        (ModelMode::KeyRefused, "credentials_rejected"),
-        (ModelMode::QuotaUsedUp, "provider_quota"),
-        (ModelMode::OutOfCredit, "provider_quota"),
-        (ModelMode::Broken, "provider_failing"),
-    ] {
-        model.set_mode(mode);
-        named(&guard, life, code).with_context(|| format!("{mode:?}"))?;
-        let doctor = guard.say(&["doctor", "--json"])?.json()?;
-        eprintln!("measured: {mode:?}: the doctor says {}", doctor["causes"][0]["cause"]["code"]);
-        model.set_mode(ModelMode::Well);
-        recovered(&guard, life).with_context(|| format!("after {mode:?}"))?;
-    }
+
+    // The first answer names it; after that the gateway does not ask its provider again for a minute, and hides why.
+    model.set_mode(ModelMode::KeyRefused);
+    named(&guard, life, "credentials_rejected")?;
+    diagnosed(&guard, "credentials_rejected")?;
+    model.set_mode(ModelMode::Well);
+    recovered(&guard, life)?;
+
     // What takes longer than a person waits for, and what does not end.
-    switch_on(&guard, 20_000, 5_000)?;
     model.set_delay(Duration::from_secs(8));
     named(&guard, life, "provider_slow")?;
     model.set_delay(Duration::ZERO);
@@ -149,7 +144,30 @@ fn child_provider_kinds() -> Result<()> {
     named(&guard, life, "provider_slow")?;
     model.set_mode(ModelMode::Well);
     recovered(&guard, life)?;
+
+    // An error of the provider is tried again by the gateway for a minute.
+    switch_on(&guard, 120_000, 30_000)?;
+    model.set_mode(ModelMode::Broken);
+    named(&guard, life, "provider_failing")?;
+    model.set_mode(ModelMode::Well);
+    recovered(&guard, life)?;
     nothing_was_done(&guard)
+}
+
+/// After an unpaid bill the gateway does not ask its provider again for ten minutes and more, so each kind has a
+/// gateway of its own, and its end is not awaited.
+#[test]
+fn child_quota_used_up() -> Result<()> {
+    for mode in [ModelMode::QuotaUsedUp, ModelMode::OutOfCredit] {
+        let Some((guard, life, model)) = guarded("quota used up")? else { return Ok(()) };
+        model.set_mode(mode);
+        switch_on(&guard, 120_000, 30_000)?;
+        named(&guard, life, "provider_quota").with_context(|| format!("{mode:?}"))?;
+        diagnosed(&guard, "provider_quota").with_context(|| format!("{mode:?}"))?;
+        guard.left_alone("while its bill is not paid", life, Duration::from_secs(3))?;
+        nothing_was_done(&guard)?;
+    }
+    Ok(())
 }
 
 /// The endpoint is off: it is said, and not asked again until the config changes.
