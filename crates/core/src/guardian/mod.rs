@@ -189,7 +189,7 @@ impl Guardian {
             Evidence::Result { directive, result } => self.result(now, *directive, result, out),
             Evidence::Synthetic(seen) => self.synthetic_seen(now, seen, out),
             Evidence::Log(sign) => {
-                self.log_sign(sign);
+                self.log_sign(now, sign);
                 self.live_evidence(now, evidence);
             }
             Evidence::Rpc(seen) => {

@@ -6,6 +6,7 @@
 use super::Guardian;
 use crate::diagnosis::RefusalReason;
 use crate::directive::Output;
+use crate::gateway::Form;
 use crate::health::life::Life;
 use crate::incident::What;
 use crate::observation::{ConfigSeen, ConfigValidity, DiskSeen, Exit, Listener, LockHolder, LogSign, Surroundings};
@@ -76,6 +77,8 @@ impl Guardian {
                 Exit::Code { code: 1 },
                 Some((reason @ (RefusalReason::Port | RefusalReason::Runtime | RefusalReason::Duplicate), detail)),
             ) => Some((reason, detail)),
+            // Nobody tells how a gateway ended that was started by hand: its own words are all there is.
+            (Exit::Unknown, Some(words)) if self.profile.form == Form::Foreign => Some(words),
             _ => None,
         }
     }
@@ -107,8 +110,13 @@ impl Guardian {
         (reason, detail)
     }
 
-    pub(super) fn log_sign(&mut self, sign: &LogSign) {
+    pub(super) fn log_sign(&mut self, now: Now, sign: &LogSign) {
         let LogSign::Refused { text, reason } = sign else { return };
+        if self.profile.form == Form::Foreign && matches!(self.life, Life::Absent(_)) && self.memory.refusal.is_none() {
+            let (reason, detail) = self.own_look(*reason, text.clone());
+            self.quiet = false;
+            return self.refuse(now, reason, detail);
+        }
         match &mut self.memory.refusal {
             // The line may reach us after the exit.
             Some(refusal) if refusal.reason == RefusalReason::Unexplained => {
