@@ -232,7 +232,8 @@ fn a_persons_repair_becomes_a_draft() {
     insta::assert_snapshot!(told);
     let draft = home.json(&["cases", "draft", "7", "--json"]);
     assert_eq!((&draft["added"], &draft["case"]["id"]), (&false.into(), &"draft-clidoctor-7".into()));
-    std::fs::write(home.path("again.log"), "[office] error: relay 9 of the second floor lost its token=zyxwvu\n").unwrap();
+    std::fs::write(home.path("again.log"), "[office] error: relay 9 of the second floor lost its token=zyxwvu\n")
+        .unwrap();
     let found = home.json(&["doctor", "--gateway", "clidoctor", "--log", "again.log", "--json"]);
     assert_eq!(found["causes"][0]["case"], "draft-clidoctor-7", "{found}");
 }
