@@ -91,7 +91,11 @@ pub fn log_reader(bytes: &[u8]) {
         })
     });
     assert_eq!((account.lines, account.bytes, account.ended_early), (lines, bytes.len() as u64, false));
-    let told = bytes.len().is_multiple_of(2);
+    // Building an automaton costs more than all else: every fourth input pays for it.
+    if !bytes.len().is_multiple_of(4) {
+        return;
+    }
+    let told = bytes.len().is_multiple_of(8);
     let mut exam = Exam::new(&few().cases, told).unwrap_or_else(|why| panic!("the library: {why}"));
     exam.read(log());
     let report = report(few(), &consult(few(), &exam, None, &BTreeMap::new()), Tongue::English);

@@ -8,6 +8,8 @@ use clawmend_core::observation::RunState;
 
 /// A start may take so long; before that a gateway without a listener is normal (boots of 240 s were seen).
 const BOOT_MS: u64 = 240_000;
+/// The end of a start keeps the event loop busy for seconds at a time; before this nothing is called a spin.
+const YOUNG_MS: u64 = 60_000;
 /// The event loop is slow for longer than a start or the end of a stall explains.
 const SLOW_FOR_MS: u64 = 5_000;
 /// Share of a core below which a process does not spin.
@@ -38,7 +40,7 @@ fn evidence(figures: &Figures, silent_ms: Option<u64>) -> HangEvidence {
         // A lock whose pid is another program's now is what keeps older versions from starting.
         return HangEvidence { dead_owner: Some(figures.reused_pid.is_some()), ..HangEvidence::default() };
     };
-    let silent = is_silent(process);
+    let silent = is_silent(process) && process.age_ms.is_none_or(|age| age >= YOUNG_MS);
     let troubled = silent || is_slow(process);
     let outbound = process.connections.as_ref();
     HangEvidence {
@@ -77,7 +79,8 @@ fn stopped(process: &Process) -> Option<(Fact, String)> {
 /// Only while it owes an answer: a process may compute as long as it likes.
 fn spinning(process: &Process) -> Option<(Fact, String)> {
     let burns = cores(process) >= BURNS && process.yields == Some(0) && process.state == [RunState::Running; 2];
-    (burns && is_silent(process) && process.held.is_none()).then(|| {
+    let young = process.age_ms.is_none_or(|age| age < YOUNG_MS);
+    (burns && !young && is_silent(process) && process.held.is_none()).then(|| {
         let (cpu, looked) = (process.cpu_ms, process.looked_ms);
         let said = format!(
             "pid {} burned {cpu} ms of CPU in {looked} ms, never gave it up by itself, and left /healthz without an answer",
