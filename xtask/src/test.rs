@@ -74,7 +74,9 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
 /// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 15] = [
+const IN_MATRIX_ONLY: [&str; 17] = [
+    "child_provider_kinds",
+    "child_quota_used_up",
     "child_stops",
     "unit_broken_config",
     "unit_three_crashes_do_not_leave_the_bot_deaf",
