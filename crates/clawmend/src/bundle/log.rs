@@ -5,7 +5,7 @@
 use crate::doctor::line;
 use crate::doctor::log::Log;
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// Most bytes of lines, before they are scrubbed.
@@ -29,6 +29,7 @@ pub struct Lines {
     bytes: usize,
     left_out: u64,
     late: bool,
+    node: Option<String>,
 }
 
 impl Lines {
@@ -46,6 +47,7 @@ impl Lines {
             }
             let within = || line::time_of(bytes).is_none_or(|at| (span.since_ms..=span.until_ms).contains(&at));
             if !self.late && ours(bytes) && within() {
+                self.node = node_of(bytes).or(self.node.take());
                 self.push(readable(bytes));
             }
         });
@@ -61,6 +63,12 @@ impl Lines {
             self.bytes -= oldest.len() + 1;
             self.left_out += 1;
         }
+    }
+
+    /// The version of Node that wrote the last of them, where one says it.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        self.node.as_deref()
     }
 
     /// Nothing but names of files.
@@ -95,21 +103,12 @@ fn level(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(rest.get(..end)?).ok().filter(|level| level.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
-/// The version of Node that wrote the newest of these logs, as its lines say.
-#[must_use]
-pub fn node_version(paths: &[PathBuf], since_ms: i64) -> Option<String> {
+/// The version of Node that wrote a line of the JSON log.
+fn node_of(bytes: &[u8]) -> Option<String> {
     const NAME: &[u8] = b"\"runtimeVersion\":\"";
-    let mut found = None;
-    for path in paths {
-        let Ok(log) = Log::open(path, Some(since_ms)) else { continue };
-        log.read(|_, bytes| {
-            let Some(at) = memchr::memmem::find(bytes, NAME).map(|at| at + NAME.len()) else { return };
-            let rest = bytes.get(at..).unwrap_or_default();
-            let version = rest.iter().take(16).take_while(|byte| **byte != b'"').map(|byte| char::from(*byte));
-            found = Some(version.filter(|c| c.is_ascii_digit() || *c == '.').collect());
-        });
-    }
-    found
+    let at = memchr::memmem::find(bytes, NAME)? + NAME.len();
+    let version = bytes.get(at..)?.iter().take(16).take_while(|byte| **byte != b'"').map(|byte| char::from(*byte));
+    Some(version.filter(|c| c.is_ascii_digit() || *c == '.').collect())
 }
 
 #[cfg(test)]
@@ -158,7 +157,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day.log");
         std::fs::write(&path, sample).unwrap();
-        assert_eq!(node_version(&[path], 0).as_deref(), Some("24.21.0"));
+        let span = Span { since_ms: 0, until_ms: i64::MAX, deadline: Instant::now() + Duration::from_secs(600) };
+        let mut lines = Lines::default();
+        lines.read(&path, span, |_| true).unwrap();
+        assert_eq!(lines.node(), Some("24.21.0"));
         assert_eq!(readable(b"\xff plain"), "\u{fffd} plain");
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn bundle(context: &Context, args: &Args) -> Result<ExitCode, CliErro
         .as_ref()
         .map_or_else(|| "as it is now".to_owned(), |it| format!("incident {}", it.incident.id.0));
     let page = readme::page(&about.gateway.0, &of, &format!("{now:.0}"), parcel.parts(), parcel.left_out());
-    parcel.text("README.txt", &page);
+    parcel.first("README.txt", &page);
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{top}.tar.gz")));
     let path = std::path::absolute(&path)?;
     let bytes = archive::write(&path, &top, parcel.parts(), u64::try_from(now.as_second()).unwrap_or(0))?;
@@ -198,16 +198,21 @@ fn fill(context: &Context, about: &About, status: &StatusReport, parcel: &mut Pa
     diagnose(context, about, home, seen, &measured, (&paths, span), parcel)?;
     let openclaw = checks(context, home, parcel);
     parcel.json("process.json", &Surroundings::of(home, &measured));
+    let lines = logs(&paths, span, about.alone, home, parcel);
     parcel.json(
         "versions.json",
         &serde_json::json!({
             "clawmend": crate::version::VERSION,
             "openclaw_installed": openclaw,
-            "node": log::node_version(&paths, span.since_ms),
+            "node": lines.node(),
             "kernel": measured.host.kernel,
         }),
     );
-    logs(&paths, span, about.alone, home, parcel);
+    if lines.is_empty() {
+        parcel.leave_out("log.txt", "no line of that time was found");
+    } else {
+        parcel.lines("log.txt", lines.into_lines(), log::MAX_BYTES);
+    }
     let headlines = stability::headlines(home);
     if !headlines.is_empty() {
         parcel.json("stability.json", &headlines);
@@ -350,7 +355,7 @@ fn checks(context: &Context, home: &Home, parcel: &mut Parcel) -> Option<String>
     }
 }
 
-fn logs(paths: &[PathBuf], span: Span, alone: bool, home: &Home, parcel: &mut Parcel) {
+fn logs(paths: &[PathBuf], span: Span, alone: bool, home: &Home, parcel: &mut Parcel) -> Lines {
     let mut lines = Lines::default();
     let ours = here::names_home(home);
     for path in paths {
@@ -358,11 +363,7 @@ fn logs(paths: &[PathBuf], span: Span, alone: bool, home: &Home, parcel: &mut Pa
             parcel.leave_out("log.txt", redact(&why, 300));
         }
     }
-    if lines.is_empty() {
-        parcel.leave_out("log.txt", "no line of that time was found");
-    } else {
-        parcel.lines("log.txt", lines.into_lines(), log::MAX_BYTES);
-    }
+    lines
 }
 
 impl From<WriteError> for CliError {
