@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Name, and folders with inputs to begin with.
-const TARGETS: [(&str, &[&str]); 2] =
-    [("config_check", &["fuzz/seeds/config_check"]), ("log_reader", &["crates/testkit/fault-logs"])];
+const TARGETS: [(&str, &[&str]); 3] = [
+    ("config_check", &["fuzz/seeds/config_check"]),
+    ("log_reader", &["crates/testkit/fault-logs"]),
+    ("ai_reply", &["fuzz/seeds/ai_reply"]),
+];
 /// What libFuzzer needs: counters at every edge, and what was compared with what.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

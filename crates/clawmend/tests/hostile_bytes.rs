@@ -46,6 +46,11 @@ proptest! {
     }
 
     #[test]
+    fn any_bytes_as_an_answer_of_an_ai(bytes in mixed(samples("../../fuzz/seeds/ai_reply", 20_000))) {
+        fuzzed::ai_reply(&bytes);
+    }
+
+    #[test]
     fn any_bytes_as_a_log(bytes in mixed(samples("../testkit/fault-logs", 6_000))) {
         fuzzed::log_reader(&bytes);
     }
@@ -54,5 +59,6 @@ proptest! {
 #[test]
 fn the_samples_as_they_are() {
     samples("../../fuzz/seeds/config_check", 20_000).iter().for_each(|bytes| fuzzed::config_check(bytes));
+    samples("../../fuzz/seeds/ai_reply", 20_000).iter().for_each(|bytes| fuzzed::ai_reply(bytes));
     samples("../testkit/fault-logs", 200_000).iter().for_each(|bytes| fuzzed::log_reader(bytes));
 }

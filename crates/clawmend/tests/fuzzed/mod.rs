@@ -3,6 +3,7 @@
 
 use clawmend::bundle::scrub::{self, Scrub};
 use clawmend::bundle::settings;
+use clawmend::doctor::ai::reply;
 use clawmend::doctor::automaton::{Automaton, Scan};
 use clawmend::doctor::exam::Exam;
 use clawmend::doctor::log::{Log, MAX_LINE};
@@ -12,6 +13,7 @@ use clawmend::openclaw::config::check::{Around, check_bytes, is_harmless};
 use clawmend::openclaw::config::tree;
 use clawmend::openclaw::discovery::{Home, discover};
 use clawmend::openclaw::redact::redact;
+use clawmend_core::diagnosis::advice;
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +37,17 @@ fn few() -> &'static Library {
 fn home() -> &'static Home {
     static HOME: OnceLock<Home> = OnceLock::new();
     HOME.get_or_init(|| discover(|_| None, Path::new("/nonexistent/fuzzed")).remove(0))
+}
+
+/// Reads an AI's answer; what is understood stays within its bounds and can be said again.
+pub fn ai_reply(bytes: &[u8]) {
+    let Ok(advice) = reply::parse(bytes) else { return };
+    assert!(advice.hypotheses().len() <= advice::MAX_HYPOTHESES && advice.plan().len() <= advice::MAX_STEPS);
+    for hypothesis in advice.hypotheses() {
+        assert!(hypothesis.title.chars().count() <= advice::MAX_TITLE);
+        assert!((0.0..=1.0).contains(&hypothesis.confidence) && !hypothesis.evidence.is_empty());
+    }
+    assert_eq!(advice::Advice::of(advice.to_reply(), None).as_ref(), Ok(&advice));
 }
 
 /// Checks a config, hides its values, and finds its secrets.
