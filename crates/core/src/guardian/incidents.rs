@@ -344,7 +344,13 @@ impl Guardian {
             && !self.restore_is_due(refusal)
         {
             let what = if refusal.detail.is_empty() { "it gave no reason that we understand" } else { &refusal.detail };
-            let text = format!("it refuses to start: {what}; it is started again as soon as that changes");
+            let then = match self.profile.form {
+                Form::Foreign => "nothing here would start it again",
+                Form::Child | Form::Systemd | Form::Launchd | Form::ScheduledTask => {
+                    "it is started again as soon as that changes"
+                }
+            };
+            let text = format!("it refuses to start: {what}; {then}");
             self.tell(now, text, out);
         }
         let Some(incident) = &self.memory.incident else { return };

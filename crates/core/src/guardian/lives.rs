@@ -66,6 +66,8 @@ impl Guardian {
         self.memory.standing.ended_in_pause = false;
         self.memory.start_wished = false;
         self.memory.refusal = None;
+        // What the life before this one said is nothing that this one said.
+        self.last_refused = None;
         self.swept = false;
         self.planned_end = false;
         self.channels.clear();
@@ -158,7 +160,9 @@ impl Guardian {
         self.note_end_in_pause(gone.exit, out);
         self.open_for_end(now, gone, out);
         let known = life.is_none() && gone.exit.is_refusal() && self.memory.refusal.is_some();
-        if !known && (gone.exit != Exit::Unknown || self.profile.form == Form::Child || killed) {
+        // Where nobody reaps it, nobody will tell more.
+        let told = gone.exit != Exit::Unknown || matches!(self.profile.form, Form::Child | Form::Foreign);
+        if !known && (told || killed) {
             self.exit_counted(now, gone.exit, out);
             if life.is_none() {
                 self.invite_if_readable();

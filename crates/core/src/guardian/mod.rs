@@ -172,7 +172,7 @@ impl Guardian {
             Evidence::Surroundings(change) => self.surroundings(*change),
             Evidence::Result { directive, result } => self.result(now, *directive, result, out),
             Evidence::Log(sign) => {
-                self.log_sign(sign);
+                self.log_sign(now, sign);
                 self.live_evidence(now, evidence);
             }
             Evidence::Rpc(seen) => {

@@ -5,6 +5,7 @@
 
 use super::Guardian;
 use crate::diagnosis::RefusalReason;
+use crate::gateway::Form;
 use crate::health::life::Life;
 use crate::observation::{ConfigSeen, ConfigValidity, DiskSeen, Exit, Listener, LockHolder, LogSign, Surroundings};
 use crate::plan::Refusal;
@@ -46,6 +47,8 @@ impl Guardian {
             (Exit::Code { code: 1 }, Some((reason @ (RefusalReason::Port | RefusalReason::Runtime), detail))) => {
                 Some((reason, detail))
             }
+            // Nobody tells how a gateway ended that was started by hand: its own words are all there is.
+            (Exit::Unknown, Some(words)) if self.profile.form == Form::Foreign => Some(words),
             _ => None,
         }
     }
@@ -78,8 +81,13 @@ impl Guardian {
         (reason, detail)
     }
 
-    pub(super) fn log_sign(&mut self, sign: &LogSign) {
+    pub(super) fn log_sign(&mut self, now: Now, sign: &LogSign) {
         let LogSign::Refused { text, reason } = sign else { return };
+        if self.profile.form == Form::Foreign && matches!(self.life, Life::Absent(_)) && self.memory.refusal.is_none() {
+            let (reason, detail) = self.own_look(*reason, text.clone());
+            self.quiet = false;
+            return self.refuse(now, reason, detail);
+        }
         match &mut self.memory.refusal {
             // The line may reach us after the exit.
             Some(refusal) if refusal.reason == RefusalReason::Unexplained => {

@@ -1,10 +1,11 @@
 //! Gateways that the guard may only look at, and those that were started by hand.
 
 use super::scene::{KILLED, Scene};
+use clawmend_core::diagnosis::{Cause, RefusalReason};
 use clawmend_core::directive::Action;
 use clawmend_core::gateway::{Control, Form};
 use clawmend_core::health::Verdict;
-use clawmend_core::observation::{ActiveState, ConfigSeen, ConfigValidity, Evidence, Exit};
+use clawmend_core::observation::{ActiveState, ConfigSeen, ConfigValidity, Evidence, Exit, LogSign};
 use clawmend_core::wish::Wish;
 
 #[test]
@@ -83,4 +84,36 @@ fn what_was_started_by_hand_before_a_stop_is_ended_by_it() {
     scene.pid += 1;
     scene.found(800);
     assert_eq!(scene.one().action, Action::Terminate { wake: false });
+}
+
+#[test]
+fn a_start_by_hand_that_is_refused_is_named_by_its_own_words() {
+    let text = "Gateway start blocked".to_owned();
+    let sign = Evidence::Log(LogSign::Refused { text, reason: RefusalReason::Config });
+    for late in [false, true] {
+        let mut scene = started_by_hand();
+        scene.end(Exit::Unknown);
+        scene.pass(60_000);
+        scene.appear(None);
+        scene.pass(2_000);
+        if late {
+            scene.end(Exit::Unknown);
+            scene.pass(200);
+            scene.see(&sign);
+        } else {
+            scene.see(&sign);
+            scene.end(Exit::Unknown);
+        }
+        let cause = scene.guardian.report().cause;
+        assert!(matches!(cause, Some(Cause::RefusedToStart { reason: RefusalReason::Config, .. })), "{cause:?}");
+        scene.idle(60);
+        assert!(scene.escalated().iter().any(|text| text.contains("refuses to start")));
+        scene.see(&sign);
+        assert_eq!(scene.actions(), [], "nothing is restored or started");
+        // The next start is another matter.
+        scene.appear(None);
+        scene.run(30);
+        scene.end(Exit::Unknown);
+        assert_eq!(scene.guardian.report().cause.map(|cause| cause.code()), Some("crashed"));
+    }
 }
