@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use clawmend_core::directive::{Action, Cadence, Directive, DirectiveId, Output};
-use clawmend_core::gateway::{Form, Incarnation};
+use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::{Endpoint, Evidence, HttpOutcome};
 use clawmend_core::time::{Moment, Now};
 use clawmend_testkit::sim::brain::Brain;
-use clawmend_testkit::sim::live;
+use clawmend_testkit::sim::{Setting, live};
 use std::collections::BTreeSet;
 
 /// Starts what ended, and kills at the first late answer when it is hasty.
@@ -27,7 +27,7 @@ impl<const HASTY: bool, const LAZY: bool> Simple<HASTY, LAZY> {
 impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
     type Saved = ();
 
-    fn born(_form: Form, (): (), now: Now) -> Self {
+    fn born(_setting: Setting, (): (), now: Now) -> Self {
         Self { last: now.mono.0, life: None }
     }
 

@@ -66,6 +66,8 @@ impl Guardian {
         self.memory.standing.ended_in_pause = false;
         self.memory.start_wished = false;
         self.memory.refusal = None;
+        // What the life before this one said is nothing that this one said.
+        self.last_refused = None;
         self.swept = false;
         self.planned_end = false;
         self.channels.clear();

@@ -1,7 +1,8 @@
 //! What is under test: the real [`Guardian`], or a stand-in that shows that the oracle can fail.
 
+use super::Setting;
 use clawmend_core::directive::{Cadence, Output};
-use clawmend_core::gateway::{Control, Form, GatewayId};
+use clawmend_core::gateway::GatewayId;
 use clawmend_core::guardian::{Guardian, Memory, Profile};
 use clawmend_core::observation::Evidence;
 use clawmend_core::policy::Policy;
@@ -12,7 +13,7 @@ pub trait Brain: Sized {
     /// What survives its death.
     type Saved: Clone + Default;
     /// Begins, or goes on from what was saved.
-    fn born(form: Form, saved: Self::Saved, now: Now) -> Self;
+    fn born(setting: Setting, saved: Self::Saved, now: Now) -> Self;
     /// What must survive.
     fn save(&self, now: Now) -> Self::Saved;
     /// Takes evidence.
@@ -28,8 +29,9 @@ pub trait Brain: Sized {
 impl Brain for Guardian {
     type Saved = Memory;
 
-    fn born(form: Form, saved: Memory, now: Now) -> Self {
-        let profile = Profile { id: GatewayId("default".to_owned()), form, control: Control::Full };
+    fn born(setting: Setting, saved: Memory, now: Now) -> Self {
+        let Setting { form, control } = setting;
+        let profile = Profile { id: GatewayId("default".to_owned()), form, control };
         Self::new(profile, Policy::default(), saved, now)
     }
 

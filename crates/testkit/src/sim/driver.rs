@@ -6,6 +6,7 @@
 mod outages;
 mod probes;
 
+use super::Setting;
 use super::brain::Brain;
 use super::process::NEVER;
 use super::world::{Out, World};
@@ -42,8 +43,8 @@ pub struct Life<B: Brain> {
 impl<B: Brain> Life<B> {
     /// A new host with a new guard.
     #[must_use]
-    pub fn new(seed: u64, form: Form, aloud: bool) -> Self {
-        let world = World::new(seed, form, aloud);
+    pub fn new(seed: u64, setting: Setting, aloud: bool) -> Self {
+        let world = World::new(seed, setting, aloud);
         let now = Now { mono: Moment(world.now), wall: world.wall() };
         let incarnation = Incarnation { pid: 0, start: 0, boot: "sim".to_owned() };
         let sample = ProcessSample {
@@ -60,7 +61,7 @@ impl<B: Brain> Life<B> {
         };
         let http = |endpoint| HttpSeen { endpoint, latency_ms: 2, outcome: HttpOutcome::Ok };
         let mut life = Self {
-            brain: B::born(form, B::Saved::default(), now),
+            brain: B::born(setting, B::Saved::default(), now),
             saved: B::Saved::default(),
             world,
             out: Vec::with_capacity(64),
@@ -81,11 +82,13 @@ impl<B: Brain> Life<B> {
             outputs_in_a_row: 0,
             last_output_at: 0,
         };
-        if form == Form::Systemd {
-            life.world.unit.ask(life.world.now, super::unit::Ask::Start { reset: false }, false, false);
-            life.world.exec(None);
-        } else {
-            life.world.tell(1, Evidence::NotThere);
+        match setting.form {
+            Form::Child => life.world.tell(1, Evidence::NotThere),
+            Form::Systemd => {
+                life.world.unit.ask(life.world.now, super::unit::Ask::Start { reset: false }, false, false);
+                life.world.exec(None);
+            }
+            Form::Foreign | Form::Launchd | Form::ScheduledTask => life.world.exec(None),
         }
         let (config, disk) = (life.world.config(), life.world.disk());
         life.world.tell(0, config);

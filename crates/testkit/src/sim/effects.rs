@@ -7,7 +7,7 @@ use super::process::{Flaw, Process, Stage, Then};
 use super::unit::{Ask, Deed, Reply};
 use super::world::{UncleanEnd, World};
 use clawmend_core::directive::{Action, ActionResult, Directive, DirectiveId};
-use clawmend_core::gateway::{Form, Incarnation};
+use clawmend_core::gateway::{Control, Incarnation};
 use clawmend_core::observation::{Evidence, Exit, KillLeft};
 
 /// An action on its way.
@@ -71,10 +71,23 @@ impl World {
         if starts {
             self.judge_start(action);
         }
+        self.judge_rights(action);
         let touches = !matches!(action, Action::EnableUnit { .. });
         let asked = self.wishes.down() || self.wishes.restart || self.wishes.start;
         if self.wishes.paused && touches && !asked {
             self.oracle.broke(now, "persons_wish", format!("{} during a pause", action.name()));
+        }
+    }
+
+    /// What the guard may only look at it never touches; what was started by hand it neither starts nor ends, unless a
+    /// person wants it stopped.
+    fn judge_rights(&mut self, action: &Action) {
+        let now = self.now;
+        let ends = matches!(action, Action::Terminate { .. } | Action::Kill);
+        if self.setting.control == Control::Observe {
+            self.oracle.broke(now, "only_looks", format!("{} without the right to", action.name()));
+        } else if self.by_hand() && !matches!(action, Action::StartChannel { .. }) && !(ends && self.wishes.stopped) {
+            self.oracle.broke(now, "started_by_hand", format!("{} of a gateway that is not ours", action.name()));
         }
     }
 
@@ -303,12 +316,6 @@ impl World {
         if self.lives(target) {
             self.ends(Exit::Signal { signal: 9, core: false });
         }
-    }
-
-    /// A start is possible without anyone's hand but the guard's.
-    #[must_use]
-    pub fn child(&self) -> bool {
-        self.form == Form::Child
     }
 }
 

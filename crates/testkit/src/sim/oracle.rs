@@ -161,6 +161,8 @@ pub struct Oracle {
     named: Option<&'static str>,
     /// Print everything as it happens.
     pub aloud: bool,
+    /// Starts are by the guard's hand, or could be: how long they took is a figure of the guard.
+    timed: bool,
 }
 
 impl Oracle {
@@ -170,7 +172,7 @@ impl Oracle {
 
     /// For this seed.
     #[must_use]
-    pub fn new(seed: u64, aloud: bool) -> Self {
+    pub fn new(seed: u64, timed: bool, aloud: bool) -> Self {
         Self {
             seed,
             tally: Tally::default(),
@@ -178,6 +180,7 @@ impl Oracle {
             recent: std::collections::VecDeque::with_capacity(Self::RECENT),
             named: None,
             aloud,
+            timed,
         }
     }
 
@@ -266,7 +269,7 @@ impl Oracle {
                 }
                 expect.started = Some(at);
                 expect.start_by = NEVER;
-                if !expect.cancelled {
+                if self.timed && !expect.cancelled {
                     Tally::note(&mut self.tally.start_ms, expect.fault, at - expect.onset);
                 }
             }
@@ -343,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_guard_that_had_no_turn_names_later_and_one_that_had_is_found_out() {
-        let mut oracle = Oracle::new(1, false);
+        let mut oracle = Oracle::new(1, true, false);
         oracle.inject(Fault::Crash, 10, NEVER);
         assert!(oracle.recovered(20, false, |_| true), "it waits for the guard");
         assert_eq!((oracle.open.len(), oracle.tally.violations_total), (1, 0));

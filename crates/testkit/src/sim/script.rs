@@ -44,6 +44,10 @@ pub enum Later {
     FlagGone,
     /// Another crash.
     CrashAgain,
+    /// A person starts what was started by hand, or what no manager starts again and the guard may not.
+    ByHand,
+    /// A person ends a process that the guard may not end.
+    EndedByHand(u32),
     /// The guard, which had no turn when the gateway was well again, has had one.
     LookedAgain,
 }
@@ -181,6 +185,8 @@ impl World {
             Later::UnitStart => self.unit_start(),
             Later::Resume | Later::FlagGone => self.resume(later),
             Later::CrashAgain => self.crash_again(),
+            Later::ByHand => self.starts_by_hand(),
+            Later::EndedByHand(pid) => self.ended_by_hand(pid),
             Later::LookedAgain => self.maybe_recovered(),
         }
     }

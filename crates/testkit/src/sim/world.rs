@@ -10,6 +10,7 @@ mod people;
 
 pub use people::Wishes;
 
+use super::Setting;
 use super::effects::{Effect, KILLS_KEPT};
 use super::fitted;
 use super::oracle::Oracle;
@@ -60,8 +61,8 @@ pub struct World {
     pub rng: Rng,
     /// The oracle.
     pub oracle: Oracle,
-    /// Who owns the process.
-    pub form: Form,
+    /// Who owns the process, and what the guard may do to it.
+    pub setting: Setting,
     /// Its own restart ends the process.
     pub by_exit: bool,
     /// The RPC subscription works.
@@ -140,11 +141,15 @@ pub struct World {
 }
 
 impl World {
-    /// A host with a gateway of this form.
+    /// A host with a gateway in this setting.
     #[must_use]
-    pub fn new(seed: u64, form: Form, aloud: bool) -> Self {
+    pub fn new(seed: u64, setting: Setting, aloud: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let by_exit = form == Form::Systemd || rng.chance(700);
+        let by_exit = match setting.form {
+            Form::Child => rng.chance(700),
+            Form::Systemd | Form::Launchd | Form::ScheduledTask => true,
+            Form::Foreign => false,
+        };
         let rpc = rng.chance(850);
         let script_at = 60_000 + rng.waiting(300_000);
         Self {
@@ -152,8 +157,8 @@ impl World {
             slept_ms: 0,
             wall_offset: 1_795_000_000_000,
             rng,
-            oracle: Oracle::new(seed, aloud),
-            form,
+            oracle: Oracle::new(seed, setting.mends(), aloud),
+            setting,
             by_exit,
             rpc,
             process: None,
@@ -196,6 +201,24 @@ impl World {
         }
     }
 
+    /// A start is possible without anyone's hand but the guard's.
+    #[must_use]
+    pub fn child(&self) -> bool {
+        self.setting.form == Form::Child
+    }
+
+    /// A service manager owns it.
+    #[must_use]
+    pub fn serviced(&self) -> bool {
+        self.setting.form == Form::Systemd
+    }
+
+    /// A person started it, and nobody else does.
+    #[must_use]
+    pub fn by_hand(&self) -> bool {
+        self.setting.form == Form::Foreign
+    }
+
     /// Sends evidence on its way to the guard.
     pub fn tell(&mut self, delay: u64, evidence: Evidence) {
         if !self.guard_up || self.inbox.len() >= 4_096 {
@@ -211,7 +234,7 @@ impl World {
     pub fn next_at(&self) -> u64 {
         let mut at = self.script_at.min(self.settle_at).min(self.monitor_at).min(self.log_at);
         at = at.min(self.oracle.next_at()).min(self.wish_due);
-        if self.form == Form::Systemd {
+        if self.serviced() {
             at = at.min(self.unit.next_at);
         }
         if let Some(process) = &self.process {
@@ -240,7 +263,7 @@ impl World {
         if self.process.as_ref().is_some_and(|process| process.next_at() <= now) {
             return self.process_steps();
         }
-        if self.form == Form::Systemd && self.unit.next_at <= now {
+        if self.serviced() && self.unit.next_at <= now {
             return self.unit_timer();
         }
         if self.settle_at <= now {
@@ -273,7 +296,7 @@ impl World {
 
     /// The unit changed: a signal of the manager reaches the guard, and another once it has settled.
     pub fn unit_changed(&mut self) {
-        if self.form != Form::Systemd {
+        if !self.serviced() {
             return;
         }
         let delay = fitted::BUS_SIGNAL.sample(&mut self.rng);

@@ -4,7 +4,6 @@ use super::super::brain::Brain;
 use super::super::process::NEVER;
 use super::super::world::Out;
 use super::Life;
-use clawmend_core::gateway::Form;
 use clawmend_core::observation::{Appeared, Evidence, Exit, Gone, GuardSelf};
 
 impl<B: Brain> Life<B> {
@@ -49,7 +48,7 @@ impl<B: Brain> Life<B> {
         self.world.guard_up = true;
         self.world.guard_since = now.mono.0;
         self.world.oracle.log(now.mono.0, || "guard: a new one takes over".to_owned());
-        self.brain = B::born(self.world.form, self.saved.clone(), now);
+        self.brain = B::born(self.world.setting, self.saved.clone(), now);
         self.under_way = None;
         self.asked = None;
         self.look_at = NEVER;
@@ -58,7 +57,7 @@ impl<B: Brain> Life<B> {
         let (config, disk) = (self.world.config(), self.world.disk());
         self.world.tell(0, config);
         self.world.tell(0, disk);
-        if self.world.form == Form::Systemd {
+        if self.world.serviced() {
             let seen = self.world.unit.seen(true, self.world.main_pid());
             self.world.tell(1, Evidence::Service(seen));
         }
@@ -88,10 +87,12 @@ impl<B: Brain> Life<B> {
                 }
             }
             // The keeper kept the exit status; a service manager tells it with the unit.
-            (None, Some((incarnation, exit))) if self.world.form == Form::Child => {
+            (None, Some((incarnation, exit))) if self.world.child() => {
                 let gone = Gone { incarnation: incarnation.clone(), exit: *exit, uncertainty_ms: 0 };
                 self.world.tell(2, Evidence::Gone(gone));
             }
+            // Where nobody keeps anything of a life that is over, there is none.
+            (None, Some(_)) if self.world.by_hand() => self.world.tell(2, Evidence::NotThere),
             (None, Some((incarnation, _))) => {
                 let gone = Gone { incarnation: incarnation.clone(), exit: Exit::Unknown, uncertainty_ms: 5_000 };
                 self.world.tell(2, Evidence::Gone(gone));

@@ -92,6 +92,7 @@ impl World {
         if let Some(process) = &mut self.process {
             process.flaw = Some(flaw);
         }
+        self.somebody_will_end_it();
     }
 
     pub(super) fn freeze(&mut self) {
@@ -169,8 +170,11 @@ impl World {
         // A start that is still failing has to fail first.
         let within = within + if failing { fitted::PORT_TAKEN.high } else { 0 };
         let lost = self.guard_out_until.saturating_sub(now);
+        let (by_hand, last_start) = (self.by_hand(), self.starts.back().copied().unwrap_or(0));
         for expect in &mut self.oracle.open {
             if expect.fault == fault {
+                // Whoever starts it by hand did not try meanwhile, so it refused nothing, and there was nothing to see.
+                expect.cancelled |= by_hand && last_start < expect.onset;
                 expect.onset = now;
                 expect.started = None;
                 expect.start_by = now + within + lost;

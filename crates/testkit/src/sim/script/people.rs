@@ -4,15 +4,22 @@ use super::super::process::{Process, Stage, Then};
 use super::super::unit::{Ask, Deed};
 use super::super::world::World;
 use super::Later;
-use clawmend_core::gateway::Form;
-use clawmend_core::observation::{Evidence, Exit, JobKind};
+use clawmend_core::gateway::Control;
+use clawmend_core::observation::{ActiveState, Evidence, Exit, JobKind};
 use clawmend_core::wish::Wish;
 
 impl World {
     pub(super) fn person_stops(&mut self) {
-        let emergency = self.rng.chance(400);
+        if self.setting.control == Control::Observe {
+            // The guard has said that it can only look.
+            return;
+        }
+        let emergency = self.rng.chance(400) && !self.by_hand();
         self.oracle.disturb(if emergency { "emergency_stop" } else { "stop" }, self.now);
         self.say(if emergency { Wish::EmergencyStop } else { Wish::Stop });
+        if self.by_hand() {
+            return;
+        }
         let back = self.now + self.rng.between(20_000, 1_800_000);
         self.later.push((back, Later::Start));
     }
@@ -36,13 +43,47 @@ impl World {
     }
 
     pub(super) fn person_restarts(&mut self) {
+        if !self.setting.mends() {
+            return;
+        }
         self.oracle.disturb("restart", self.now);
         self.say(Wish::Restart);
     }
 
+    /// Where the guard may not end what is stuck, a person does, once there was time to be told of it.
+    pub(in crate::sim) fn somebody_will_end_it(&mut self) {
+        if !self.setting.mends() {
+            let at = self.now + self.rng.between(600_000, 1_500_000);
+            self.later.push((at, Later::EndedByHand(self.next_pid)));
+        }
+    }
+
+    pub(super) fn ended_by_hand(&mut self, pid: u32) {
+        let ill = |process: &Process| process.incarnation.pid == pid && process.flaw.is_some();
+        if self.process.as_ref().is_some_and(ill) {
+            self.ends(Exit::Signal { signal: 9, core: false });
+        }
+    }
+
+    /// Nothing is done where it runs, or will by the manager's hand, or was stopped there on purpose.
+    pub(super) fn starts_by_hand(&mut self) {
+        let waits = self.serviced() && !matches!(self.unit.state, ActiveState::Failed | ActiveState::Inactive);
+        if self.process.is_some() || waits || self.wishes.unit_stopped {
+            return;
+        }
+        self.wishes.stopped = false;
+        if !self.serviced() {
+            return self.exec(None);
+        }
+        self.told(JobKind::Start);
+        if self.unit.ask(self.now, Ask::Start { reset: true }, false, false).1 == Deed::Exec {
+            self.exec(None);
+        }
+    }
+
     /// What a person types while the guard looks on.
     pub(super) fn systemctl(&mut self) {
-        if self.form != Form::Systemd {
+        if !self.serviced() {
             self.oracle.disturb("outside_sigterm", self.now);
             return self.sigterm(Then::Exit);
         }

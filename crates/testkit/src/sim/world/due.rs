@@ -15,7 +15,7 @@ impl World {
         // It counts from when the guard came to know of it: the careful answer, where it was told late.
         let counts = |end: &&UncleanEnd| now.saturating_sub(end.known) < cleared;
         let unclean = self.unclean_ends.iter().rev().take_while(counts).count();
-        let later = if self.wishes.no_start() {
+        let later = if self.wishes.no_start() || !self.setting.mends() {
             Some(NEVER)
         } else if self.out_kind != Out::No {
             Some(now + 10_000)

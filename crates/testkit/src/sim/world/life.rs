@@ -3,6 +3,7 @@
 use super::super::fitted;
 use super::super::oracle::Fault;
 use super::super::process::{BootPlan, Flaw, Happened, NEVER, Process, Stage, Then};
+use super::super::script::Later;
 use super::super::unit::Deed;
 use super::{Out, UncleanEnd, World};
 use clawmend_core::diagnosis::RefusalReason;
@@ -28,9 +29,11 @@ impl World {
         self.wishes.restart = false;
         self.wishes.start = false;
         self.log_at = now + 900;
-        let delay = match self.form {
+        let delay = match self.setting.form {
             Form::Systemd => fitted::BUS_SIGNAL.sample(&mut self.rng),
-            Form::Child | Form::Launchd | Form::ScheduledTask | Form::Foreign => 1,
+            Form::Child | Form::Launchd | Form::ScheduledTask => 1,
+            // Its lock is looked at once a second.
+            Form::Foreign => self.rng.between(10, 1_000),
         };
         let restarts_by_exit = self.by_exit;
         self.tell(
@@ -122,6 +125,7 @@ impl World {
         let Some(process) = &mut self.process else { return };
         if process.flaw == Some(Flaw::BootStuck) {
             self.oracle.inject(Fault::BootStuck, now, now + 290_000);
+            self.somebody_will_end_it();
         }
         let Some(process) = &mut self.process else { return };
         if self.ledger.len() >= fitted::BREAKER_LIMIT {
@@ -258,15 +262,34 @@ impl World {
         }
         self.last_life = Some((process.incarnation.clone(), exit));
         // Only an end in a pause that a person may have caused binds the guard, and only where no manager restarts it.
-        if self.wishes.paused && exit.may_be_a_persons() && self.form == Form::Child {
+        if self.wishes.paused && exit.may_be_a_persons() && self.child() {
             self.wishes.ended_in_pause = true;
         }
         // A channel that was left out or deaf is so no longer: its process is gone.
         self.oracle.recovered_quietly(|fault| matches!(fault, Fault::Suppressed | Fault::ChannelDeaf));
+        if !self.setting.mends() {
+            let again = now + self.rng.between(20_000, 600_000);
+            self.later.push((again, Later::ByHand));
+        }
+        if self.by_hand() {
+            return self.gone_unreaped(process.incarnation);
+        }
         self.tell(1, Evidence::Gone(Gone { incarnation: process.incarnation, exit, uncertainty_ms: 0 }));
-        if self.form == Form::Systemd {
+        if self.serviced() {
             self.unit_exited(exit);
         }
+    }
+
+    /// Nobody that we know of reaps it: that it ended is the kernel's word, and how is nobody's.
+    fn gone_unreaped(&mut self, incarnation: Incarnation) {
+        let before = self.inbox.len();
+        let unseen = |evidence: &Evidence| matches!(evidence, Evidence::Appeared(it) if it.incarnation == incarnation);
+        self.inbox.retain(|(_, evidence)| !unseen(evidence));
+        if self.inbox.len() < before {
+            // It came and went between two looks.
+            return self.excuse();
+        }
+        self.tell(1, Evidence::Gone(Gone { incarnation, exit: Exit::Unknown, uncertainty_ms: 0 }));
     }
 
     fn unit_exited(&mut self, exit: Exit) {
@@ -292,6 +315,8 @@ impl World {
         } else {
             RefusalReason::Config
         };
-        self.tell(0, Evidence::Log(LogSign::Refused { text: "Gateway start blocked".to_owned(), reason }));
+        // Where nobody waits for the exit code, nobody waits for the line that comes before it, either.
+        let delay = if self.by_hand() { self.rng.between(0, 400) } else { 0 };
+        self.tell(delay, Evidence::Log(LogSign::Refused { text: "Gateway start blocked".to_owned(), reason }));
     }
 }
