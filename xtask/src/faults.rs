@@ -56,14 +56,18 @@ enum Outcome {
 
 /// What was seen of all faults.
 #[derive(Debug, Default)]
-pub struct Seen(BTreeMap<String, Vec<Outcome>>);
+pub struct Seen {
+    outcomes: BTreeMap<String, Vec<Outcome>>,
+    /// So many of the lines are from a run before this one.
+    pub earlier: usize,
+}
 
 impl Seen {
     /// Reads the lines of the labs.
     pub fn new(lines: &[String]) -> Self {
         let mut seen = Self::default();
         for (name, outcome) in lines.iter().filter_map(|line| parse(line)) {
-            seen.0.entry(name).or_default().push(outcome);
+            seen.outcomes.entry(name).or_default().push(outcome);
         }
         seen
     }
@@ -80,7 +84,7 @@ impl Seen {
 
     /// The slowest of its repairs, if each round repaired it.
     fn repaired(&self, name: &str) -> Option<(u64, &str)> {
-        let times = self.0.get(name)?.iter().map(|outcome| match outcome {
+        let times = self.outcomes.get(name)?.iter().map(|outcome| match outcome {
             Outcome::Repaired { ms, how } => Some((*ms, how.as_str())),
             Outcome::HandedOver { .. } => None,
         });
@@ -88,7 +92,7 @@ impl Seen {
     }
 
     fn handed_over(&self, name: &str) -> Option<&str> {
-        let causes = self.0.get(name)?.iter().map(|outcome| match outcome {
+        let causes = self.outcomes.get(name)?.iter().map(|outcome| match outcome {
             Outcome::HandedOver { cause } => Some(cause.as_str()),
             Outcome::Repaired { .. } => None,
         });
@@ -116,9 +120,13 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
     let handed = HANDED_OVER.iter().filter(|name| seen.handed_over(name).is_some()).count();
     let share = repaired * 100 / REPAIRED.len();
     let [before, after] = loads;
+    let earlier = match seen.earlier {
+        0 => String::new(),
+        lines => format!("; {lines} of the lines below were seen by the run before this one"),
+    };
     let mut text = format!(
         "# Faults\n\n\
-         Written by `cargo xtask matrix --faults` on {} in {} s, {rounds} round(s). Each fault was injected into a real \
+         Written by `cargo xtask matrix --faults` on {} in {} s, {rounds} round(s){}. Each fault was injected into a real \
          {} under the guard, as a child, in a home of its own.\n\n\
          Machine: {}. Load averages before: {before}; after: {after}.\n\n\
          **Repaired without a hand: {repaired} of {} ({share} %). Handed over with the cause named: {handed} of {}.**\n\n\
@@ -127,6 +135,7 @@ pub fn page(seen: &Seen, loads: &[String; 2], took: Duration, rounds: u32) -> Re
          | fault | what came of it | time | cause and outcome |\n|---|---|---|---|\n",
         today.trim(),
         took.as_secs(),
+        earlier,
         openclaw(),
         machine::machine(),
         REPAIRED.len(),
@@ -164,7 +173,7 @@ fn openclaw() -> String {
 /// Variations that stand beside the promised list, and do not count in its share.
 fn others(seen: &Seen, text: &mut String) -> Result<()> {
     let listed = |name: &str| REPAIRED.contains(&name) || HANDED_OVER.contains(&name);
-    let names: Vec<&str> = seen.0.keys().map(String::as_str).filter(|name| !listed(name)).collect();
+    let names: Vec<&str> = seen.outcomes.keys().map(String::as_str).filter(|name| !listed(name)).collect();
     if names.is_empty() {
         return Ok(());
     }

@@ -54,6 +54,9 @@ enum Task {
         /// Only the faults that are repaired or handed over, as a child; writes docs/faults.md.
         #[arg(long, conflicts_with = "fault")]
         faults: bool,
+        /// Do not run labs again that have passed before: for a run that was interrupted.
+        #[arg(long, requires = "faults")]
+        resume: bool,
     },
     /// Measure a release build and write docs/benchmarks.md.
     Bench(bench::Amount),
@@ -100,8 +103,8 @@ fn main() -> ExitCode {
     let done = match Tasks::parse().task {
         Task::SetUp => set_up::set_up().map(|()| true),
         Task::Test { lab, no_labs } => test::test(lab.as_deref(), no_labs),
-        Task::Matrix { repeat, fault, faults } => match (faults, fault.as_deref()) {
-            (true, _) => matrix::faults(repeat.unwrap_or(1)),
+        Task::Matrix { repeat, fault, faults, resume } => match (faults, fault.as_deref()) {
+            (true, _) => matrix::faults(repeat.unwrap_or(1), resume),
             (false, Some(fault)) => matrix::some(repeat.unwrap_or(3), fault),
             (false, None) => matrix::all(repeat.unwrap_or(3)),
         },

@@ -142,6 +142,13 @@ pub fn labs_repeated(
     Ok(tally)
 }
 
+/// What a lab showed when it was run last, if it passed; `None` where that is not known.
+pub fn shown_before(binary: &str, name: &str) -> Option<Vec<String>> {
+    let text = String::from_utf8_lossy(&std::fs::read(lab::log(binary, name)).ok()?).into_owned();
+    let tally = summaries(&text);
+    (tally.failed == 0 && tally.passed > 0 && !tally.faults.is_empty()).then_some(tally.faults)
+}
+
 /// Prints what failed and what was skipped, and the one line that sums all up.
 pub fn report(tally: &Tally) -> bool {
     for failure in &tally.failures {

@@ -5,6 +5,7 @@ use super::{Tally, summaries};
 use crate::run::root;
 use anyhow::{Context, Result};
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Longer than any lab takes on a loaded machine.
@@ -22,15 +23,19 @@ pub fn names(binary: &TestBinary) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
+/// Where a lab's output is kept.
+pub fn log(binary: &str, name: &str) -> PathBuf {
+    root().join("target/labs").join(format!("{}-{}.log", binary.replace('/', "-"), name.replace("::", "-")))
+}
+
 /// Runs one lab with more variables in its environment.
 ///
 /// # Errors
 /// When it cannot be started.
 pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, String)]) -> Result<Tally> {
     let begin = Instant::now();
-    let folder = root().join("target/labs");
-    std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{}-{}.log", binary.name.replace('/', "-"), name.replace("::", "-")));
+    let path = log(&binary.name, name);
+    std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
     let file = File::create(&path)?;
     let mark = format!("xtask-{}-{}", std::process::id(), begin.elapsed().as_nanos());
     let mut child = binary

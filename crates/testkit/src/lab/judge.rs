@@ -144,4 +144,5 @@ fn of_the_gateway(inner: &Path) -> bool {
         || name.contains(".bak")
         || name.contains(".last-good")
         || name.ends_with(".lab")
+        || name.ends_with(".tmp")
 }
