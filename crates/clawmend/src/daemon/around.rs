@@ -4,6 +4,7 @@
 //! read only when they changed. A look reports changes, never the same state twice (the disk apart).
 
 use super::senses::Expected;
+use crate::host::socket::PortOwner;
 use crate::host::{disk, process, socket};
 use crate::openclaw::config::{self, ConfigRead, Token};
 use crate::openclaw::discovery::Home;
@@ -12,7 +13,7 @@ use crate::openclaw::lock;
 use crate::openclaw::logs::{Follower, Gateways};
 use crate::probe::rpc::Credential;
 use clawmend_core::gateway::Incarnation;
-use clawmend_core::observation::{ConfigSeen, DiskSeen, Evidence, LockHolder, Surroundings};
+use clawmend_core::observation::{ConfigSeen, DiskSeen, Evidence, Listener, LockHolder, Surroundings};
 use clawmend_core::time::{Moment, Now};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -189,10 +190,16 @@ impl Around {
         self.config = Some(read);
     }
 
-    /// Reads now what may explain a refusal: the config, and who has the home.
+    /// Reads now what may explain a refusal: the config, who has the home, and who has the port.
     pub fn look_after_refusal(&mut self, found: &mut Vec<Evidence>) {
         self.read_config(found);
         self.look_at_holder(found);
+        let port = self.expected.lock_port.or(self.expected.config_port);
+        if let Some(port) = port
+            && let PortOwner::Process { pid, name } = socket::owner_of(port)
+        {
+            found.push(Evidence::Listener(Listener::Foreign { port, pid: Some(pid), name }));
+        }
     }
 
     fn look_at_log(&mut self, now: Now, found: &mut Vec<Evidence>) {
