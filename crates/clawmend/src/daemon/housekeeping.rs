@@ -3,10 +3,11 @@
 //! Invariant: what is deleted are logs that nobody writes any more, on the very disk that has no room; all else is only
 //! moved. Runs beside the loop, bounded, and says what it did.
 
-use crate::host::clock;
+use crate::host::process;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::{logs, session_lock};
 use clawmend_core::directive::ActionResult;
+use clawmend_core::gateway::Incarnation;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,6 +20,8 @@ pub struct Housekeeping {
     pub uid: u32,
     /// Where our keeper writes the gateway's output, if it does.
     pub output: Option<PathBuf>,
+    /// Lives of this gateway whose end was seen.
+    pub ended: Vec<Incarnation>,
 }
 
 impl Housekeeping {
@@ -54,11 +57,14 @@ impl Housekeeping {
     }
 
     fn move_locks(&self) -> ActionResult {
-        let look = session_lock::look_here(clock::now());
-        let left = session_lock::left_behind(&self.home, self.uid, SystemTime::now(), &look);
+        let free = |pid: u32| process::incarnation_of(pid).is_none();
         let mut moved = 0_u32;
         let mut failed = None;
-        for path in left {
+        for path in session_lock::candidates(&self.home) {
+            // Judged right before it is moved: a lock of today may have taken the place of one of yesterday.
+            if !session_lock::is_left(&path, self.uid, SystemTime::now(), &self.ended, &free) {
+                continue;
+            }
             let aside = aside(&path);
             match std::fs::rename(&path, &aside) {
                 Ok(()) => {
@@ -127,7 +133,8 @@ mod tests {
         ["gateway.log", "gateway.log.1", "gateway.log.2", "gateway.log.old", "notes.txt"]
             .iter()
             .for_each(|name| put(name));
-        let keeping = Housekeeping { home, uid: crate::daemon::own_uid(), output: Some(output.clone()) };
+        let keeping =
+            Housekeeping { home, uid: crate::daemon::own_uid(), output: Some(output.clone()), ended: Vec::new() };
         assert_eq!(keeping.delete_old_logs(), ActionResult::Done);
         let mut left: Vec<String> = std::fs::read_dir(&output)
             .unwrap()
@@ -151,10 +158,11 @@ mod tests {
             file.set_modified(SystemTime::now() - std::time::Duration::from_secs(7 * 86_400)).unwrap();
             path
         };
-        let mut ended = std::process::Command::new("true").spawn().unwrap();
-        let dead = lock("dead.jsonl.lock", ended.id());
-        ended.wait().unwrap();
-        let keeping = Housekeeping { home, uid: crate::daemon::own_uid(), output: None };
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let dead = lock("dead.jsonl.lock", child.id());
+        let ours = Incarnation { pid: child.id(), start: 1, boot: "b".into() };
+        child.wait().unwrap();
+        let keeping = Housekeeping { home, uid: crate::daemon::own_uid(), output: None, ended: vec![ours] };
         assert_eq!(keeping.move_locks(), ActionResult::Done);
         assert!(!dead.exists());
         let aside: Vec<_> = std::fs::read_dir(&sessions).unwrap().flatten().collect();

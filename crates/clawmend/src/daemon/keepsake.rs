@@ -18,7 +18,7 @@ use clawmend_core::directive::ActionResult;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::generation::{Keeping, KeyPath, Tree, differences};
 use clawmend_core::health::Verdict;
-use clawmend_core::observation::{Appeared, ConfigSeen, ConfigValidity, Evidence};
+use clawmend_core::observation::{Appeared, ConfigDoubt, ConfigSeen, ConfigValidity, Evidence, RpcSeen};
 use clawmend_core::time::{Moment, Now, Wall};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +66,8 @@ pub struct Keepsake {
     proven: Option<String>,
     trial_at: Moment,
     news: Sender,
+    /// The version that runs, by its own word.
+    running: Option<String>,
 }
 
 impl Keepsake {
@@ -81,6 +83,7 @@ impl Keepsake {
             proven: None,
             trial_at: Moment::default(),
             news,
+            running: None,
         }
     }
 
@@ -92,23 +95,23 @@ impl Keepsake {
             self.appeared(now, appeared);
         } else if let Evidence::Gone(_) = evidence {
             self.life = None;
+        } else if let Evidence::Rpc(RpcSeen::Connected { version, .. }) = evidence {
+            self.running = Some(version.clone());
         }
     }
 
     fn config(&mut self, now: Now, seen: &ConfigSeen) {
-        if self.work.has_kept(seen) {
-            return;
-        }
         self.well_since = None;
         *self.work.present() = Present { fingerprint: seen.fingerprint, id: None };
         if seen.fingerprint == 0 {
             return;
         }
         let (work, seen, news) = (Arc::clone(&self.work), seen.clone(), self.news.clone());
+        let running = self.running.clone();
         tokio::task::spawn_blocking(move || {
             work.keep(&seen, now.wall);
-            if let Some(closer) = work.look_closer(&seen) {
-                let _ = news.blocking_send(News::Evidence(Evidence::Config(closer)));
+            if let Some(doubt) = running.and_then(|running| work.look_closer(&seen, &running)) {
+                let _ = news.blocking_send(News::Evidence(Evidence::ConfigDoubt(doubt)));
             }
         });
     }
@@ -186,33 +189,26 @@ impl Bookkeeper {
         Snapshot::take(&self.home, |name| environ.get(name))
     }
 
-    /// This very content is known already: the second look at it tells nothing new of what to keep.
-    fn has_kept(&self, seen: &ConfigSeen) -> bool {
-        let present = self.present();
-        seen.fingerprint != 0 && present.fingerprint == seen.fingerprint && present.id.is_some()
-    }
-
     /// What a gateway would refuse about a config in which the first look saw nothing wrong: keys, types, and all else
     /// that the check knows.
-    fn look_closer(&self, seen: &ConfigSeen) -> Option<ConfigSeen> {
+    fn look_closer(&self, seen: &ConfigSeen, running: &str) -> Option<ConfigDoubt> {
         if seen.validity != ConfigValidity::Valid {
             return None;
         }
+        // The schema of another version than the one that runs would be a guess.
+        let (_, version) = self.version().filter(|(_, version)| version == running)?;
         let environ = Environ::of(&self.home, self.uid);
         let env = |name: &str| environ.get(name);
-        let version = self.version().map(|(_, version)| version);
-        let schema = version.as_deref().and_then(|version| schema::cached(&self.state, version));
-        let around = Around { env: &env, env_known: false, schema: schema.as_ref(), version: version.as_deref() };
+        let schema = schema::cached(&self.state, &version)?;
+        let around = Around { env: &env, env_known: false, schema: Some(&schema), version: Some(&version) };
         let checked = check(&self.home, &around);
         let worst = checked.worst()?;
-        let validity = ConfigValidity::Invalid {
-            line: worst.line,
-            column: worst.column,
-            message: redact(&worst.message, MAX_MESSAGE),
-        };
+        let place =
+            if worst.line > 0 { format!("line {}, column {}: ", worst.line, worst.column) } else { String::new() };
+        let detail = redact(&format!("{place}{}", worst.message), MAX_MESSAGE);
         // It may have changed while it was looked at.
         let same = config::read(&self.home, env).seen.fingerprint == seen.fingerprint;
-        same.then_some(ConfigSeen { fingerprint: seen.fingerprint, validity })
+        same.then_some(ConfigDoubt { fingerprint: seen.fingerprint, detail })
     }
 
     fn keep(&self, seen: &ConfigSeen, now: Wall) {

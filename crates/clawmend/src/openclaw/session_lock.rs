@@ -1,12 +1,13 @@
 //! Locks of sessions whose owner has died (OpenClaw up to 2026.8: `agents/*/sessions/*.lock`, JSON with a `pid`).
 //!
-//! Invariant: a lock counts as left behind only when no process has its pid, or the one that has it began after the lock
-//! was written. In doubt its owner lives. Nothing is moved here. Start at [`left_behind`].
+//! Invariant: a lock counts as left behind only when its pid is that of a life of this very gateway whose end was seen
+//! (pid and start time), nobody has that pid now, and it was written a while ago. In doubt its owner lives: another
+//! container may share the folder, and its processes are not ours to see. Nothing is moved here. Start at
+//! [`candidates`], and ask [`is_left`] again right before a lock is moved.
 
 use super::discovery::Home;
 use super::files;
 use clawmend_core::gateway::Incarnation;
-use clawmend_core::time::Now;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,58 +24,34 @@ struct Claim {
     pid: u32,
 }
 
-/// What is known of a process.
-pub struct Seen {
-    /// Its age in milliseconds.
-    pub age_ms: u64,
-}
+/// Whether nobody has a pid now.
+pub type Free<'a> = &'a dyn Fn(u32) -> bool;
 
-/// How a pid is looked up: `None` when there is no such process.
-pub type Look<'a> = &'a dyn Fn(u32) -> Option<Seen>;
-
-/// The session locks of this home that a dead process left.
+/// The session locks of this home, for [`is_left`] to judge.
 #[must_use]
-pub fn left_behind(home: &Home, uid: u32, now: SystemTime, look: Look<'_>) -> Vec<PathBuf> {
+pub fn candidates(home: &Home) -> Vec<PathBuf> {
     let Ok(agents) = std::fs::read_dir(home.state_dir.join("agents")) else { return Vec::new() };
     let mut found = Vec::new();
     for agent in agents.flatten().take(MAX_ENTRIES) {
         let Ok(entries) = std::fs::read_dir(agent.path().join("sessions")) else { continue };
-        for entry in entries.flatten().take(MAX_ENTRIES) {
-            let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "lock") && is_left(&path, uid, now, look) {
-                found.push(path);
-            }
-        }
+        let paths = entries.flatten().take(MAX_ENTRIES).map(|entry| entry.path());
+        found.extend(paths.filter(|path| path.extension().is_some_and(|extension| extension == "lock")));
     }
     found.sort();
     found
 }
 
-fn is_left(path: &Path, uid: u32, now: SystemTime, look: Look<'_>) -> bool {
+/// One of `ended`, the lives of this gateway whose end was seen, left it.
+#[must_use]
+pub fn is_left(path: &Path, uid: u32, now: SystemTime, ended: &[Incarnation], free: Free<'_>) -> bool {
     let claim = files::read_owned(path, uid, MAX_LOCK_BYTES).ok().and_then(|bytes| parse(&bytes));
     let written = std::fs::symlink_metadata(path).and_then(|seen| seen.modified()).ok();
     let (Some(claim), Some(age)) = (claim, written.and_then(|at| now.duration_since(at).ok())) else { return false };
-    if age < SETTLE {
-        return false;
-    }
-    match look(claim.pid) {
-        None => true,
-        // Somebody else has got the number since.
-        Some(seen) => Duration::from_millis(seen.age_ms) + SETTLE < age,
-    }
+    age >= SETTLE && ended.iter().any(|life| life.pid == claim.pid) && free(claim.pid)
 }
 
 fn parse(bytes: &[u8]) -> Option<Claim> {
     serde_json::Deserializer::from_slice(bytes).into_iter::<Claim>().next()?.ok().filter(|claim| claim.pid > 0)
-}
-
-/// Looks a pid up on this machine.
-pub fn look_here(now: Now) -> impl Fn(u32) -> Option<Seen> {
-    move |pid| {
-        let life: Incarnation = crate::host::process::incarnation_of(pid)?;
-        // A process whose age cannot be told counts as old enough to be the owner.
-        Some(Seen { age_ms: crate::host::process::age_ms(&life, now).unwrap_or(u64::MAX / 2) })
-    }
 }
 
 #[cfg(test)]
@@ -97,18 +74,16 @@ mod tests {
         put("zero.jsonl.lock", r#"{"pid":0}"#);
         put("session.jsonl", r#"{"pid":11}"#);
         let uid = crate::daemon::own_uid();
-        let look = |pid: u32| match pid {
-            12 => Some(Seen { age_ms: 10_000_000 }),
-            13 => Some(Seen { age_ms: 1_000 }),
-            _ => None,
+        let life = |pid| Incarnation { pid, start: 1, boot: "b".into() };
+        let (ended, free) = ([life(11), life(12), life(13)], |pid: u32| pid != 12);
+        let left = |ended: &[Incarnation], uid: u32, after_s: u64| -> Vec<String> {
+            let now = SystemTime::now() + Duration::from_secs(after_s);
+            let found = candidates(&home).into_iter().filter(|path| is_left(path, uid, now, ended, &free));
+            found.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
         };
-        let soon = SystemTime::now() + Duration::from_secs(5);
-        assert!(left_behind(&home, uid, soon, &look).is_empty(), "too young to be judged");
-        let later = SystemTime::now() + Duration::from_secs(600);
-        let names = |paths: Vec<PathBuf>| -> Vec<String> {
-            paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
-        };
-        assert_eq!(names(left_behind(&home, uid, later, &look)), ["dead.jsonl.lock", "reused.jsonl.lock"]);
-        assert!(left_behind(&home, uid + 1, later, &look).is_empty(), "files of another user are not ours");
+        assert!(left(&ended, uid, 5).is_empty(), "too young to be judged");
+        assert_eq!(left(&ended, uid, 600), ["dead.jsonl.lock", "reused.jsonl.lock"]);
+        assert!(left(&ended[1..2], uid, 600).is_empty(), "who is not known to have been ours may live elsewhere");
+        assert!(left(&ended, uid + 1, 600).is_empty(), "files of another user are not ours");
     }
 }

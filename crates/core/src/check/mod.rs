@@ -167,13 +167,10 @@ fn rights(action: &Action, origin: Origin, s: &Situation<'_>) -> Result<(), Refu
             Form::Child | Form::Foreign => false,
         },
         // Whoever started it by hand is there to mend its config, and nobody else would start it again.
-        Action::Sweep | Action::RestoreConfig { .. } => s.form != Form::Foreign,
-        Action::Terminate { .. }
-        | Action::Kill
-        | Action::FreeLogs
-        | Action::ReloadSecrets
-        | Action::SetLockAside
-        | Action::StartChannel { .. } => true,
+        Action::Sweep | Action::RestoreConfig { .. } | Action::FreeLogs | Action::SetLockAside => {
+            s.form != Form::Foreign
+        }
+        Action::Terminate { .. } | Action::Kill | Action::ReloadSecrets | Action::StartChannel { .. } => true,
     };
     if !exists {
         return Err(Refusal::WrongForm);

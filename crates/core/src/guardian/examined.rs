@@ -20,8 +20,8 @@ pub(super) struct Examination {
     asked: Option<(Moment, Cause)>,
     times: u32,
     opinion: Option<Opinion>,
-    /// Remedies of cases that were tried, with the case that allowed each, and when.
-    tried: Vec<(RemedyAction, Moment)>,
+    /// Remedies that were tried: how often, and when last. One entry for each kind.
+    tried: Vec<(RemedyAction, usize, Moment)>,
     /// An AI was asked.
     consulted: bool,
     /// Steps of an AI that are still to be tried, the next one last.
@@ -37,8 +37,6 @@ impl Examination {
     const LOGS_SETTLE_MS: u64 = 1_000;
     /// How long before the onset what led to it may have been logged.
     const BEFORE_MS: u64 = 2 * 60_000;
-    /// Remedies that are remembered.
-    const TRIED_MAX: usize = 32;
 
     /// What it most likely is.
     pub(super) fn suspicion(&self) -> Option<&Suspicion> {
@@ -47,9 +45,10 @@ impl Examination {
 
     /// When a remedy may be tried again; `None`: not in this incident.
     pub(super) fn again_at(&self, action: RemedyAction, most: usize, spacing_ms: u64) -> Option<Moment> {
-        let tries = self.tried.iter().filter(|(tried, _)| *tried == action);
-        let (times, last) = tries.fold((0, None), |(times, _), (_, at)| (times + 1, Some(*at)));
-        (times < most).then(|| last.map_or(Moment(0), |at| at.plus(spacing_ms)))
+        match self.tried.iter().find(|(tried, ..)| *tried == action) {
+            None => Some(Moment(0)),
+            Some((_, times, last)) => (*times < most).then(|| last.plus(spacing_ms)),
+        }
     }
 
     /// Once per incident.
@@ -69,8 +68,9 @@ impl Examination {
     }
 
     fn note(&mut self, action: RemedyAction, at: Moment) {
-        if self.tried.len() < Self::TRIED_MAX {
-            self.tried.push((action, at));
+        match self.tried.iter_mut().find(|(tried, ..)| *tried == action) {
+            Some((_, times, last)) => (*times, *last) = (times.saturating_add(1), at),
+            None => self.tried.push((action, 1, at)),
         }
     }
 }
@@ -150,7 +150,7 @@ impl Guardian {
             self.examination.note(remedy, now);
         }
         if *action == Action::FreeLogs {
-            self.logs_freed = Some(now);
+            self.logs_again = Some(now.plus(self.logs_wait_ms));
         }
     }
 
@@ -158,7 +158,7 @@ impl Guardian {
     pub(super) fn learn(&mut self, now: Now, outcome: Outcome, out: &mut Vec<Output>) {
         let examination = std::mem::take(&mut self.examination);
         let Some(first) = examination.suspicion() else { return };
-        let tried = |remedy: RemedyAction| examination.tried.iter().any(|(tried, _)| *tried == remedy);
+        let tried = |remedy: RemedyAction| examination.tried.iter().any(|(tried, ..)| *tried == remedy);
         if !first.remedies.iter().any(|remedy| tried(remedy.action)) {
             return;
         }

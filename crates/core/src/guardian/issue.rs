@@ -141,7 +141,7 @@ impl Guardian {
             own_fault: self.memory.own_fault,
             config: self.around.config.as_ref(),
             disk_low: self.disk_low(),
-            logs_freed: self.logs_freed,
+            logs_again: self.logs_again,
             suspicion: self.examination.suspicion(),
             case_tries,
         }
@@ -346,6 +346,11 @@ impl Guardian {
         let Some(outstanding) = self.outstanding.take_if(|outstanding| outstanding.id == id) else { return };
         self.record(now, What::Result { directive: id, result: result.clone() }, out);
         match result {
+            ActionResult::Moot { .. } if outstanding.action == Action::FreeLogs => {
+                // No other step waits for that, and it is looked for ever more rarely.
+                self.logs_wait_ms = self.logs_wait_ms.saturating_mul(2).min(plan::LOGS_LONGEST_MS);
+                self.logs_again = Some(now.mono.plus(self.logs_wait_ms));
+            }
             ActionResult::Done => self.done(now, &outstanding, out),
             ActionResult::Moot { .. } | ActionResult::Unknown { .. } => self.setback.again(now.mono),
             ActionResult::Retry { .. } => {
@@ -358,6 +363,12 @@ impl Guardian {
                     self.memory.restored.tried.retain(|known| known != rejected);
                 }
                 self.undo_note(&outstanding.action);
+            }
+            // Calls to a gateway that serves: no other step waits for them.
+            ActionResult::NeedsPerson { reason }
+                if matches!(outstanding.action, Action::StartChannel { .. } | Action::ReloadSecrets) =>
+            {
+                self.tell(now, reason.clone(), out);
             }
             ActionResult::NeedsPerson { reason } => {
                 self.setback.again(now.mono);
@@ -388,6 +399,7 @@ impl Guardian {
                 self.memory.restored.unverified = true;
                 out.push(Output::Persist);
             }
+            Action::FreeLogs => self.logs_wait_ms = plan::LOGS_SPACING_MS,
             Action::Hasten => self.hastened = outstanding.invocation,
             // A start by the manager shows in a new process; until then it is under way.
             Action::Spawn
@@ -396,7 +408,6 @@ impl Guardian {
             | Action::StopUnit
             | Action::Terminate { .. }
             | Action::Sweep
-            | Action::FreeLogs
             | Action::ReloadSecrets
             | Action::SetLockAside
             | Action::StartChannel { .. } => {}
@@ -435,8 +446,17 @@ impl Guardian {
 
     /// The life it was meant for has ended: nothing to wait for.
     pub(super) fn outstanding_end_is_done(&mut self) {
-        let ends =
-            |action: &Action| matches!(action, Action::Terminate { .. } | Action::Kill | Action::StartChannel { .. });
+        // Nor is a start to wait for what was meant for it, or for its disk. Moving locks is waited for.
+        let ends = |action: &Action| {
+            matches!(
+                action,
+                Action::Terminate { .. }
+                    | Action::Kill
+                    | Action::StartChannel { .. }
+                    | Action::ReloadSecrets
+                    | Action::FreeLogs
+            )
+        };
         if self.outstanding.as_ref().is_some_and(|outstanding| ends(&outstanding.action)) {
             self.outstanding = None;
         }

@@ -31,8 +31,8 @@ use crate::health::judge::{Judgement, STOPPED_LOOKS, judge};
 use crate::health::life::Life;
 use crate::health::reasons::{Circumstances, Reason, reasons, reasons_without_process};
 use crate::health::synthetic::Synthetic;
-use crate::observation::{Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
-use crate::plan::ChannelTries;
+use crate::observation::{ConfigDoubt, Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
+use crate::plan::{self, ChannelTries};
 use crate::policy::Policy;
 use crate::time::{Moment, Now};
 use serde::{Deserialize, Serialize};
@@ -97,8 +97,12 @@ pub struct Guardian {
     last_action: Option<Action>,
     /// What the doctor makes of the open incident.
     examination: examined::Examination,
-    /// When old logs were last deleted.
-    logs_freed: Option<Moment>,
+    /// When old logs may be looked for again, once they were.
+    logs_again: Option<Moment>,
+    /// How long that waits; it grows while there is nothing to delete.
+    logs_wait_ms: u64,
+    /// A closer look at the config has doubts about it.
+    doubt: Option<ConfigDoubt>,
 }
 
 impl Guardian {
@@ -151,7 +155,9 @@ impl Guardian {
             next_step: now.mono,
             told: Vec::new(),
             examination: examined::Examination::default(),
-            logs_freed: None,
+            logs_again: None,
+            logs_wait_ms: plan::LOGS_SPACING_MS,
+            doubt: None,
             withheld: None,
             planned_end: false,
             last_refused: None,
@@ -183,6 +189,7 @@ impl Guardian {
             Evidence::Counsel(counsel) => self.counselled(now, counsel, out),
             Evidence::Guard(guard) => self.look_at_self(now, *guard),
             Evidence::Config(seen) => self.config_seen(seen),
+            Evidence::ConfigDoubt(doubt) => self.config_doubted(doubt),
             Evidence::Disk(seen) => self.disk_seen(*seen),
             Evidence::LockHolder(holder) => self.lock_held(holder),
             Evidence::Surroundings(change) => self.surroundings(*change),
@@ -365,6 +372,7 @@ impl Guardian {
             Life::Alive(life) => {
                 let mut belief = judge(life, &self.memory.boots, &self.policy, now.mono);
                 self.reasons = reasons(life, &self.around, &self.policy);
+                self.reasons.extend(self.doubted());
                 if belief.verdict == Verdict::Healthy && self.reasons.iter().any(Reason::degrades) {
                     belief.verdict = Verdict::Degraded;
                     belief.cause = self.reasons.iter().find_map(Reason::cause);

@@ -8,8 +8,11 @@ use crate::diagnosis::RefusalReason;
 use crate::directive::Output;
 use crate::gateway::Form;
 use crate::health::life::Life;
+use crate::health::reasons::Reason;
 use crate::incident::What;
-use crate::observation::{ConfigSeen, ConfigValidity, DiskSeen, Exit, Listener, LockHolder, LogSign, Surroundings};
+use crate::observation::{
+    ConfigDoubt, ConfigSeen, ConfigValidity, DiskSeen, Exit, Listener, LockHolder, LogSign, Surroundings,
+};
 use crate::plan::Refusal;
 use crate::time::Now;
 
@@ -43,6 +46,23 @@ impl Guardian {
         self.memory.refusal = Some(Refusal { reason, detail, at: now.mono, config, invited });
     }
 
+    pub(super) fn config_doubted(&mut self, doubt: &ConfigDoubt) {
+        self.doubt = Some(doubt.clone());
+        self.quiet = false;
+    }
+
+    /// The present config is doubted. One with which the present life began is not: it was accepted.
+    pub(super) fn doubted(&self) -> Option<Reason> {
+        let doubt = self.present_doubt()?;
+        matches!(self.life, Life::Alive(_)).then(|| Reason::ConfigInvalid(doubt.detail.clone()))
+    }
+
+    fn present_doubt(&self) -> Option<&ConfigDoubt> {
+        let present = self.around.config.as_ref().filter(|seen| seen.validity == ConfigValidity::Valid)?;
+        let changed = present.fingerprint != self.config_at_start;
+        self.doubt.as_ref().filter(|doubt| changed && doubt.fingerprint == present.fingerprint)
+    }
+
     /// Before a start of ours, where the config has changed since the last one. What is found is said, and the gateway
     /// still decides: its refusal is proof, our reading of its config is not.
     pub(super) fn check_config_before_start(&self, now: Now, out: &mut Vec<Output>) {
@@ -53,7 +73,11 @@ impl Guardian {
             ConfigValidity::Invalid { line, message, .. } if *line > 0 => format!("line {line}: {message}"),
             ConfigValidity::Invalid { message, .. } => message.clone(),
             ConfigValidity::Missing => "it is missing".to_owned(),
-            ConfigValidity::Valid | ConfigValidity::Unreadable { .. } => return,
+            ConfigValidity::Valid => match self.present_doubt() {
+                Some(doubt) => doubt.detail.clone(),
+                None => return,
+            },
+            ConfigValidity::Unreadable { .. } => return,
         };
         let text = format!("its config has changed since the last start, and would not start it: {found}");
         self.record(now, What::Evidence { text }, out);

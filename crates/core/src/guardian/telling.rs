@@ -80,7 +80,7 @@ impl Guardian {
                  fail. `clawmend config check` shows the place, `clawmend config restore` brings the proven one back"
             )),
             (Verdict::Degraded, Some(Cause::DiskNearlyFull))
-                if self.logs_freed.is_some() && self.outstanding.is_none() =>
+                if self.logs_again.is_some() && self.outstanding.is_none() =>
             {
                 Some("its disk has no room, and old logs are all that may be deleted here: free some space".to_owned())
             }

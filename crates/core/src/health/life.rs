@@ -216,6 +216,7 @@ impl Alive {
             | Evidence::ServiceUnseen
             | Evidence::ForeignJob(_)
             | Evidence::Config(_)
+            | Evidence::ConfigDoubt(_)
             | Evidence::Disk(_)
             | Evidence::LockHolder(_)
             | Evidence::Surroundings(_)
@@ -451,9 +452,8 @@ impl Alive {
                 let deaf = accounts.iter().any(ChannelState::given_up);
                 self.deaf = if deaf { self.deaf.or(Some(now)) } else { None };
             }
-            // What it said of its channels before is not known any more.
-            RpcSeen::Lost => self.deaf = None,
-            RpcSeen::Unauthorized | RpcSeen::NoToken | RpcSeen::ProtocolMismatch => {}
+            // A connection that is lost heals no channel: what was seen last counts until something else is seen.
+            RpcSeen::Lost | RpcSeen::Unauthorized | RpcSeen::NoToken | RpcSeen::ProtocolMismatch => {}
         }
     }
 

@@ -58,6 +58,8 @@ pub enum Evidence {
     Log(LogSign),
     /// The config file changed, or was read for the first time.
     Config(ConfigSeen),
+    /// A closer look at the config than [`Evidence::Config`] has doubts about it.
+    ConfigDoubt(ConfigDoubt),
     /// Free space where the gateway keeps its state.
     Disk(DiskSeen),
     /// Another live process holds this gateway's lock.
@@ -160,6 +162,16 @@ pub struct ConfigSeen {
     pub fingerprint: u64,
     /// Whether the gateway could read it.
     pub validity: ConfigValidity,
+}
+
+/// What our own reading of the schema says against a config that parses. It warns, and proves nothing: only the
+/// gateway's refusal does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigDoubt {
+    /// Which config.
+    pub fingerprint: u64,
+    /// Where and what, redacted.
+    pub detail: String,
 }
 
 /// Whether a config would be understood.

@@ -27,7 +27,7 @@ pub(super) fn next(view: &View<'_>) -> Next {
     ];
     let mut later = Next::Nothing;
     for (remedy, action, reason) in steps {
-        if !suspicion.allows(remedy) {
+        if !suspicion.allows(remedy) || (remedy == RemedyAction::ReloadSecrets && !serves(view)) {
             continue;
         }
         match (view.case_tries)(remedy) {
@@ -37,6 +37,11 @@ pub(super) fn next(view: &View<'_>) -> Next {
         }
     }
     later
+}
+
+/// It can be asked.
+const fn serves(view: &View<'_>) -> bool {
+    matches!(view.life, Life::Alive(_)) && matches!(view.belief.verdict, Verdict::Healthy | Verdict::Degraded)
 }
 
 /// The guard of a case is seen to hold.

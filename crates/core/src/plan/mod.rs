@@ -12,6 +12,7 @@ mod start;
 
 pub use case::{SPACING_MS as CASE_SPACING_MS, TRIES as CASE_TRIES};
 pub use channel::{ChannelTries, Try, wait_after};
+pub use disk::{LONGEST_MS as LOGS_LONGEST_MS, SPACING_MS as LOGS_SPACING_MS};
 pub use start::{Refusal, Restored};
 
 use crate::budget::{Pace, Window};
@@ -85,8 +86,8 @@ pub struct View<'a> {
     pub config: Option<&'a ConfigSeen>,
     /// The disk has less room than the policy wants, or cannot be written.
     pub disk_low: bool,
-    /// When old logs were last deleted.
-    pub logs_freed: Option<Moment>,
+    /// When old logs may be looked for again, once they were.
+    pub logs_again: Option<Moment>,
     /// What the doctor takes the open incident for.
     pub suspicion: Option<&'a Suspicion>,
     /// How often and when the remedies of cases were tried.
@@ -137,7 +138,8 @@ pub fn next(view: &View<'_>) -> Next {
 /// The ladder's step comes first; what only a case asks for fills its pauses.
 fn or_case(ladder: Next, view: &View<'_>) -> Next {
     match (ladder, case::next(view)) {
-        (act @ Next::Act(..), _) => act,
+        // What a person must hear does not wait for a remedy.
+        (first @ (Next::Act(..) | Next::Tell(_)), _) => first,
         (_, act @ Next::Act(..)) => act,
         (Next::Wait(one), Next::Wait(other)) => Next::Wait(one.min(other)),
         (Next::Nothing, other) => other,

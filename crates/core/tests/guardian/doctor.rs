@@ -6,11 +6,13 @@ use clawmend_core::diagnosis::class::CauseCode;
 use clawmend_core::diagnosis::opinion::{Opinion, Suspicion};
 use clawmend_core::directive::{Action, ActionResult, Directive, IncidentId, Lesson, Output, Question};
 use clawmend_core::incident::{IncidentEvent, What};
-use clawmend_core::observation::{ChannelState, ConfigSeen, ConfigValidity, Endpoint, Evidence, Exit};
+use clawmend_core::observation::{
+    ChannelState, ConfigDoubt, ConfigSeen, ConfigValidity, DiskSeen, Endpoint, Evidence, Exit,
+};
 use clawmend_core::observation::{HttpOutcome, Listener, Readiness, RpcSeen};
 
 /// What came out besides directives.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Said {
     asked: Vec<Question>,
     lessons: Vec<Lesson>,
@@ -226,4 +228,107 @@ fn a_changed_config_is_checked_before_a_start_and_the_gateway_decides() {
     scene.appear(Some(&spawn));
     scene.end(Exit::Code { code: 78 });
     assert_eq!(scene.one().action, Action::RestoreConfig { rejected: 2 });
+}
+
+#[test]
+fn many_starts_of_channels_do_not_make_a_case_forget_its_own_tries() {
+    let (mut scene, mut said, incident) = asked_about_a_deaf_channel();
+    answer(&mut scene, incident, vec![suspicion("secrets", &[(RemedyAction::ReloadSecrets, true)])]);
+    let accounts = (0..40).map(|number| ChannelState { account: format!("a{number}"), ..account(false) }).collect();
+    scene.see(&Evidence::Rpc(RpcSeen::Channels { accounts }));
+    for _ in 0..900 {
+        scene.pass(1_000);
+        scene.look();
+        scene.http(Endpoint::Healthz, HttpOutcome::Ok);
+        let before = said.actions.len();
+        said.take(&mut scene);
+        for directive in &said.actions[before..] {
+            scene.see(&Evidence::Result { directive: directive.id, result: ActionResult::Done });
+        }
+    }
+    assert!(said.actions.len() > 60, "{}", said.actions.len());
+    assert_eq!(reloads(&said), 3);
+}
+
+#[test]
+fn a_lost_connection_heals_no_channel() {
+    let mut scene = Scene::healthy_child();
+    let mut said = Said::default();
+    scene.see(&Evidence::Rpc(RpcSeen::Channels { accounts: vec![account(false)] }));
+    scene.run(5);
+    assert_eq!(scene.guardian.report().cause.map(|cause| cause.code()), Some("channel_deaf"));
+    scene.see(&Evidence::Rpc(RpcSeen::Lost));
+    scene.run(60);
+    said.take(&mut scene);
+    assert!(scene.guardian.report().incident.is_some(), "nobody has seen it well");
+    scene.see(&Evidence::Rpc(RpcSeen::Channels { accounts: vec![account(true)] }));
+    scene.run(30);
+    assert!(scene.guardian.report().incident.is_none());
+}
+
+#[test]
+fn a_call_that_needs_a_person_keeps_no_other_step_waiting() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Rpc(RpcSeen::Channels { accounts: vec![account(false)] }));
+    let (_, start) = scene.until_asked(60);
+    assert!(matches!(start.action, Action::StartChannel { .. }));
+    let reason = "INVALID_REQUEST: no such channel".to_owned();
+    scene.see(&Evidence::Result { directive: start.id, result: ActionResult::NeedsPerson { reason } });
+    scene.ways = super::scene::Ways::stopped();
+    let (waited, asked) = scene.watch(5_000);
+    assert_eq!(asked.map(|asked| asked.action), Some(Action::Terminate { wake: true }));
+    assert!(waited < 1_000, "{waited} ms");
+}
+
+#[test]
+fn our_own_doubt_about_a_config_warns_and_proves_nothing() {
+    let mut scene = Scene::healthy_child();
+    let doubt = |fingerprint| ConfigDoubt { fingerprint, detail: "line 3, column 5: gateway.prot is not a key".into() };
+    let valid = |fingerprint| Evidence::Config(ConfigSeen { fingerprint, validity: ConfigValidity::Valid });
+    scene.see(&valid(1));
+    scene.end(KILLED);
+    let spawn = scene.one();
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    scene.run(30);
+    let mut said = Said::default();
+    said.take(&mut scene);
+    scene.see(&Evidence::ConfigDoubt(doubt(1)));
+    assert!(scene.guardian.report().reasons.is_empty(), "the present life began with it, so it is accepted");
+    scene.see(&valid(2));
+    scene.see(&Evidence::ConfigDoubt(doubt(2)));
+    said.take(&mut scene);
+    assert!(said.told.iter().any(|text| text.contains("gateway.prot") && text.contains("config restore")), "{said:?}");
+    scene.end(KILLED);
+    said.take(&mut scene);
+    assert_eq!(said.actions.pop().map(|one| one.action), Some(Action::Spawn));
+    assert!(said.evidence.iter().any(|text| text.contains("would not start it: line 3")), "{:?}", said.evidence);
+    scene.end(Exit::Code { code: 78 });
+    // Nothing that the gateway said is about its config, and our doubt is no proof.
+    scene.idle(5);
+    said.take(&mut scene);
+    assert!(!said.actions.iter().any(|one| matches!(one.action, Action::RestoreConfig { .. })), "{said:?}");
+}
+
+#[test]
+fn old_logs_are_looked_for_ever_more_rarely_where_there_are_none() {
+    let mut scene = Scene::healthy_child();
+    scene.see(&Evidence::Disk(DiskSeen { free_bytes: 0, writable: true }));
+    let mut at = Vec::new();
+    let began = scene.now.mono;
+    for _ in 0..24 * 60 {
+        for _ in 0..12 {
+            scene.pass(5_000);
+            scene.look();
+            scene.http(Endpoint::Healthz, HttpOutcome::Ok);
+        }
+        scene.see(&Evidence::Disk(DiskSeen { free_bytes: 0, writable: true }));
+        for directive in scene.asked() {
+            assert_eq!(directive.action, Action::FreeLogs);
+            at.push(scene.now.mono.since(began) / 60_000);
+            let result = ActionResult::Moot { reason: "there are no old logs on that disk".into() };
+            scene.see(&Evidence::Result { directive: directive.id, result });
+        }
+    }
+    assert!((5..=9).contains(&at.len()), "{at:?}");
 }

@@ -297,6 +297,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Guard(_)
             | Evidence::Examined(_)
             | Evidence::Counsel(_)
+            | Evidence::ConfigDoubt(_)
             | Evidence::FlagFile(_) => {}
         }
         if self.world.oracle.aloud && evidence != Evidence::Log(clawmend_core::observation::LogSign::Grew) {

@@ -178,7 +178,9 @@ impl Ward {
 
     fn housekeeping(&self) -> Housekeeping {
         let output = self.body.child().map(|child| child.command.log_dir.clone());
-        Housekeeping { home: self.home.clone(), uid: own_uid(), output }
+        let memory = self.guardian.memory();
+        let ended = memory.counted.iter().chain(&memory.counted_before).cloned().collect();
+        Housekeeping { home: self.home.clone(), uid: own_uid(), output, ended }
     }
 
     /// The unit's file as it was when we first saw it, restorable by hand. Never written back by us.

@@ -21,7 +21,7 @@ fn every_action_belongs_to_its_form() {
         (Form::Systemd, vec![0]),
         (Form::Launchd, vec![0, 1]),
         (Form::ScheduledTask, vec![0, 1]),
-        (Form::Foreign, vec![0, 1, 2, 3, 4, 5, 6, 7, 11, 12]),
+        (Form::Foreign, vec![0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 14, 16]),
     ] {
         for (index, action) in actions().iter().enumerate() {
             let refused =
