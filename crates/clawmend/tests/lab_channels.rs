@@ -27,7 +27,7 @@ fn deaf_channel_is_started_again(form: Form) -> Result<()> {
     let options = HomeOptions { telegram: Some(telegram.port), ..HomeOptions::default() };
     let Some(mut guard) = Guard::prepared_in(form, "deaf channel", CLAWMEND, options)? else { return Ok(()) };
     let mut settings = std::fs::OpenOptions::new().append(true).create(true).open(guard.dirs.config())?;
-    writeln!(settings, "\n[policy.override]\nchannel_deaf_ms = 2000\nchannel_retry_ms = 5000")?;
+    writeln!(settings, "\n[policy.override]\nchannel_deaf_ms = 2000\nchannel_retry_ms = 2000")?;
     guard.start()?;
     let life = guard.healthy()?;
     revoked_and_restored(&guard, life, &telegram).with_context(|| guard.output_tail())
