@@ -84,10 +84,12 @@ impl Pace {
     /// An hour.
     pub const HOUR_MS: u64 = 3_600_000;
 
-    /// When the next start may be issued at the earliest, for a life that ended at `ended`.
+    /// When the next start may be issued at the earliest, for a life that ended at `ended`. The first one that did not
+    /// last is answered at once when it had `served`: its start is proven to work.
     #[must_use]
-    pub fn earliest(&self, policy: &Policy, ended: Moment, now: Moment) -> Moment {
-        let mut wait = policy.backoff(self.unproductive);
+    pub fn earliest(&self, policy: &Policy, ended: Moment, served: bool, now: Moment) -> Moment {
+        let row = if served && self.unproductive == 1 { 0 } else { self.unproductive };
+        let mut wait = policy.backoff(row);
         if self.starts.count(now, Self::FIVE_MINUTES_MS) >= policy.starts_per_5_min {
             wait = wait.max(policy.backoff(u32::MAX));
         }
@@ -162,12 +164,13 @@ mod tests {
     fn the_first_crash_of_a_proven_life_waits_for_nothing() {
         let policy = Policy::adaptive();
         let mut pace = Pace::default();
-        assert_eq!(pace.earliest(&policy, Moment(5_000), Moment(5_000)), Moment(5_000));
+        assert_eq!(pace.earliest(&policy, Moment(5_000), false, Moment(5_000)), Moment(5_000));
         pace.unproductive = 1;
-        assert_eq!(pace.earliest(&policy, Moment(5_000), Moment(5_000)), Moment(6_000));
+        assert_eq!(pace.earliest(&policy, Moment(5_000), false, Moment(5_000)), Moment(6_000));
+        assert_eq!(pace.earliest(&policy, Moment(5_000), true, Moment(5_000)), Moment(5_000), "it had served");
         for i in 0..20 {
             pace.starts.push(Moment(4_000 + i));
         }
-        assert_eq!(pace.earliest(&policy, Moment(5_000), Moment(5_000)), Moment(35_000));
+        assert_eq!(pace.earliest(&policy, Moment(5_000), false, Moment(5_000)), Moment(35_000));
     }
 }

@@ -130,7 +130,7 @@ fn hasten(view: &View<'_>, absent: &Absent, seen: &ServiceSeen) -> Next {
     {
         return Next::Nothing;
     }
-    let at = view.pace.earliest(view.policy, absent.since.mono, view.now.mono);
+    let at = view.pace.earliest(view.policy, absent.since.mono, absent.served, view.now.mono);
     if view.now.mono < at {
         return if at.since(absent.since.mono) >= limits.restart_delay_ms { Next::Nothing } else { Next::Wait(at) };
     }
@@ -177,7 +177,7 @@ fn due(view: &View<'_>, absent: &Absent) -> Due {
         if absent.planned || absent.by_us {
             return Due::At(absent.since.mono);
         }
-        return Due::At(view.pace.earliest(view.policy, absent.since.mono, now));
+        return Due::At(view.pace.earliest(view.policy, absent.since.mono, absent.served, now));
     };
     if refusal.invited {
         return Due::At(now);
