@@ -40,11 +40,10 @@ fn revoked_and_restored(guard: &Guard, life: Life, telegram: &MockTelegram) -> R
         Ok(Some(last).filter(|last| last["cause"]["code"] == json!("channel_deaf") && starts(last) >= 2))
     })?;
     ensure!(incident["state"] == json!("open"), "{incident}");
-    let (doctor, _) = until_some("the doctor's word in the record", BOUND, || {
-        let events = guard.events(&incident)?;
-        Ok(events.into_iter().find(|event| event["event"] == json!("examined")))
+    let refused = |event: &Value| event["causes"][0]["case"] == json!("channel-credentials-refused");
+    until_some("the doctor to name the refused token", BOUND, || {
+        Ok(guard.events(&incident)?.into_iter().find(|event| event["event"] == json!("examined") && refused(event)))
     })?;
-    ensure!(doctor["causes"][0]["case"] == json!("channel-credentials-refused"), "{doctor}");
 
     telegram.set_mode(TelegramMode::Ok);
     let restored = Instant::now();

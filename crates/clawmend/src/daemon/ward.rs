@@ -57,6 +57,8 @@ const READINESS_EVERY_MS: u64 = 5_000;
 const LISTENER_EVERY_MS: u64 = 10_000;
 /// The same while confirming.
 const LISTENER_CLOSE_MS: u64 = 500;
+/// All channels over RPC, while one of them is not well.
+const CHANNELS_EVERY_MS: u64 = 10_000;
 
 /// Everything that guards one gateway.
 pub struct Ward {
@@ -248,7 +250,19 @@ impl Ward {
         for evidence in found.into_iter().flatten() {
             self.observe(now, &evidence);
         }
+        self.ask_for_channels(now);
         self.come_forward(now);
+    }
+
+    /// The subscription asks once a minute; while a channel is not well that is too rarely.
+    fn ask_for_channels(&mut self, now: Now) {
+        if self.guardian.verdict() != Verdict::Degraded || !self.next.channels.due(now.mono, CHANNELS_EVERY_MS) {
+            return;
+        }
+        if self.guardian.report().reasons.iter().any(|reason| reason.starts_with("channel_")) {
+            let rpc = self.rpc.clone();
+            tokio::task::spawn_local(async move { rpc.refresh().await });
+        }
     }
 
     /// What was planned for calmer times comes forward when a look has raised the cadence.

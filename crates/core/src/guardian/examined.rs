@@ -31,8 +31,10 @@ pub(super) struct Examination {
 impl Examination {
     /// Questions in one incident.
     const PER_INCIDENT: u32 = 6;
-    /// Between two of them.
+    /// Between two of them about different causes.
     const SPACING_MS: u64 = 20_000;
+    /// Before the second about the same cause: what led to it may be logged late. It doubles.
+    const AGAIN_MS: u64 = 30_000;
     /// How long after an incident began the logs are complete enough to be read.
     const LOGS_SETTLE_MS: u64 = 1_000;
     /// How long before the onset what led to it may have been logged.
@@ -76,7 +78,7 @@ impl Examination {
 }
 
 impl Guardian {
-    /// Asks once the cause is named, and again when another one is.
+    /// Asks once the cause is named, again when another one is, and ever more rarely while the incident goes on.
     pub(super) fn ask_the_doctor(&mut self, now: Now, out: &mut Vec<Output>) {
         let Some(incident) = &self.memory.incident else { return };
         if self.examination.incident != Some(incident.id) {
@@ -86,7 +88,9 @@ impl Guardian {
         let examination = &self.examination;
         let due = match &examination.asked {
             None => incident.opened.plus(Examination::LOGS_SETTLE_MS),
-            Some((_, about)) if *about == cause => return,
+            Some((at, about)) if *about == cause => {
+                at.plus(Examination::AGAIN_MS << (examination.times.clamp(1, 6) - 1))
+            }
             Some((at, _)) => at.plus(Examination::SPACING_MS),
         };
         if examination.times >= Examination::PER_INCIDENT {
@@ -118,7 +122,10 @@ impl Guardian {
                 evidence: one.evidence.iter().take(Suspicion::MAX_EVIDENCE).cloned().collect(),
             })
             .collect();
-        self.record(now, What::Examined { causes }, out);
+        let known = self.examination.opinion.as_ref().map(|opinion| opinion.causes.iter().map(|one| one.case.as_str()));
+        if known.is_none_or(|known| !known.eq(causes.iter().map(|one| one.case.as_str()))) {
+            self.record(now, What::Examined { causes }, out);
+        }
         self.explain_refusal(opinion);
         self.examination.opinion = Some(opinion.clone());
         if opinion.causes.is_empty() {

@@ -60,6 +60,8 @@ pub(in crate::daemon) struct Schedule {
     pub(super) listener: Recurring,
     /// The surroundings.
     pub(super) around: Recurring,
+    /// The state of the channels, while one of them is not well.
+    pub(super) channels: Recurring,
     /// A message to the model, with anything else.
     pub(super) synthetic: Recurring,
 }
@@ -73,7 +75,7 @@ mod tests {
         let (mut now, mut wakes, mut done) = (Moment(begin), 0, [0; 5]);
         while now.0 < begin + for_ms {
             wakes += 1;
-            let Schedule { look, probe, readiness, listener, around, synthetic: _ } = schedule;
+            let Schedule { look, probe, readiness, listener, around, synthetic: _, channels: _ } = schedule;
             for (at, (thing, every)) in
                 [(look, 500), (probe, 1_000), (readiness, 5_000), (listener, 10_000), (around, 1_000)]
                     .into_iter()
