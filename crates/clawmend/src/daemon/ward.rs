@@ -218,7 +218,8 @@ impl Ward {
                 let life = senses.life().clone();
                 self.around.learn_port(&life);
             }
-            if self.guardian.verdict() == Verdict::Healthy {
+            // A moment of health within an incident is not its end: what led to it still counts.
+            if self.guardian.verdict() == Verdict::Healthy && self.guardian.memory().incident.is_none() {
                 self.physician.all_is_well();
             }
             found[0] = Some(Evidence::Listener(senses.listen(self.around.expected(), cadence.closely)));
