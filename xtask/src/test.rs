@@ -74,7 +74,10 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
 /// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 18] = [
+const IN_MATRIX_ONLY: [&str; 21] = [
+    "child_disk_full_while_running",
+    "child_provider_down",
+    "a_real_gateway_is_measured",
     "unit_deaf_channel_is_started_again",
     "child_provider_kinds",
     "child_quota_used_up",
