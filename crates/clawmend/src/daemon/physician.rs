@@ -55,17 +55,16 @@ impl Physician {
         }
     }
 
-    /// Looks at everything that is there. `status` is what the guard itself says. Resolves when it is done.
-    pub fn examine(&self, question: Question, status: GatewayStatus) -> impl Future<Output = Opinion> + use<> {
+    /// Looks at everything that is there. `status` is what the guard itself says. `None` when it failed, which
+    /// is not the same as to know no case. Resolves when it is done.
+    pub fn examine(&self, question: Question, status: GatewayStatus) -> impl Future<Output = Option<Opinion>> + use<> {
         let physician = self.clone();
         async move {
             let incident = question.incident;
             let work = move || physician.opinion(&question, &status);
-            match tokio::task::spawn_blocking(work).await {
-                Ok(Ok(opinion)) => opinion,
-                Ok(Err(why)) => abstain(incident, &why),
-                Err(error) => abstain(incident, &error.to_string()),
-            }
+            let done = tokio::task::spawn_blocking(work).await;
+            let failed = |why: String| tracing::error!(incident = incident.0, why, "the doctor could not examine it");
+            done.map_err(|error| error.to_string()).flatten().map_err(failed).ok()
         }
     }
 
@@ -184,11 +183,6 @@ fn no_counsel(why: &str) -> Option<Counsel> {
 /// It answers now, or nobody knows that it does not.
 const fn serves(verdict: Verdict) -> bool {
     !matches!(verdict, Verdict::Down | Verdict::Stopped)
-}
-
-fn abstain(incident: IncidentId, why: &str) -> Opinion {
-    tracing::error!(why, "the doctor could not examine the gateway");
-    Opinion { incident, causes: Vec::new() }
 }
 
 /// In the core's terms.

@@ -10,7 +10,7 @@ use crate::diagnosis::RefusalReason;
 use crate::diagnosis::advice::Tier;
 use crate::diagnosis::case::RemedyAction;
 use crate::diagnosis::counsel::Counsel;
-use crate::directive::{Output, Question};
+use crate::directive::Output;
 use crate::incident::{Proposed, What};
 use crate::time::Now;
 
@@ -33,15 +33,11 @@ impl Guardian {
     pub(super) fn consult(&mut self, now: Now, out: &mut Vec<Output>) {
         let Some(incident) = self.memory.incident.as_ref().filter(|_| self.policy.ask_ai) else { return };
         let Some(cause) = incident.cause.clone() else { return };
-        let since = now.wall_of(incident.onset.minus(Self::COUNSEL_BEFORE_MS));
-        let question = Question { incident: incident.id, cause, since };
+        let question = Self::question(now, incident, cause);
         if self.examination.ask_for_counsel() {
             out.push(Output::Consult(question));
         }
     }
-
-    /// How long before the onset what led to it may have been logged.
-    const COUNSEL_BEFORE_MS: u64 = 2 * 60_000;
 
     /// The AI has answered.
     pub(super) fn counselled(&mut self, now: Now, counsel: &Counsel, out: &mut Vec<Output>) {
@@ -65,10 +61,10 @@ impl Guardian {
         self.quiet = false;
     }
 
-    /// The next step of the AI's, where the ladder has none; `true` when one was issued or held back.
-    pub(super) fn follow_counsel(&mut self, now: Now, out: &mut Vec<Output>) -> bool {
-        let Some(action) = self.examination.next_counsel() else { return false };
-        self.issue(now, action, "an AI proposes it".to_owned(), Some(Origin::Ai), out);
-        true
+    /// The next step of the AI's, where the ladder has none.
+    pub(super) fn follow_counsel(&mut self, now: Now, out: &mut Vec<Output>) {
+        if let Some(action) = self.examination.next_counsel() {
+            self.issue(now, action, "an AI proposes it".to_owned(), Some(Origin::Ai), out);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::diagnosis::opinion::{Opinion, Suspicion};
 use crate::diagnosis::{Cause, RefusalReason};
 use crate::directive::{Action, IncidentId, Lesson, Output, Question};
 use crate::health::Verdict;
-use crate::incident::{Named, Outcome, What};
+use crate::incident::{Incident, Named, Outcome, What};
 use crate::time::{Moment, Now};
 
 /// What was asked about the present incident, and answered.
@@ -19,6 +19,8 @@ pub(super) struct Examination {
     incident: Option<IncidentId>,
     asked: Option<(Moment, Cause)>,
     times: u32,
+    /// No answer has come to the last question.
+    waiting: bool,
     opinion: Option<Opinion>,
     /// Remedies that were tried: how often, and when last. One entry for each kind.
     tried: Vec<(RemedyAction, usize, Moment)>,
@@ -35,6 +37,8 @@ impl Examination {
     const SPACING_MS: u64 = 20_000;
     /// Before the second about the same cause: what led to it may be logged late. It doubles.
     const AGAIN_MS: u64 = 30_000;
+    /// Longest wait for an answer: a disk may hang.
+    const PATIENCE_MS: u64 = 5 * 60_000;
     /// How long after an incident began the logs are complete enough to be read.
     const LOGS_SETTLE_MS: u64 = 1_000;
     /// How long before the onset what led to it may have been logged.
@@ -88,6 +92,7 @@ impl Guardian {
         let examination = &self.examination;
         let due = match &examination.asked {
             None => incident.opened.plus(Examination::LOGS_SETTLE_MS),
+            Some((at, _)) if examination.waiting => at.plus(Examination::PATIENCE_MS),
             Some((at, about)) if *about == cause => {
                 at.plus(Examination::AGAIN_MS << (examination.times.clamp(1, 6) - 1))
             }
@@ -99,11 +104,17 @@ impl Guardian {
         if now.mono < due {
             return self.wake_at(due);
         }
-        let since = now.wall_of(incident.onset.minus(Examination::BEFORE_MS));
-        let incident = incident.id;
-        self.examination.asked = Some((now.mono, cause.clone()));
+        let question = Self::question(now, incident, cause.clone());
+        self.examination.asked = Some((now.mono, cause));
+        self.examination.waiting = true;
         self.examination.times += 1;
-        out.push(Output::Examine(Question { incident, cause, since }));
+        out.push(Output::Examine(question));
+    }
+
+    /// What anybody is asked about an incident.
+    pub(super) fn question(now: Now, incident: &Incident, cause: Cause) -> Question {
+        let since = now.wall_of(incident.onset.minus(Examination::BEFORE_MS));
+        Question { incident: incident.id, cause, since }
     }
 
     /// The doctor has answered.
@@ -113,6 +124,7 @@ impl Guardian {
         {
             return;
         }
+        self.examination.waiting = false;
         let causes = opinion.causes.iter().take(Opinion::MAX_CAUSES);
         let causes: Vec<Named> = causes
             .map(|one| Named {

@@ -93,9 +93,7 @@ impl Guardian {
         let case_tries =
             |remedy: RemedyAction| self.examination.again_at(remedy, plan::CASE_TRIES, plan::CASE_SPACING_MS);
         match plan::next(&self.view(now, &case_tries)) {
-            Next::Nothing => {
-                self.follow_counsel(now, out);
-            }
+            Next::Nothing => self.follow_counsel(now, out),
             Next::Wait(at) => {
                 self.wake_at(at.max(now.mono.plus(10)));
                 self.follow_counsel(now, out);

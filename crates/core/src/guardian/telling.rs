@@ -93,7 +93,7 @@ impl Guardian {
     fn stubborn_channel(&self) -> Option<String> {
         let Life::Alive(life) = &self.life else { return None };
         let stubborn = |channel: &&ChannelState| {
-            channel.terminal && !channel.running && self.channels.times(&channel.channel, &channel.account) >= 2
+            channel.given_up() && self.channels.times(&channel.channel, &channel.account) >= 2
         };
         let channel = life.channels.iter().find(stubborn)?;
         let why = channel.error.as_deref().unwrap_or("it gives no reason");

@@ -332,3 +332,15 @@ fn old_logs_are_looked_for_ever_more_rarely_where_there_are_none() {
     }
     assert!((5..=9).contains(&at.len()), "{at:?}");
 }
+
+#[test]
+fn the_doctor_is_not_asked_again_while_it_owes_an_answer() {
+    let (mut scene, mut said, incident) = asked_about_a_deaf_channel();
+    serve_deaf(&mut scene, 240, &mut said);
+    assert_eq!(said.asked.len(), 1, "it has not answered");
+    answer(&mut scene, incident, vec![suspicion("a", &[(RemedyAction::Tell, false)])]);
+    serve_deaf(&mut scene, 2, &mut said);
+    assert_eq!(said.asked.len(), 2, "it has, and the incident goes on");
+    serve_deaf(&mut scene, 600, &mut said);
+    assert!((3..=4).contains(&said.asked.len()), "an answer that never comes is not waited for for ever");
+}

@@ -158,8 +158,9 @@ impl Ward {
         let examined = self.physician.examine(question, status);
         let news = self.news.clone();
         tokio::task::spawn_local(async move {
-            let opinion = examined.await;
-            let _ = news.send(News::Evidence(Evidence::Examined(opinion))).await;
+            if let Some(opinion) = examined.await {
+                let _ = news.send(News::Evidence(Evidence::Examined(opinion))).await;
+            }
         });
     }
 
