@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod generations;
 pub mod host;
 pub mod keeper;
+pub mod notify;
 pub mod openclaw;
 pub mod probe;
 pub mod service;

@@ -4,6 +4,7 @@
 //! came of it is written into the [`incident`]. [`guardian`] composes them; start there.
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod budget;
 pub mod check;
 pub mod diagnosis;

@@ -1,0 +1,21 @@
+//! A topic of ntfy.
+
+use crate::notify::http::Http;
+use crate::notify::{Letter, NotDelivered, Receipt};
+use clawmend_core::time::Wall;
+use serde::Deserialize;
+
+/// A topic of ntfy.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ntfy {}
+
+impl Ntfy {
+    /// Brings it there. `now` is for signatures.
+    ///
+    /// # Errors
+    /// [`NotDelivered`].
+    pub async fn deliver(&self, _letter: &Letter, _http: &Http, _now: Wall) -> Result<Receipt, NotDelivered> {
+        Err(NotDelivered::refused("not built"))
+    }
+}

@@ -1,0 +1,21 @@
+//! A Slack channel through an incoming webhook.
+
+use crate::notify::http::Http;
+use crate::notify::{Letter, NotDelivered, Receipt};
+use clawmend_core::time::Wall;
+use serde::Deserialize;
+
+/// A Slack channel through an incoming webhook.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlackWebhook {}
+
+impl SlackWebhook {
+    /// Brings it there. `now` is for signatures.
+    ///
+    /// # Errors
+    /// [`NotDelivered`].
+    pub async fn deliver(&self, _letter: &Letter, _http: &Http, _now: Wall) -> Result<Receipt, NotDelivered> {
+        Err(NotDelivered::refused("not built"))
+    }
+}

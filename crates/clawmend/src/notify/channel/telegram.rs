@@ -1,0 +1,21 @@
+//! People or chats on Telegram through a bot.
+
+use crate::notify::http::Http;
+use crate::notify::{Letter, NotDelivered, Receipt};
+use clawmend_core::time::Wall;
+use serde::Deserialize;
+
+/// People or chats on Telegram through a bot.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telegram {}
+
+impl Telegram {
+    /// Brings it there. `now` is for signatures.
+    ///
+    /// # Errors
+    /// [`NotDelivered`].
+    pub async fn deliver(&self, _letter: &Letter, _http: &Http, _now: Wall) -> Result<Receipt, NotDelivered> {
+        Err(NotDelivered::refused("not built"))
+    }
+}
