@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod channel;
+pub mod content;
 pub mod delivery;
 pub mod http;
 pub mod letter;

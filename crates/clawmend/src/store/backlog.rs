@@ -19,6 +19,7 @@ pub struct Backlog {
     standing: BTreeMap<GatewayId, Mirror>,
     memory: BTreeMap<GatewayId, String>,
     others: BTreeMap<GatewayId, Write>,
+    outbox: VecDeque<Write>,
     dropped: u64,
 }
 
@@ -38,6 +39,13 @@ impl Backlog {
             Write::Standing { gateway, mirror } => drop(self.standing.insert(gateway, mirror)),
             Write::Memory { gateway, json } => drop(self.memory.insert(gateway, json)),
             Write::Introduction(it) => drop(self.others.insert(it.gateway.clone(), Write::Introduction(it))),
+            // What people are told is delivered without the disk, too; the oldest notes of that may be lost.
+            Write::Outbox(_) => {
+                if self.outbox.len() == MAX_EVENTS {
+                    self.outbox.pop_front();
+                }
+                self.outbox.push_back(write);
+            }
             Write::Intent { .. } | Write::Settled { .. } => {}
         }
     }
@@ -49,7 +57,8 @@ impl Backlog {
         let memory = self.memory.iter().map(|(g, json)| Write::Memory { gateway: g.clone(), json: json.clone() });
         let event = |(g, e): &(GatewayId, IncidentEvent)| Write::Events { gateway: g.clone(), events: vec![e.clone()] };
         let events = self.events.iter().take(PART).map(event);
-        standing.chain(memory).chain(self.others.values().cloned()).chain(events).collect()
+        let outbox = self.outbox.iter().take(PART).cloned();
+        standing.chain(memory).chain(self.others.values().cloned()).chain(events).chain(outbox).collect()
     }
 
     /// The part that [`Self::next_part`] gave is on the disk.
@@ -58,10 +67,15 @@ impl Backlog {
         self.memory.clear();
         self.others.clear();
         self.events.drain(..PART.min(self.events.len()));
+        self.outbox.drain(..PART.min(self.outbox.len()));
     }
 
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.standing.is_empty() && self.memory.is_empty() && self.others.is_empty()
+        self.events.is_empty()
+            && self.standing.is_empty()
+            && self.memory.is_empty()
+            && self.others.is_empty()
+            && self.outbox.is_empty()
     }
 
     /// Events that wait, and events that were dropped since the guard began.

@@ -11,6 +11,7 @@ mod backlog;
 mod copy;
 mod files;
 mod open;
+mod outbox;
 mod read;
 mod reader;
 mod record;
@@ -21,6 +22,7 @@ pub mod wishes;
 mod writer;
 
 pub use open::NAME;
+pub use outbox::{Change, Delivery, Fate, Kept, Left, Logged};
 pub use read::{BadCursor, Cursor, Filter, MAX_PAGE, Page};
 pub use reader::{ReadError, Reader, known_gateways, standing};
 pub use record::IncidentRecord;
@@ -280,6 +282,41 @@ impl Store {
     pub async fn last_recovery(&self, gateway: &GatewayId) -> Result<Option<IncidentRecord>, StoreError> {
         let gateway = gateway.clone();
         self.query(move |c| read::last_recovery(c, &gateway)).await
+    }
+
+    /// Keeps what people are told, or what became of it.
+    pub fn outbox(&self, change: Change) -> Receipt {
+        self.write(Write::Outbox(Box::new(change)))
+    }
+
+    /// What an earlier guard knew and left to be delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn left_in_outbox(&self) -> Result<Left, StoreError> {
+        self.query(outbox::left).await
+    }
+
+    /// What the first delivered letter about this subject got at this place; empty when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn first_receipt(&self, subject: String, place: String) -> Result<String, StoreError> {
+        self.query(move |c| outbox::first_receipt(c, &subject, &place)).await
+    }
+
+    /// The incidents of a gateway after this one, the oldest first, with all their events; at most [`MAX_PAGE`], the
+    /// newest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn incidents_after(
+        &self,
+        gateway: &GatewayId,
+        over: IncidentId,
+    ) -> Result<Vec<(IncidentRecord, Vec<IncidentEvent>)>, StoreError> {
+        let gateway = gateway.clone();
+        self.query(move |c| read::incidents_after(c, &gateway, over)).await
     }
 
     /// Whether records are kept as they should be; `changed()` wakes when that changes.

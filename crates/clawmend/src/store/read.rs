@@ -114,6 +114,28 @@ pub fn incident(
         .collect()
 }
 
+/// The incidents of a gateway after this one, the oldest first; the newest of them when there are too many.
+pub fn incidents_after(
+    c: &Connection,
+    gateway: &GatewayId,
+    over: IncidentId,
+) -> rusqlite::Result<Vec<(IncidentRecord, Vec<IncidentEvent>)>> {
+    let mut statement = c.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM (SELECT * FROM incidents WHERE gateway = ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3)
+         ORDER BY id"
+    ))?;
+    let records = statement
+        .query_map(params![gateway.0, signed(over.0), MAX_PAGE], record_of)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    records
+        .into_iter()
+        .map(|record| {
+            let events = events(c, gateway, record.id, false)?;
+            Ok((record, events))
+        })
+        .collect()
+}
+
 /// The newest incident of a gateway that ended with a life that serves.
 pub fn last_recovery(c: &Connection, gateway: &GatewayId) -> rusqlite::Result<Option<IncidentRecord>> {
     c.prepare_cached(&format!(

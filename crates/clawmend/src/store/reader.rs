@@ -99,6 +99,14 @@ impl Reader {
         Ok(read::incident(&self.connection, gateway, id)?)
     }
 
+    /// What was told lately, the newest first.
+    ///
+    /// # Errors
+    /// [`ReadError::Failed`].
+    pub fn deliveries(&self, limit: u32) -> Result<Vec<super::Logged>, ReadError> {
+        Ok(super::outbox::log(&self.connection, limit)?)
+    }
+
     /// Gateways that were guarded here, by name.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ const STEPS: u32 = 8;
 /// Brings the database within its limits, or closer to them.
 pub fn tidy(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
     trim_long_incidents(connection, limits.events)?;
+    super::outbox::tidy(connection)?;
     for _ in 0..STEPS {
         let count: u32 = connection.query_row("SELECT count(*) FROM incidents", [], |row| row.get(0))?;
         let over = if used(connection)? > limits.bytes { STEP } else { count.saturating_sub(limits.incidents) };

@@ -3,7 +3,7 @@
 
 use super::record::IncidentRecord;
 use super::wishes::Mirror;
-use super::{Introduction, read};
+use super::{Introduction, outbox, read};
 use clawmend_core::directive::{Directive, DirectiveId};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::incident::{IncidentEvent, What};
@@ -31,12 +31,18 @@ pub enum Write {
     Settled { gateway: GatewayId, directive: DirectiveId },
     /// A gateway that is guarded.
     Introduction(Introduction),
+    /// What people are told, and what became of it.
+    Outbox(Box<outbox::Change>),
 }
 
 impl Write {
     /// It must survive a power failure before anybody goes on.
     pub fn must_be_synced(&self) -> bool {
-        matches!(self, Self::Standing { .. } | Self::Intent { .. })
+        match self {
+            Self::Standing { .. } | Self::Intent { .. } => true,
+            Self::Outbox(change) => change.must_be_synced(),
+            Self::Events { .. } | Self::Memory { .. } | Self::Settled { .. } | Self::Introduction(_) => false,
+        }
     }
 
     fn closes_an_incident(&self) -> bool {
@@ -78,6 +84,7 @@ fn apply(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
             )?
             .execute(params![it.gateway.0, it.state_dir, it.url, name_of(&it.control)?, it.at.0])
             .map(drop),
+        Write::Outbox(change) => outbox::apply(transaction, change),
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 /// The schema that this program reads and writes.
 pub const SCHEMA: u32 = if crate::version::IS_NEXT { RELEASED + 1 } else { RELEASED };
 
-const RELEASED: u32 = 1;
+const RELEASED: u32 = 2;
 
 /// Step `n` leads from schema `n` to `n + 1`. The last one is that of the build that stands for the next version.
 const STEPS: [&str; RELEASED as usize + 1] = [
@@ -36,6 +36,20 @@ const STEPS: [&str; RELEASED as usize + 1] = [
         payload TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX intents_by_directive ON intents(gateway, directive);
+",
+    "
+    CREATE TABLE alert_desk(id INTEGER PRIMARY KEY CHECK(id = 1), payload TEXT NOT NULL);
+    CREATE TABLE letters(
+        key TEXT PRIMARY KEY, subject TEXT NOT NULL, level TEXT NOT NULL, decided_at INTEGER NOT NULL,
+        payload TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX letters_by_time ON letters(decided_at);
+    CREATE INDEX letters_by_subject ON letters(subject);
+    CREATE TABLE deliveries(
+        key TEXT NOT NULL, place TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL,
+        receipt TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY(key, place)
+    ) WITHOUT ROWID;
+    CREATE INDEX deliveries_by_state ON deliveries(state);
 ",
     "
     CREATE TABLE levitations(gateway TEXT PRIMARY KEY, height INTEGER NOT NULL) WITHOUT ROWID;

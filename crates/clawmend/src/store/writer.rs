@@ -181,7 +181,11 @@ impl Writer {
                 wishes::write_mirror(&self.state, gateway, mirror).is_ok()
             }
             Write::Memory { gateway, json } => copy::write(&self.state, gateway, json).is_ok(),
-            Write::Events { .. } | Write::Intent { .. } | Write::Settled { .. } | Write::Introduction(_) => false,
+            Write::Events { .. }
+            | Write::Intent { .. }
+            | Write::Settled { .. }
+            | Write::Introduction(_)
+            | Write::Outbox(_) => false,
         }
     }
 

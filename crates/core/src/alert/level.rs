@@ -27,4 +27,10 @@ impl Level {
             Self::Critical => "critical",
         }
     }
+
+    /// By its stable name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Error, Self::Critical].into_iter().find(|level| level.name() == name)
+    }
 }

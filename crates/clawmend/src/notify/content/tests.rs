@@ -1,0 +1,170 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::doctor::ai::hidden::Hidden;
+use crate::notify::letter::Part;
+use clawmend_core::alert::Level;
+use clawmend_core::alert::notice::Repaired;
+use clawmend_core::diagnosis::{Cause, RefusalReason};
+use clawmend_core::directive::{Action, ActionResult, DirectiveId, IncidentId};
+use clawmend_core::gateway::GatewayId;
+use clawmend_core::incident::{IncidentEvent, Named, Outcome, What};
+use clawmend_core::time::Moment;
+
+/// 2026-02-28 02:55:00 UTC.
+const BEGAN: i64 = 1_772_247_300_000;
+const CANARY: &str = "canary-0123456789abcdef";
+
+fn writer(language: Language) -> Writer {
+    Writer {
+        language,
+        templates: Templates::default(),
+        library: Library::built_in(),
+        host: "nas".into(),
+        zone: TimeZone::UTC,
+    }
+}
+
+fn event(after_ms: i64, what: What) -> IncidentEvent {
+    IncidentEvent { incident: IncidentId(12), mono: Moment(0), wall: Wall(BEGAN + after_ms), what }
+}
+
+fn story() -> Story {
+    let detail = "openclaw.json:3: gateway: Unrecognized key: \"prot\"".to_owned();
+    let cause = Cause::RefusedToStart { reason: RefusalReason::Config, detail };
+    let evidence = vec!["gateway: Unrecognized key: \"prot\"".to_owned(), "# not a title **not bold** ```".to_owned()];
+    let named = Named {
+        case: "config-unknown-key".into(),
+        cause: clawmend_core::diagnosis::class::CauseCode::RefusedToStart,
+        sure_percent: 97,
+        evidence,
+    };
+    let action = Action::RestoreConfig { rejected: 7 };
+    let mut story = Story::default();
+    for event in [
+        event(
+            0,
+            What::Opened { onset: Wall(BEGAN), onset_uncertainty_ms: 1_000, detected_after_ms: 0, incarnation: None },
+        ),
+        event(10, What::Diagnosed { cause }),
+        event(20, What::Examined { causes: vec![named] }),
+        event(1_000, What::Acted { directive: DirectiveId(1), action: action.clone(), reason: String::new() }),
+        event(2_000, What::Result { directive: DirectiveId(1), result: ActionResult::Done }),
+        event(9_000, What::Ineffective { action, reason: "it refused to start afterwards".into() }),
+        event(9_100, What::Acted { directive: DirectiveId(2), action: Action::Spawn, reason: String::new() }),
+    ] {
+        story.note(&event);
+    }
+    story
+}
+
+fn around() -> Surroundings {
+    let log = vec![
+        "2026-02-28T02:55:00Z Gateway failed to start".to_owned(),
+        format!("``` <b>@all</b> [x](http://evil) {CANARY}"),
+    ];
+    Surroundings { crashes: 7, log, several: false }
+}
+
+fn alert() -> Notice {
+    Notice {
+        key: "default/12/0badcafe".into(),
+        subject: "default/12".into(),
+        level: Level::Critical,
+        at: Wall(BEGAN + 2_112_000),
+        what: Told::Alert {
+            gateway: GatewayId("default".into()),
+            incident: IncidentId(12),
+            reason: Some("it refuses to start: \u{202e}line 3\n# second".into()),
+        },
+    }
+}
+
+fn shown(letter: &Letter) -> String {
+    let mut text =
+        format!("{:?} {:?} {} {}\n= {}\n", letter.kind, letter.level, letter.key, letter.subject_key, letter.title);
+    for part in &letter.parts {
+        text.push_str(&match part {
+            Part::Heading(heading) => format!("== {heading}\n"),
+            Part::Text(text) => format!("{text}\n"),
+            Part::Fact { label, value } => format!("{label} = {value}\n"),
+            Part::Item(item) => format!("* {item}\n"),
+            Part::Code(lines) => lines.iter().map(|line| format!("| {line}\n")).collect(),
+        });
+    }
+    text
+}
+
+fn mask() -> Mask {
+    let mut hidden = Hidden::default();
+    hidden.add(CANARY);
+    hidden.mask()
+}
+
+#[test]
+fn an_alert_tells_everything_that_is_needed_to_decide() {
+    for (language, name) in [(Language::English, "alert_en"), (Language::Chinese, "alert_zh")] {
+        let letter = writer(language).write(&alert(), &story(), &around(), &mask());
+        insta::assert_snapshot!(name, shown(&letter));
+        assert!(!format!("{letter:?}").contains(CANARY));
+    }
+}
+
+#[test]
+fn every_kind_of_letter_in_both_languages() {
+    let gateway = GatewayId("default".into());
+    let mut over = story();
+    over.note(&event(4_000_000, What::Closed { outcome: Outcome::HumanFixed }));
+    let repaired = Repaired {
+        gateway: gateway.clone(),
+        incident: IncidentId(11),
+        opened: Wall(BEGAN),
+        closed: Wall(BEGAN + 12_000),
+        cause: "crashed".into(),
+        outcome: Outcome::Recovered,
+    };
+    let incident = IncidentId(12);
+    for language in [Language::English, Language::Chinese] {
+        let writer = writer(language);
+        let mut text = String::new();
+        for what in [
+            Told::Reminder { gateway: gateway.clone(), incident, reason: None, times: 2 },
+            Told::Resolved { gateway: gateway.clone(), incident, outcome: Outcome::HumanFixed },
+            Told::ManyCrashes { gateway: gateway.clone(), crashes: 6, incident },
+            Told::MorningNote { repaired: vec![repaired.clone()], more: 3 },
+        ] {
+            let letter = writer.write(&Notice { what, ..alert() }, &over, &Surroundings::default(), &mask());
+            text.push_str(&shown(&letter));
+            text.push('\n');
+        }
+        let alert = writer.write(&alert(), &story(), &around(), &mask());
+        text.push_str(&shown(&writer.digest("digest/1", &[&alert; 32], Wall(BEGAN), &mask())));
+        text.push('\n');
+        text.push_str(&shown(&writer.test("test/1", Wall(BEGAN), &mask())));
+        insta::assert_snapshot!(format!("kinds_{language:?}"), text);
+    }
+}
+
+#[test]
+fn a_template_with_an_error_is_named_and_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("alert.md", "# {{ gateway }} is in trouble\n{{ host }}: {{ headline }}\n");
+    put("reminder.md", "# fine\n{{ gatway }}\n");
+    put("resolved.md", "# fine\n{% for x in log %}\n");
+    put("test.md", "# {% for i in range(1000000) %}{{ i }}{% endfor %}\n");
+    put("digest.md", &"x".repeat(70_000));
+    let (templates, problems) = Templates::with_own(folder.path());
+    let said: Vec<String> = problems
+        .iter()
+        .map(ToString::to_string)
+        .map(|text| text.replace(&folder.path().display().to_string(), ""))
+        .collect();
+    insta::assert_snapshot!("template_errors", said.join("\n"));
+    let writer = Writer { templates, ..writer(Language::English) };
+    let letter = writer.write(&alert(), &story(), &around(), &mask());
+    assert_eq!((letter.title.as_str(), letter.parts.len()), ("default is in trouble", 1));
+    let reminder =
+        Told::Reminder { gateway: GatewayId("default".into()), incident: IncidentId(12), reason: None, times: 1 };
+    let letter = writer.write(&Notice { what: reminder, ..alert() }, &story(), &around(), &mask());
+    assert!(letter.title.contains("still"), "the built-in one");
+}
