@@ -173,6 +173,25 @@ fn claim_dir(path: &Path) -> Result<(), DirError> {
     Ok(())
 }
 
+/// Nobody but its owner, who is us or root, can read or change this file. Windows keeps a user's own folders private by
+/// itself.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn is_private(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let seen = std::fs::metadata(path)?;
+        let ours = [0, rustix::process::geteuid().as_raw()].contains(&seen.uid());
+        Ok(ours && seen.mode() & 0o077 == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        std::fs::metadata(path).map(|_| true)
+    }
+}
+
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {

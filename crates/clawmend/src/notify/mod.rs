@@ -11,6 +11,7 @@ pub mod address;
 pub mod channel;
 pub mod content;
 pub mod delivery;
+pub mod file;
 pub mod http;
 pub mod letter;
 pub mod secret;

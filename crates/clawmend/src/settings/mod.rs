@@ -8,12 +8,14 @@
 mod ai;
 mod error;
 mod gateway;
+mod notify;
 mod policy;
 mod synthetic;
 
 pub use ai::{AiSettings, BadUrl, BaseUrl, CredentialSource, Engine};
 pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
+pub use notify::NotifySettings;
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
 pub use synthetic::SyntheticSettings;
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub ai: AiSettings,
     /// `[synthetic]`.
     pub synthetic: SyntheticSettings,
+    /// `[notify]`.
+    pub notify: NotifySettings,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -76,6 +80,7 @@ struct File {
     policy: PolicySettings,
     ai: AiSettings,
     synthetic: Option<Spanned<SyntheticSettings>>,
+    notify: NotifySettings,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -146,7 +151,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         Some(entry) => entry.into_inner(),
         None => SyntheticSettings::default(),
     };
-    Ok(Settings { guard: file.guard, policy: file.policy, ai: file.ai, synthetic, gateways })
+    Ok(Settings { guard: file.guard, policy: file.policy, ai: file.ai, synthetic, notify: file.notify, gateways })
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub enum Channel {
     /// A topic of ntfy.
     Ntfy(ntfy::Ntfy),
     /// PagerDuty, Events API v2.
+    #[serde(rename = "pagerduty")]
     PagerDuty(pagerduty::PagerDuty),
     /// Any service that takes JSON, signed.
     Webhook(webhook::Webhook),
