@@ -1,7 +1,8 @@
 //! The command line.
 
 use super::{
-    bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, pause, run, stop, up,
+    bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pause, run,
+    stop, up,
 };
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
@@ -73,6 +74,8 @@ pub enum Command {
     Bundle(bundle::Args),
     /// Show the gateway's log
     Logs(logs::Args),
+    /// Say who is told of trouble, and try whether it arrives
+    Notify(notify::Args),
     /// Check, keep, compare and bring back the gateway's config
     Config(config::Args),
     /// Print a completion script for your shell

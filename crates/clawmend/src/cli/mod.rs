@@ -21,6 +21,7 @@ mod help;
 mod incidents;
 mod keeper;
 mod logs;
+mod notify;
 mod output;
 mod pause;
 mod restart;
@@ -81,6 +82,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Cases(args) => cases::cases(&context, &args),
         Command::Bundle(args) => bundle::bundle(&context, &args),
         Command::Logs(args) => logs::logs(&context, &args),
+        Command::Notify(args) => notify::notify(&context, &args),
         Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),

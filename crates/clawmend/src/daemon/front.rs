@@ -2,6 +2,7 @@
 //!
 //! Invariant: one question that waits does not hold up the others; what changes a gateway goes to that gateway's ward.
 
+use super::heartbeat::Heart;
 use super::news::News;
 use super::setup::{self, Charge};
 use super::{Context, Wards, desk, logs, news, told_to_end};
@@ -24,12 +25,16 @@ impl Context {
         wards: &mut Wards,
     ) -> ExitCode {
         let mut end = std::pin::pin!(told_to_end());
+        let mut heart = Heart::new(self.alerts.clone());
         loop {
             tokio::select! {
                 call = asked.recv() => match call {
                     Some(call) => self.answer(call, wards).await,
                     None => return ExitCode::FAILURE,
                 },
+                beat = heart.due() => {
+                    tokio::task::spawn_local(beat.send(wards.clone()));
+                }
                 Some(id) = deaths.recv() => self.begin_anew(&id, charges, wards).await,
                 () = &mut end => return ExitCode::SUCCESS,
             }
@@ -116,6 +121,7 @@ impl Context {
     async fn status(&self, wards: &[(GatewayId, news::Sender)]) -> StatusReport {
         let mut notes: Vec<String> = store_note(&self.store.health().borrow()).into_iter().collect();
         notes.extend(self.notes.borrow().iter().cloned());
+        notes.extend(self.alerts.borrow().notes.iter().cloned());
         StatusReport {
             schema: SCHEMA,
             guard: GuardStatus {

@@ -3,11 +3,13 @@
 //! One thread, one ward per gateway. Start at [`run`]: [`setup`] says what is guarded, [`ward`] is the loop of one
 //! gateway, [`body`] does, [`senses`] and [`around`] look, [`desk`] answers people.
 
+mod alerts;
 mod around;
 mod body;
 mod claims;
 mod desk;
 mod front;
+mod heartbeat;
 mod housekeeping;
 mod keepsake;
 mod kept;
@@ -33,6 +35,7 @@ use crate::cli::Account;
 use crate::host::alarm::Alarm;
 use crate::host::files::{FileLock, LockError, private_dir};
 use crate::host::{clock, dirs};
+use crate::notify::outbox::Condition;
 use crate::settings::{self, Settings, SettingsError};
 use crate::store::{Filter, Store};
 use body::{Body, Child};
@@ -48,7 +51,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use voice::Voice;
 use ward::Ward;
 
@@ -126,7 +129,8 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
     let (calls, asked) = mpsc::channel::<Call>(CALLS);
     let (died, deaths) = mpsc::channel::<GatewayId>(CALLS);
     tokio::task::spawn_local(server.serve(calls));
-    let (policy, _) = tokio::sync::watch::channel(setup::policy_of(&settings));
+    let (policy, _) = watch::channel(setup::policy_of(&settings));
+    let (condition, alerts) = watch::channel(Condition::default());
     let context = Context {
         place,
         store,
@@ -135,11 +139,22 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         settings: Rc::new(RefCell::new(settings)),
         began: Instant::now(),
         notes: Rc::default(),
+        alerts,
         died,
         policy,
         start: Cell::new(options.start || options.sandbox),
         alone: charges.len() == 1,
     };
+    if throwaway.is_none() {
+        context.voice.tell_people(alerts::start(alerts::Needs {
+            charges: &charges,
+            settings: &context.settings,
+            settings_path: &settings_path,
+            store: &context.store,
+            state: &context.place.state,
+            condition,
+        }));
+    }
     let mut wards = Wards::new();
     let mut locks = vec![lock];
     for charge in &charges {
@@ -275,10 +290,12 @@ struct Context {
     settings: Rc<RefCell<Settings>>,
     began: Instant,
     notes: Rc<RefCell<Vec<String>>>,
+    /// How alerts are.
+    alerts: watch::Receiver<Condition>,
     /// Wards that ended by a fault of ours.
     died: mpsc::Sender<GatewayId>,
     /// Figures from settings that were read again.
-    policy: tokio::sync::watch::Sender<clawmend_core::policy::Policy>,
+    policy: watch::Sender<clawmend_core::policy::Policy>,
     /// A person wants it started; asked for once.
     start: Cell<bool>,
     /// No other gateway is guarded here.

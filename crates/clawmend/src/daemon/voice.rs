@@ -4,11 +4,12 @@
 
 use super::pulse::{Saying, say};
 use crate::cli::Account;
+use crate::notify::outbox::Inbox;
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::guardian::Report;
 use clawmend_core::health::Verdict;
 use clawmend_core::incident::{IncidentEvent, What};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,13 +18,14 @@ pub struct Voice {
     account: RefCell<Account>,
     state_dir: PathBuf,
     verdicts: RefCell<BTreeMap<GatewayId, Verdict>>,
+    people: OnceCell<Inbox>,
 }
 
 impl Voice {
     /// Through this account.
     #[must_use]
     pub fn new(account: Account, state_dir: PathBuf) -> Self {
-        Self { account: RefCell::new(account), state_dir, verdicts: RefCell::default() }
+        Self { account: RefCell::new(account), state_dir, verdicts: RefCell::default(), people: OnceCell::new() }
     }
 
     /// Our own state folder.
@@ -38,8 +40,16 @@ impl Voice {
         &self.account
     }
 
+    /// From here on, people who do not watch are told, too.
+    pub fn tell_people(&self, inbox: Inbox) {
+        let _ = self.people.set(inbox);
+    }
+
     /// One event of an incident.
     pub fn event(&self, gateway: &GatewayId, event: &IncidentEvent) {
+        if let Some(people) = self.people.get() {
+            people.event(gateway, event);
+        }
         self.account.borrow().event(gateway, event);
         let incident = event.incident.0;
         match &event.what {

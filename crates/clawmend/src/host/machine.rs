@@ -24,3 +24,14 @@ pub struct Machine {
 pub fn read() -> Machine {
     os::machine::read()
 }
+
+/// What people call this machine; `localhost` when it has no name.
+#[must_use]
+pub fn name() -> String {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_default();
+    let name = super::printable(name.as_bytes(), 64);
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -5,9 +5,11 @@
 
 use clawmend_core::alert::Level;
 use clawmend_core::time::Wall;
+use serde::{Deserialize, Serialize};
 
 /// What a letter is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Something is broken.
     Alert,
@@ -24,7 +26,7 @@ pub enum Kind {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Letter {
     /// Names this step of this incident, the same in every attempt: ASCII letters, digits and `-._/`, at most 96 bytes.
     /// Where a service can tell repeats by a key, this is the key.
@@ -44,11 +46,13 @@ pub struct Letter {
     /// The rest, the most important first.
     pub parts: Vec<Part>,
     /// What the first message about the same thing got on this very channel, for a reply or an edit.
+    #[serde(skip)]
     pub answers: Option<super::Receipt>,
 }
 
 /// A piece of a letter. Every text is a single line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// A heading of what follows.
     Heading(String),

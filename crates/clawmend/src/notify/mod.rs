@@ -14,6 +14,9 @@ pub mod delivery;
 pub mod file;
 pub mod http;
 pub mod letter;
+pub mod outbox;
+pub mod places;
+pub mod scribe;
 pub mod secret;
 
 pub use address::{Address, BadAddress};

@@ -173,7 +173,7 @@ pub fn left(c: &Connection) -> rusqlite::Result<Left> {
     let desk = c.query_row("SELECT payload FROM alert_desk WHERE id = 1", [], |row| row.get(0)).optional()?;
     let mut open = c.prepare_cached(
         "SELECT key, subject, level, decided_at, payload FROM letters WHERE key IN
-         (SELECT key FROM deliveries WHERE state IN ('waiting', 'sending')) OR key NOT IN (SELECT key FROM deliveries)
+         (SELECT key FROM deliveries WHERE state IN ('waiting', 'sending'))
          ORDER BY decided_at, key LIMIT ?1",
     )?;
     let letters = open.query_map([TAKEN_OVER], letter_of)?.collect::<rusqlite::Result<Vec<_>>>()?;

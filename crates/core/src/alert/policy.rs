@@ -4,7 +4,7 @@ use super::Level;
 use serde::{Deserialize, Serialize};
 
 /// A minute of the local day, 0 to 1439.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Minute(u16);
 
 impl Minute {

@@ -108,6 +108,24 @@ impl Router {
         }
     }
 
+    /// This letter still waits somewhere.
+    #[must_use]
+    pub fn waits(&self, key: &str) -> bool {
+        self.letters.contains_key(key)
+    }
+
+    /// Letters that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// The places, as they were last set.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// There is a place to go to.
     #[must_use]
     pub fn has_places(&self) -> bool {

@@ -38,6 +38,7 @@ impl std::fmt::Debug for Hidden {
 }
 
 /// Hides, in one pass over a text. It holds the secrets, too.
+#[derive(Clone)]
 pub struct Mask {
     finder: Option<AhoCorasick>,
 }

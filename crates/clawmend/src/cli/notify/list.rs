@@ -1,0 +1,126 @@
+//! `clawmend notify list`.
+
+use super::super::context::Context;
+use super::super::error::CliError;
+use super::super::output::{self, Style, Tone, clean};
+use super::super::words;
+use super::Here;
+use crate::api::types::{SCHEMA, Time};
+use crate::host::clock;
+use crate::store::{Logged, Reader};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+#[derive(Serialize)]
+struct Report {
+    schema: u32,
+    enabled: bool,
+    places: Vec<Row>,
+    unusable: Vec<Unusable>,
+    problems: Vec<String>,
+    heartbeat: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    kind: &'static str,
+    /// `settings`, or `openclaw` when it was taken over.
+    source: &'static str,
+    backup: bool,
+    at_least: &'static str,
+    last: Option<Last>,
+}
+
+#[derive(Serialize)]
+struct Last {
+    at: Time,
+    state: &'static str,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Unusable {
+    what: String,
+    reason: String,
+    why: String,
+}
+
+pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
+    let here = Here::of(context)?;
+    let found = here.premises.look(&here.settings.notify);
+    let told = Reader::open(&here.premises.state).and_then(|reader| reader.deliveries(1_000)).unwrap_or_default();
+    let report = Report {
+        schema: SCHEMA,
+        enabled: here.settings.notify.enabled,
+        places: found
+            .places
+            .iter()
+            .map(|(place, channel)| Row {
+                name: place.id.clone(),
+                kind: channel.kind(),
+                source: if found.taken_over.contains(&place.id) { "openclaw" } else { "settings" },
+                backup: place.backup,
+                at_least: place.at_least.name(),
+                last: told.iter().find(|one| one.delivery.place == place.id).map(last),
+            })
+            .collect(),
+        unusable: found
+            .unusable
+            .iter()
+            .map(|one| Unusable { what: one.what.clone(), reason: one.reason.clone(), why: one.why.clone() })
+            .collect(),
+        problems: found.problems.clone(),
+        heartbeat: found.heartbeat.as_ref().map(|heartbeat| heartbeat.address.host().to_owned()),
+    };
+    if context.global.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&render(&report, Style::of_stdout()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn last(logged: &Logged) -> Last {
+    Last { at: Time(logged.delivery.at), state: logged.delivery.fate.name(), why: logged.delivery.why.clone() }
+}
+
+fn render(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    if !report.enabled {
+        text.push_str("alerts are off: `enabled = false` in [notify] of clawmend.toml\n");
+    } else if report.places.is_empty() {
+        text.push_str("nobody is told of trouble: no place for alerts was found\n");
+        text.push_str("  `clawmend notify set KIND` sets one; `clawmend notify set help` lists the kinds\n");
+    }
+    let now = clock::now().wall;
+    for row in &report.places {
+        let name = style.paint(Tone::Strong, &clean(&row.name, 80));
+        let _ = write!(text, "{name}  {}", row.kind);
+        if row.source == "openclaw" {
+            text.push_str(", from OpenClaw's config");
+        }
+        if row.backup {
+            text.push_str(", only when no other place takes an alert");
+        }
+        if row.at_least != "info" {
+            let _ = write!(text, ", from `{}` on", row.at_least);
+        }
+        text.push('\n');
+        if let Some(last) = &row.last {
+            let why = if last.why.is_empty() { String::new() } else { format!(": {}", clean(&last.why, 300)) };
+            let _ = writeln!(text, "  last: {} {}{why}", last.state, words::ago(last.at, now));
+        }
+    }
+    for one in &report.unusable {
+        let _ = writeln!(text, "not used: {}: {}", clean(&one.what, 120), clean(&one.why, 300));
+    }
+    for problem in &report.problems {
+        let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(problem, 500));
+    }
+    if let Some(host) = &report.heartbeat {
+        let _ = writeln!(text, "heartbeat to {}", clean(host, 120));
+    }
+    text
+}

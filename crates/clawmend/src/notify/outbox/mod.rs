@@ -1,0 +1,410 @@
+//! The outbox: from events to letters that have arrived.
+//!
+//! It runs beside the wards and reads their events. The core decides (`alert::desk`, `alert::router`); here letters are
+//! written, kept, sent and settled.
+//!
+//! Invariants: a letter is on the disk before it is sent, as long as there is a disk; where an attempt is under way is on
+//! record before it begins; a place that hangs holds up nobody else; at rest nothing here wakes up. Start at [`run`].
+
+mod attempt;
+mod recall;
+
+use super::content::Story;
+use super::file::Heartbeat;
+use super::http::Http;
+use super::places::{Found, Premises};
+use super::scribe::{Order, Scribe};
+use super::{Letter, NotDelivered, Receipt};
+use crate::host::alarm::Alarm;
+use crate::host::clock;
+use crate::settings::Settings;
+use crate::store::{Change, Delivery, Fate, Kept, Store};
+use attempt::{Attempt, Done};
+use clawmend_core::alert::desk::{Clock, Desk};
+use clawmend_core::alert::lane::{Ended, Waiting};
+use clawmend_core::alert::notice::{Notice, Told};
+use clawmend_core::alert::policy::Minute;
+use clawmend_core::alert::router::{self, Dispatch, Router};
+use clawmend_core::gateway::GatewayId;
+use clawmend_core::incident::{IncidentEvent, What};
+use clawmend_core::time::{Moment, Now, Wall};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use tokio::sync::{mpsc, watch};
+
+/// Events that wait at most; what finds no room is read from the record later.
+const QUEUE: usize = 1_024;
+/// Between two looks at where letters go.
+const LOOK_EVERY_MS: u64 = 10_000;
+/// Letters of which all is held in memory; of the others only what a digest names.
+const WHOLE_LETTERS: usize = 200;
+
+/// How the wards reach the outbox.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    events: mpsc::Sender<(GatewayId, IncidentEvent)>,
+    missed: Rc<Cell<bool>>,
+}
+
+impl Inbox {
+    /// Hands over an event. Never waits.
+    pub fn event(&self, gateway: &GatewayId, event: &IncidentEvent) {
+        if self.events.try_send((gateway.clone(), event.clone())).is_err() {
+            self.missed.set(true);
+        }
+    }
+}
+
+/// How alerts are, for `status` and for the heartbeat.
+#[derive(Clone, Debug, Default)]
+pub struct Condition {
+    /// What is wrong, or a hint, for people.
+    pub notes: Vec<String>,
+    /// Who is told regularly that the guard lives.
+    pub heartbeat: Option<Heartbeat>,
+    /// The way out; `None` when there is none.
+    pub http: Option<Http>,
+}
+
+/// What the outbox stands on.
+#[derive(Debug)]
+pub struct Parts {
+    /// Our own settings, as last read.
+    pub settings: Rc<RefCell<Settings>>,
+    /// Where to look for places.
+    pub premises: Premises,
+    /// A person's own templates.
+    pub templates: PathBuf,
+    /// The records.
+    pub store: Store,
+    /// What `status` says.
+    pub condition: watch::Sender<Condition>,
+    /// The user of the gateways.
+    pub uid: u32,
+}
+
+/// Starts it. It ends when the last [`Inbox`] is gone.
+#[must_use]
+pub fn start(parts: Parts) -> Inbox {
+    let (events, queue) = mpsc::channel(QUEUE);
+    let missed = Rc::new(Cell::new(false));
+    let inbox = Inbox { events, missed: Rc::clone(&missed) };
+    tokio::task::spawn_local(run(parts, queue, missed));
+    inbox
+}
+
+/// A fault of ours in here must not end alerts for good.
+async fn run(parts: Parts, mut queue: mpsc::Receiver<(GatewayId, IncidentEvent)>, missed: Rc<Cell<bool>>) {
+    let (done, mut ended) = mpsc::channel(super::file::MAX_PLACES * 4);
+    let mut outbox = Outbox::new(parts, missed, done);
+    outbox.recall().await;
+    let mut alarm = Alarm::new();
+    loop {
+        let wake = outbox.work().await;
+        tokio::select! {
+            event = queue.recv() => match event {
+                Some((gateway, event)) => {
+                    outbox.observe(&gateway, &event);
+                    while let Ok((gateway, event)) = queue.try_recv() {
+                        outbox.observe(&gateway, &event);
+                    }
+                }
+                None => return,
+            },
+            Some(done) = ended.recv() => outbox.settle(done),
+            () = until(&mut alarm, wake) => {}
+        }
+    }
+}
+
+async fn until(alarm: &mut Alarm, wake: Option<Moment>) {
+    match wake {
+        Some(wake) => alarm.reached(wake).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Outbox {
+    parts: Parts,
+    missed: Rc<Cell<bool>>,
+    done: mpsc::Sender<Done>,
+    desk: Desk,
+    router: Router,
+    stories: BTreeMap<GatewayId, Story>,
+    notices: Vec<Notice>,
+    /// The desk knows something that is not on the disk.
+    unsaved: bool,
+    letters: BTreeMap<String, Letter>,
+    attempts: BTreeMap<(String, String), u32>,
+    found: Found,
+    looked: Option<Moment>,
+    template_problems: Vec<String>,
+}
+
+impl Outbox {
+    fn new(parts: Parts, missed: Rc<Cell<bool>>, done: mpsc::Sender<Done>) -> Self {
+        Self {
+            parts,
+            missed,
+            done,
+            desk: Desk::default(),
+            router: Router::default(),
+            stories: BTreeMap::new(),
+            notices: Vec::new(),
+            unsaved: false,
+            letters: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            found: Found::default(),
+            looked: None,
+            template_problems: Vec::new(),
+        }
+    }
+
+    fn observe(&mut self, gateway: &GatewayId, event: &IncidentEvent) {
+        self.stories.entry(gateway.clone()).or_default().note(event);
+        let policy = self.parts.settings.borrow().notify.policy.clone();
+        let before = self.notices.len();
+        self.desk.observe(people_clock(clock::now()), &policy, gateway, event, &mut self.notices);
+        self.unsaved |= before != self.notices.len()
+            || matches!(event.what, What::Closed { .. } | What::Diagnosed { .. } | What::Escalated { .. });
+    }
+
+    /// Does what is due. Gives when there is something again.
+    async fn work(&mut self) -> Option<Moment> {
+        if self.missed.replace(false) {
+            self.read_again().await;
+        }
+        let now = clock::now();
+        let policy = self.parts.settings.borrow().notify.policy.clone();
+        let before = self.notices.len();
+        self.desk.poll(people_clock(now), &policy, &mut self.notices);
+        self.unsaved |= before != self.notices.len();
+        if !self.notices.is_empty() || (self.router.waiting() > 0 && self.look_is_due(now)) {
+            self.look(now).await;
+        }
+        self.decide(now).await;
+        let mut dispatches = Vec::new();
+        let sending = self.router.poll(clock::now().mono, &mut dispatches);
+        for dispatch in dispatches {
+            self.dispatch(now, dispatch);
+        }
+        let due = self.desk.due_in_ms(people_clock(now), &policy).map(|ms| now.mono.plus(ms.max(1_000)));
+        [sending, due].into_iter().flatten().min()
+    }
+
+    fn look_is_due(&self, now: Now) -> bool {
+        self.looked.is_none_or(|looked| now.mono.since(looked) >= LOOK_EVERY_MS)
+    }
+
+    /// Where letters go may have changed since.
+    async fn look(&mut self, now: Now) {
+        if !self.look_is_due(now) {
+            return;
+        }
+        self.looked = Some(now.mono);
+        let (premises, settings) = (self.parts.premises.clone(), self.parts.settings.borrow().notify.clone());
+        let Ok(found) = tokio::task::spawn_blocking(move || premises.look(&settings)).await else { return };
+        if found.for_router() != self.router.places() || found.channels() != self.found.channels() {
+            self.router.set_places(clock::now().mono, found.for_router());
+        }
+        self.found = found;
+        self.tell_condition();
+    }
+
+    fn tell_condition(&self) {
+        let mut notes = self.found.problems.clone();
+        notes.extend(self.template_problems.iter().cloned());
+        if self.found.places.is_empty() && self.parts.settings.borrow().notify.enabled {
+            notes.push(
+                "nobody is told of trouble: no place for alerts was found; `clawmend notify list` says why".to_owned(),
+            );
+        }
+        let condition = Condition { notes, heartbeat: self.found.heartbeat.clone(), http: self.found.http.clone() };
+        self.parts.condition.send_replace(condition);
+    }
+
+    fn scribe(&self) -> Scribe {
+        let settings = self.parts.settings.borrow();
+        Scribe {
+            homes: self.parts.premises.homes.clone(),
+            state: self.parts.premises.state.clone(),
+            templates: self.parts.templates.clone(),
+            language: settings.guard.language,
+            ai: settings.ai.clone(),
+            uid: self.parts.uid,
+        }
+    }
+
+    /// Notices become letters, and are kept with what the desk knows.
+    async fn decide(&mut self, now: Now) {
+        if !self.unsaved {
+            return;
+        }
+        self.unsaved = false;
+        let notices = std::mem::take(&mut self.notices);
+        let mut kept = Vec::new();
+        if self.router.has_places() && !notices.is_empty() {
+            let orders: Vec<Order> = notices.into_iter().map(|notice| self.order(notice)).collect();
+            let scribe = self.scribe();
+            if let Ok((letters, problems)) = tokio::task::spawn_blocking(move || scribe.write(&orders)).await {
+                self.template_problems = problems;
+                self.tell_condition();
+                kept = letters.into_iter().filter_map(|letter| self.accept(letter)).collect();
+            }
+        }
+        let desk = serde_json::to_string(&self.desk).unwrap_or_default();
+        drop(self.parts.store.outbox(Change::Decided { desk, letters: kept, at: now.wall }));
+    }
+
+    fn order(&self, notice: Notice) -> Order {
+        let gateway = match &notice.what {
+            Told::Alert { gateway, .. }
+            | Told::Reminder { gateway, .. }
+            | Told::Resolved { gateway, .. }
+            | Told::ManyCrashes { gateway, .. } => Some(gateway.clone()),
+            Told::MorningNote { .. } => None,
+        };
+        let story = gateway.as_ref().and_then(|id| self.stories.get(id)).cloned().unwrap_or_default();
+        let crashes = gateway.as_ref().map_or(0, |id| self.desk.crashes(id, notice.at));
+        Order { notice, story, gateway, crashes }
+    }
+
+    /// Into the lanes. `None`: it is known already.
+    fn accept(&mut self, letter: Letter) -> Option<(Kept, Vec<String>)> {
+        if self.router.waits(&letter.key) {
+            return None;
+        }
+        let places = self.router.accept(clock::now().mono, &letter.key, letter.level);
+        let kept = Kept {
+            key: letter.key.clone(),
+            subject: letter.subject_key.clone(),
+            level: letter.level,
+            decided_at: letter.at,
+            payload: serde_json::to_string(&letter).unwrap_or_default(),
+        };
+        self.hold(letter);
+        Some((kept, places))
+    }
+
+    fn hold(&mut self, mut letter: Letter) {
+        if self.letters.len() >= WHOLE_LETTERS {
+            letter.parts.clear();
+        }
+        self.letters.insert(letter.key.clone(), letter);
+    }
+
+    /// Begins an attempt, beside the loop.
+    fn dispatch(&mut self, now: Now, dispatch: Dispatch) {
+        let (place, waiting) = match dispatch {
+            Dispatch::One { place, letter } => (place, vec![letter]),
+            Dispatch::Digest { place, letters } => (place, letters),
+        };
+        let letters: Vec<Letter> = waiting.iter().filter_map(|one| self.letters.get(&one.key).cloned()).collect();
+        let channel = self.found.places.iter().find(|(known, _)| known.id == place).map(|(_, channel)| channel.clone());
+        let keys: Vec<String> = waiting.iter().map(|one| one.key.clone()).collect();
+        let (Some(channel), Some(http), false) = (channel, self.found.http.clone(), letters.is_empty()) else {
+            let result = Err(NotDelivered::later("there is no way to send anything now"));
+            return self.settle(Done { place, keys, result });
+        };
+        let sending = self.deliveries(&place, &waiting, now.wall);
+        let attempt = Attempt {
+            place,
+            keys,
+            letters,
+            maybe_sent: waiting.iter().any(|one| one.maybe_sent),
+            channel,
+            http,
+            store: self.parts.store.clone(),
+            scribe: self.scribe(),
+            sending,
+        };
+        attempt.begin(self.done.clone());
+    }
+
+    fn deliveries(&mut self, place: &str, waiting: &[Waiting], at: Wall) -> Vec<Delivery> {
+        waiting
+            .iter()
+            .map(|one| {
+                let attempts = self.attempts.entry((one.key.clone(), place.to_owned())).or_default();
+                *attempts = attempts.saturating_add(1);
+                Delivery {
+                    key: one.key.clone(),
+                    place: place.to_owned(),
+                    fate: Fate::Sending,
+                    attempts: *attempts,
+                    at,
+                    receipt: String::new(),
+                    why: String::new(),
+                }
+            })
+            .collect()
+    }
+
+    /// An attempt has ended.
+    fn settle(&mut self, done: Done) {
+        let now = clock::now();
+        let Done { place, keys, result } = done;
+        tell_log(&place, &keys, &result);
+        let (ended, receipt, why) = match result {
+            Ok(receipt) => (Ended::Delivered, receipt.0, String::new()),
+            Err(error) => (ended_of(&error), String::new(), error.to_string()),
+        };
+        let mut record: Vec<Delivery> = Vec::new();
+        for settled in self.router.ended(now.mono, &place, ended) {
+            let fate = match settled.fate {
+                router::Fate::Delivered => Fate::Delivered,
+                router::Fate::Unsure => Fate::Unsure,
+                router::Fate::Undeliverable => Fate::Undeliverable,
+            };
+            record.push(self.delivery(&settled.key, &settled.place, fate, now.wall));
+        }
+        // What is tried again waits, and is not under way any more.
+        let ended_here = |key: &String| record.iter().any(|one| one.key == *key && one.place == place);
+        let again: Vec<&String> = keys.iter().filter(|key| !ended_here(key)).collect();
+        record.extend(again.into_iter().map(|key| self.delivery(key, &place, Fate::Waiting, now.wall)));
+        for one in record.iter_mut().filter(|one| one.place == place) {
+            one.receipt.clone_from(&receipt);
+            one.why.clone_from(&why);
+        }
+        self.letters.retain(|key, _| self.router.waits(key));
+        self.attempts.retain(|(key, _), _| self.router.waits(key));
+        drop(self.parts.store.outbox(Change::Deliveries(record)));
+    }
+
+    fn delivery(&self, key: &str, place: &str, fate: Fate, at: Wall) -> Delivery {
+        let attempts = self.attempts.get(&(key.to_owned(), place.to_owned())).copied().unwrap_or(0);
+        let (key, place) = (key.to_owned(), place.to_owned());
+        Delivery { key, place, fate, attempts, at, receipt: String::new(), why: String::new() }
+    }
+}
+
+fn ended_of(error: &NotDelivered) -> Ended {
+    match error {
+        NotDelivered::Retry { after, .. } => {
+            Ended::Retry { after_ms: after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)) }
+        }
+        NotDelivered::Unsure { .. } => Ended::Unsure,
+        NotDelivered::NeedsPerson { .. } => Ended::NeedsPerson,
+        NotDelivered::Refused { .. } => Ended::Refused,
+    }
+}
+
+fn tell_log(place: &str, keys: &[String], result: &Result<Receipt, NotDelivered>) {
+    let (first, letters) = (keys.first().map_or("", String::as_str), keys.len());
+    match result {
+        Ok(_) => tracing::info!(place, letter = first, letters, "told"),
+        Err(error) => tracing::warn!(place, letter = first, letters, %error, "not told"),
+    }
+}
+
+/// The time as people there have it.
+fn people_clock(now: Now) -> Clock {
+    let zoned =
+        jiff::Timestamp::from_millisecond(now.wall.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    let part = |value: i8| u16::try_from(value).unwrap_or(0);
+    let minute = Minute::new(part(zoned.hour()), part(zoned.minute())).unwrap_or_default();
+    let day = i64::from(zoned.offset().seconds()).saturating_add(now.wall.0.div_euclid(1_000)).div_euclid(86_400);
+    Clock { wall: now.wall, minute, day }
+}

@@ -1,0 +1,89 @@
+//! Where letters go on this machine now: what a person has set, and what OpenClaw's own config leads to.
+//!
+//! Invariants: reads, and changes nothing; bounded. What cannot be used is said with its reason, and takes nothing else
+//! along. Start at [`Premises::look`].
+
+use super::channel::Channel;
+use super::file::{self, Heartbeat, NotifyFile};
+use super::http::Http;
+use crate::openclaw::discovery::Home;
+use crate::settings::NotifySettings;
+use clawmend_core::alert::router::Place;
+use secrecy::ExposeSecret as _;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub struct Premises {
+    /// `notify.toml`.
+    pub file: PathBuf,
+    /// The gateways here.
+    pub homes: Vec<Home>,
+    /// Our own state folder, for proven versions of configs that are broken now.
+    pub state: PathBuf,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Places in order, those of the person first.
+    pub places: Vec<(Place, Channel)>,
+    /// Sends requests; `None` when none can be sent at all, as `problems` says.
+    pub http: Option<Http>,
+    /// Names of places that were taken over from OpenClaw.
+    pub taken_over: Vec<String>,
+    /// What was found and cannot be used.
+    pub unusable: Vec<Unusable>,
+    /// Who is told regularly that the guard lives.
+    pub heartbeat: Option<Heartbeat>,
+    /// What is wrong, for people.
+    pub problems: Vec<String>,
+}
+
+/// Something that was found in OpenClaw's config and leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Such as `telegram/default`.
+    pub what: String,
+    /// Stable name of the reason.
+    pub reason: String,
+    /// The reason for people.
+    pub why: String,
+}
+
+impl Premises {
+    /// Looks now. Reads files, so not for the loop.
+    #[must_use]
+    pub fn look(&self, settings: &NotifySettings) -> Found {
+        let said = file::load(&self.file)
+            .unwrap_or_else(|error| NotifyFile { problems: vec![error.to_string()], ..NotifyFile::default() });
+        let mut found = Found { heartbeat: said.heartbeat, problems: said.problems, ..Found::default() };
+        match Http::new(said.proxy.as_ref().map(|proxy| proxy.expose_secret())) {
+            Ok(http) => found.http = Some(http),
+            Err(why) => found.problems.push(why),
+        }
+        if !settings.enabled {
+            return found;
+        }
+        for entry in said.to {
+            let place = Place { id: entry.name, backup: entry.backup, at_least: entry.at_least };
+            found.places.push((place, entry.channel));
+        }
+        found
+    }
+}
+
+impl Found {
+    /// The channels by the names of their places.
+    #[must_use]
+    pub fn channels(&self) -> BTreeMap<String, Channel> {
+        self.places.iter().map(|(place, channel)| (place.id.clone(), channel.clone())).collect()
+    }
+
+    /// The places for the router.
+    #[must_use]
+    pub fn for_router(&self) -> Vec<Place> {
+        self.places.iter().map(|(place, _)| place.clone()).collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! Writes letters with everything that only this machine knows: language, host, logs, and what must stay hidden.
+//!
+//! Invariant: reads files, so it never runs in the loop; what cannot be read is left out.
+
+use super::Letter;
+use super::content::{Story, Surroundings, Templates, Writer};
+use crate::doctor::ai::collect;
+use crate::doctor::ai::evidence::{Evidence, Source};
+use crate::doctor::ai::hidden::Mask;
+use crate::doctor::{Library, here, library};
+use crate::openclaw::discovery::Home;
+use crate::settings::{AiSettings, Language};
+use clawmend_core::alert::notice::Notice;
+use clawmend_core::gateway::GatewayId;
+use clawmend_core::time::Wall;
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+
+/// Lines of the log in a letter.
+const LOG_LINES: usize = 10;
+
+/// Knows where to look.
+#[derive(Clone, Debug)]
+pub struct Scribe {
+    /// The gateways here.
+    pub homes: Vec<Home>,
+    /// Our own state folder.
+    pub state: PathBuf,
+    /// A person's own templates.
+    pub templates: PathBuf,
+    /// What a person has set; else the system's.
+    pub language: Option<Language>,
+    /// Names the credential of an AI, which must stay hidden, too.
+    pub ai: AiSettings,
+    /// The user of the gateways.
+    pub uid: u32,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The notice.
+    pub notice: Notice,
+    /// What its incident's events tell.
+    pub story: Story,
+    /// Whose it is, if it is one gateway's.
+    pub gateway: Option<GatewayId>,
+    /// Ends of its process in the last 600 s.
+    pub crashes: u32,
+}
+
+impl Scribe {
+    /// A writer as of now, and what is wrong with a person's own templates.
+    #[must_use]
+    pub fn writer(&self) -> (Writer, Vec<String>) {
+        let (templates, problems) = Templates::with_own(&self.templates);
+        let writer = Writer {
+            language: self.language.unwrap_or_else(language_of_system),
+            templates,
+            library: Library::with_user(&library::folder(&self.state)),
+            host: crate::host::machine::name(),
+            zone: TimeZone::system(),
+        };
+        (writer, problems.iter().map(ToString::to_string).collect())
+    }
+
+    /// What must not be in any letter.
+    #[must_use]
+    pub fn mask(&self) -> Mask {
+        collect::secrets(&self.ai, self.homes.iter()).mask()
+    }
+
+    /// Writes them all.
+    #[must_use]
+    pub fn write(&self, orders: &[Order]) -> (Vec<Letter>, Vec<String>) {
+        let (writer, problems) = self.writer();
+        let mask = self.mask();
+        let letter = |order: &Order| {
+            let around = Surroundings {
+                crashes: order.crashes,
+                log: self.last_lines(order, &mask),
+                several: self.homes.len() > 1,
+            };
+            writer.write(&order.notice, &order.story, &around, &mask)
+        };
+        (orders.iter().map(letter).collect(), problems)
+    }
+
+    /// One letter in place of many.
+    #[must_use]
+    pub fn digest(&self, key: &str, letters: &[Letter], at: Wall) -> Letter {
+        let letters: Vec<&Letter> = letters.iter().collect();
+        self.writer().0.digest(key, &letters, at, &self.mask())
+    }
+
+    /// The end of the gateway's log since its trouble began.
+    fn last_lines(&self, order: &Order, mask: &Mask) -> Vec<String> {
+        let Some(home) = self.homes.iter().find(|home| Some(&home.id) == order.gateway.as_ref()) else {
+            return Vec::new();
+        };
+        let since = order.story.onset.map_or(order.notice.at.0, |onset| onset.0.saturating_sub(60_000));
+        let output = crate::daemon::setup::log_dir(&self.state, &home.id).join("gateway.log");
+        let (paths, alone) =
+            if output.is_file() { (vec![output], true) } else { (here::logs(home, self.uid), self.homes.len() == 1) };
+        let ours = here::Ours::of(home, since, alone);
+        let mut evidence = Evidence::new(mask.clone());
+        for path in paths {
+            if let Some(why) = collect::log(&mut evidence, &path, |line| ours.holds(line)) {
+                tracing::debug!(why, "left out of an alert");
+            }
+        }
+        let lines: Vec<String> = evidence
+            .lines()
+            .filter(|line| matches!(line.source, Source::Log { .. }))
+            .map(|line| line.text.clone())
+            .collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
+    }
+}
+
+/// By the locale.
+#[must_use]
+pub fn language_of_system() -> Language {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
+    if locale.starts_with("zh") { Language::Chinese } else { Language::English }
+}
