@@ -1,6 +1,7 @@
 //! The effects of Clawmend. Decisions are in `clawmend-core`; here they meet the world.
 
 pub mod api;
+pub mod approval;
 pub mod bundle;
 pub mod cli;
 pub mod daemon;

@@ -3,6 +3,7 @@
 //! Invariant: an incident is opened by the first suspicious evidence, and closed only by proof of recovery, by a
 //! person's wish, or because it was planned. Times "after" are counted from its onset.
 
+use crate::approval::{Proposal, ProposalId};
 use crate::diagnosis::Cause;
 use crate::diagnosis::advice::Tier;
 use crate::diagnosis::case::RemedyAction;
@@ -130,6 +131,27 @@ pub enum What {
         guess: String,
         /// What it would do.
         steps: Vec<Proposed>,
+    },
+    /// A step waits for a person.
+    Proposed {
+        /// What is shown to them.
+        proposal: Proposal,
+    },
+    /// A person has decided.
+    Decided {
+        /// On which proposal.
+        proposal: ProposalId,
+        /// They want it.
+        approved: bool,
+        /// Who, and how that was proven.
+        by: String,
+        /// Why it does nothing, where it does not.
+        void: Option<String>,
+    },
+    /// Nobody has decided in time.
+    Lapsed {
+        /// On which proposal.
+        proposal: ProposalId,
     },
     /// Whether the remedy of a known case has helped.
     Learned {

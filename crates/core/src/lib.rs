@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod approval;
 pub mod budget;
 pub mod check;
 pub mod diagnosis;

@@ -1,6 +1,8 @@
 //! Scenarios through the whole state machine, in virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, missing_docs)]
 
+#[path = "guardian/approvals.rs"]
+mod approvals;
 #[path = "guardian/boots.rs"]
 mod boots;
 #[path = "guardian/channels.rs"]

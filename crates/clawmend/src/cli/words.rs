@@ -96,11 +96,26 @@ pub fn event(what: &What) -> String {
         }
         What::Examined { causes } => examined(causes),
         What::Advised { guess, steps } => advised(guess, steps),
+        What::Proposed { proposal } => format!(
+            "waits for approval {}: {} ({})",
+            proposal.id.0,
+            action(&proposal.action),
+            clean(&proposal.reason, 300)
+        ),
+        What::Decided { proposal, approved, by, void } => decided(proposal.0, *approved, by, void.as_deref()),
+        What::Lapsed { proposal } => format!("nobody decided on {} in time", proposal.0),
         What::Learned { case, worked: true } => format!("the remedy of {} has helped", clean(case, 64)),
         What::Learned { case, worked: false } => format!("the remedy of {} has not helped", clean(case, 64)),
         What::Escalated { reason } => format!("a person must know: {}", clean(reason, 400)),
         What::Closed { outcome: how } => format!("over: {}", outcome(*how)),
     }
+}
+
+/// Who has decided what, and whether it counted.
+fn decided(proposal: u64, approved: bool, by: &str, void: Option<&str>) -> String {
+    let verb = if approved { "approved" } else { "denied" };
+    let but = void.map_or_else(String::new, |why| format!("; void: {}", clean(why, 200)));
+    format!("{proposal} was {verb} by {}{but}", clean(by, 200))
 }
 
 /// What an AI said: its guess, then its steps with who decides on each.
@@ -135,11 +150,12 @@ fn examined(causes: &[Named]) -> String {
 pub const fn event_tone(what: &What) -> Tone {
     match what {
         What::Opened { .. } | What::Ineffective { .. } | What::Escalated { .. } => Tone::Bad,
-        What::Withheld { .. } | What::Judged { .. } => Tone::Warning,
+        What::Withheld { .. } | What::Judged { .. } | What::Proposed { .. } | What::Lapsed { .. } => Tone::Warning,
         What::Serving | What::Closed { .. } => Tone::Good,
         What::Evidence { .. } | What::Result { .. } | What::Learned { .. } => Tone::Quiet,
         What::Examined { .. }
         | What::Advised { .. }
+        | What::Decided { .. }
         | What::Diagnosed { .. }
         | What::Acted { .. }
         | What::Started { .. } => Tone::Strong,

@@ -369,6 +369,8 @@ pub fn policy_of(settings: &Settings) -> Policy {
     synthetic::figures(&settings.synthetic, &mut policy);
     policy.ask_ai = settings.ai.engine != crate::settings::Engine::None;
     policy.ai_auto_heal = settings.ai.auto_heal;
+    policy.confirm = settings.approval.ask_first;
+    policy.approval_ms = settings.approval.valid_ms;
     policy
 }
 

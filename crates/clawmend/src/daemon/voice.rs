@@ -69,6 +69,17 @@ impl Voice {
                 let cases: Vec<&str> = causes.iter().map(|one| one.case.as_str()).collect();
                 tracing::info!(gateway = %gateway.0, incident, cases = cases.join(", "), "examined");
             }
+            What::Proposed { proposal } => {
+                let (id, action) = (proposal.id.0, proposal.action.name());
+                tracing::warn!(gateway = %gateway.0, incident, proposal = id, action, "waits for approval");
+            }
+            What::Decided { proposal, approved, by, void } => {
+                let id = proposal.0;
+                tracing::warn!(gateway = %gateway.0, incident, proposal = id, approved, by, ?void, "a person decided");
+            }
+            What::Lapsed { proposal } => {
+                tracing::warn!(gateway = %gateway.0, incident, proposal = proposal.0, "nobody decided in time");
+            }
             What::Evidence { .. }
             | What::Judged { .. }
             | What::Result { .. }

@@ -4,13 +4,14 @@
 
 use super::Letter;
 use super::content::{Story, Surroundings, Templates, Writer};
+use crate::approval::{Kept, code_of};
 use crate::doctor::ai::collect;
 use crate::doctor::ai::evidence::{Evidence, Source};
 use crate::doctor::ai::hidden::Mask;
 use crate::doctor::{Library, here, library};
 use crate::openclaw::discovery::Home;
 use crate::settings::{AiSettings, Language};
-use clawmend_core::alert::notice::Notice;
+use clawmend_core::alert::notice::{Notice, Told};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::time::Wall;
 use jiff::tz::TimeZone;
@@ -75,11 +76,13 @@ impl Scribe {
     pub fn write(&self, orders: &[Order]) -> (Vec<Letter>, Vec<String>) {
         let (writer, problems) = self.writer();
         let mask = self.mask();
+        let key = Kept::load(&self.state).ok().flatten();
         let letter = |order: &Order| {
             let around = Surroundings {
                 crashes: order.crashes,
                 log: self.last_lines(order, &mask),
                 several: self.homes.len() > 1,
+                code: key.as_ref().map_or_else(String::new, |kept| code(order, kept)),
             };
             writer.write(&order.notice, &order.story, &around, &mask)
         };
@@ -115,6 +118,18 @@ impl Scribe {
             .map(|line| line.text.clone())
             .collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
+    }
+}
+
+/// The code of a question.
+fn code(order: &Order, kept: &Kept) -> String {
+    match &order.notice.what {
+        Told::Approval { gateway, proposal } => code_of(kept.key(), gateway, proposal),
+        Told::Alert { .. }
+        | Told::Reminder { .. }
+        | Told::Resolved { .. }
+        | Told::ManyCrashes { .. }
+        | Told::MorningNote { .. } => String::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! column and what was expected, and the caller keeps what it has. Start at [`load`].
 
 mod ai;
+mod approval;
 mod error;
 mod gateway;
 mod notify;
@@ -13,6 +14,7 @@ mod policy;
 mod synthetic;
 
 pub use ai::{AiSettings, BadUrl, BaseUrl, CredentialSource, Engine};
+pub use approval::ApprovalSettings;
 pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use notify::NotifySettings;
@@ -42,6 +44,8 @@ pub struct Settings {
     pub synthetic: SyntheticSettings,
     /// `[notify]`.
     pub notify: NotifySettings,
+    /// `[approval]`.
+    pub approval: ApprovalSettings,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -81,6 +85,7 @@ struct File {
     ai: AiSettings,
     synthetic: Option<Spanned<SyntheticSettings>>,
     notify: NotifySettings,
+    approval: ApprovalSettings,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -151,7 +156,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         Some(entry) => entry.into_inner(),
         None => SyntheticSettings::default(),
     };
-    Ok(Settings { guard: file.guard, policy: file.policy, ai: file.ai, synthetic, notify: file.notify, gateways })
+    Ok(Settings {
+        guard: file.guard,
+        policy: file.policy,
+        ai: file.ai,
+        synthetic,
+        notify: file.notify,
+        approval: file.approval,
+        gateways,
+    })
 }
 
 #[cfg(test)]

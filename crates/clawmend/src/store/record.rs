@@ -71,7 +71,10 @@ impl IncidentRecord {
             What::Started { .. } => self.start_seen(event),
             What::Serving => self.serving_after_ms = Some(self.since_onset(event)),
             What::Closed { outcome } => (self.closed_at, self.outcome) = (Some(event.wall), Some(*outcome)),
-            What::Evidence { .. }
+            What::Proposed { .. }
+            | What::Decided { .. }
+            | What::Lapsed { .. }
+            | What::Evidence { .. }
             | What::Judged { .. }
             | What::Withheld { .. }
             | What::Acted { .. }

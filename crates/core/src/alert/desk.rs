@@ -7,6 +7,7 @@ use super::Level;
 use super::ledger::{Ledger, Open};
 use super::notice::{Notice, Repaired, Told};
 use super::policy::{AlertPolicy, Minute};
+use crate::approval::Proposal;
 use crate::directive::IncidentId;
 use crate::gateway::GatewayId;
 use crate::incident::{IncidentEvent, Outcome, What};
@@ -93,6 +94,7 @@ impl Desk {
                     said.extend(many(gateway, ledger, event, policy));
                 }
             }
+            What::Proposed { proposal } => said.extend(approval(gateway, open, event.wall, policy, proposal)),
             What::Escalated { reason } => said.extend(alert(gateway, open, event.wall, policy, Some(reason))),
             What::Closed { outcome } => {
                 if let Some(open) = ledger.open.take() {
@@ -111,7 +113,9 @@ impl Desk {
             | What::Serving
             | What::Ineffective { .. }
             | What::Advised { .. }
-            | What::Learned { .. } => {}
+            | What::Learned { .. }
+            | What::Decided { .. }
+            | What::Lapsed { .. } => {}
         }
         for notice in said {
             self.say(at, policy, notice, out);
@@ -264,6 +268,26 @@ fn alert(
     let subject = subject(gateway, open.id);
     let what = Told::Alert { gateway: gateway.clone(), incident: open.id, reason: reason.cloned() };
     Some(Notice { key: format!("{subject}/{mark:08x}"), subject, level, at, what })
+}
+
+/// A question to a person. It is one of its own each time; read again, it has the same key.
+fn approval(
+    gateway: &GatewayId,
+    open: &mut Open,
+    at: Wall,
+    policy: &AlertPolicy,
+    proposal: &Proposal,
+) -> Option<Notice> {
+    if proposal.id <= open.asked {
+        return None;
+    }
+    open.asked = proposal.id;
+    let level = open.loudness(at, policy, true);
+    open.told_at = Some(at);
+    open.level = open.level.max(Some(level));
+    let subject = subject(gateway, open.id);
+    let what = Told::Approval { gateway: gateway.clone(), proposal: proposal.clone() };
+    Some(Notice { key: format!("{subject}/ask-{}", proposal.id.0), subject, level, at, what })
 }
 
 fn many(gateway: &GatewayId, ledger: &mut Ledger, event: &IncidentEvent, policy: &AlertPolicy) -> Option<Notice> {

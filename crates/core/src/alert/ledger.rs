@@ -4,6 +4,7 @@
 
 use super::Level;
 use super::policy::AlertPolicy;
+use crate::approval::ProposalId;
 use crate::diagnosis::Cause;
 use crate::directive::IncidentId;
 use crate::health::Verdict;
@@ -46,6 +47,8 @@ pub struct Open {
     pub level: Option<Level>,
     /// Reminders so far.
     pub reminders: u32,
+    /// The last proposal that a person was asked about.
+    pub asked: ProposalId,
 }
 
 impl Ledger {
@@ -112,6 +115,7 @@ impl Open {
             told_at: None,
             level: None,
             reminders: 0,
+            asked: ProposalId(0),
         }
     }
 
@@ -134,6 +138,9 @@ impl Open {
             | What::Escalated { .. }
             | What::Advised { .. }
             | What::Learned { .. }
+            | What::Proposed { .. }
+            | What::Decided { .. }
+            | What::Lapsed { .. }
             | What::Closed { .. } => {}
         }
     }

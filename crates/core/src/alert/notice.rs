@@ -1,6 +1,7 @@
 //! One thing to tell, before it has words.
 
 use super::Level;
+use crate::approval::Proposal;
 use crate::directive::IncidentId;
 use crate::gateway::GatewayId;
 use crate::incident::Outcome;
@@ -54,6 +55,13 @@ pub enum Told {
         incident: IncidentId,
         /// How.
         outcome: Outcome,
+    },
+    /// A step waits for a person's word.
+    Approval {
+        /// Whose.
+        gateway: GatewayId,
+        /// What would be done, and until when it can be approved.
+        proposal: Proposal,
     },
     /// It was mended each time, but there were too many ends.
     ManyCrashes {

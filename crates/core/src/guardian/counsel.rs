@@ -50,7 +50,12 @@ impl Guardian {
         self.record(now, What::Advised { guess: counsel.guess.clone(), steps: steps.collect() }, out);
         let auto_heal = self.policy.ai_auto_heal;
         for step in counsel.steps.iter().filter(|step| !step.tier.runs_alone(auto_heal)) {
-            let who = if step.tier == Tier::Red { "only a person can do it" } else { "it waits for a person" };
+            let approvable = self.propose_counsel(now, step, out);
+            let who = match (step.tier, approvable) {
+                (Tier::Red, _) => "only a person can do it",
+                (Tier::Green | Tier::Yellow, true) => "it waits for your approval",
+                (Tier::Green | Tier::Yellow, false) => "it waits for a person",
+            };
             let text = format!("an AI proposes: {} ({}); {who}", in_words(step.action), step.why);
             self.tell(now, text, out);
         }

@@ -90,6 +90,10 @@ impl Guardian {
             let at = self.setback.not_before;
             return self.wake_at(at);
         }
+        if self.follow_approvals(now, out) {
+            return;
+        }
+        self.propose_case(now, out);
         let case_tries =
             |remedy: RemedyAction| self.examination.again_at(remedy, plan::CASE_TRIES, plan::CASE_SPACING_MS);
         match plan::next(&self.view(now, &case_tries)) {
@@ -172,6 +176,10 @@ impl Guardian {
             return self.wake_at(now.mono.plus(1_000));
         }
         self.withheld = None;
+        if self.waits_for_a_person(&action, origin, target.as_ref()) {
+            return self.propose(now, action, origin, reason, out);
+        }
+        self.use_approval(&action, target.as_ref());
         if action.is_start() {
             self.check_config_before_start(now, out);
         }

@@ -1,5 +1,6 @@
 //! What survives a restart of the guard.
 
+use crate::approval::Proposal;
 use crate::budget::{Pace, Window};
 use crate::diagnosis::Cause;
 use crate::directive::IncidentId;
@@ -55,6 +56,10 @@ pub struct Memory {
     pub synthetic: Option<Reason>,
     /// The last incident that ended in a recovery.
     pub last_recovery: Option<Recovery>,
+    /// What waits, or waited, for a person in the open incident.
+    pub proposals: Vec<Proposal>,
+    /// Last proposal id used.
+    pub last_proposal: u64,
     /// Last directive id used.
     pub last_directive: u64,
     /// Last incident id used.
@@ -103,6 +108,7 @@ impl Memory {
         // The reboot ended it, and that is nobody's fault.
         self.living = None;
         self.stopped = None;
+        self.proposals.clear();
         if let Some(incident) = &mut self.incident {
             incident.opened = now.mono;
             incident.onset = now.mono;

@@ -6,6 +6,7 @@
 //! Invariant: it has no clock, and the same evidence at the same times gives the same outputs. In the steady state
 //! of a healthy gateway a piece of evidence costs no allocation ([`Guardian::observe`] returns before judging).
 
+mod approvals;
 mod counsel;
 mod examined;
 mod incidents;
@@ -187,6 +188,7 @@ impl Guardian {
             Evidence::FlagFile(there) => self.flag_file(*there, out),
             Evidence::Examined(opinion) => self.examined(now, opinion, out),
             Evidence::Counsel(counsel) => self.counselled(now, counsel, out),
+            Evidence::Decision(decision) => self.decided(now, decision, out),
             Evidence::Guard(guard) => self.look_at_self(now, *guard),
             Evidence::Config(seen) => self.config_seen(seen),
             Evidence::ConfigDoubt(doubt) => self.config_doubted(doubt),

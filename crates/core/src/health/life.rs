@@ -224,6 +224,7 @@ impl Alive {
             | Evidence::Person(_)
             | Evidence::FlagFile(_)
             | Evidence::Examined(_)
+            | Evidence::Decision(_)
             | Evidence::Counsel(_)
             | Evidence::Result { .. } => {}
         }

@@ -17,6 +17,7 @@ pub use rpc::{ChannelState, RpcSeen};
 pub use service::{ActiveState, Job, JobKind, Limits, ServiceSeen};
 pub use synthetic::{SyntheticOutcome, SyntheticSeen};
 
+use crate::approval::Decision;
 use crate::diagnosis::counsel::Counsel;
 use crate::diagnosis::opinion::Opinion;
 use crate::directive::{ActionResult, Directive, DirectiveId};
@@ -76,6 +77,8 @@ pub enum Evidence {
     Examined(Opinion),
     /// What an AI proposes for the open incident.
     Counsel(Counsel),
+    /// A person has decided on a proposal; that they may was proven before.
+    Decision(Decision),
     /// An action that we issued has ended.
     Result {
         /// Which directive.

@@ -91,6 +91,11 @@ pub struct Policy {
     pub ask_ai: bool,
     /// Steps of an AI that can be taken back and stay within the gateway run without a person.
     pub ai_auto_heal: bool,
+    /// A person is asked before anything is done to a gateway that has a process, and before its files are touched. It
+    /// is started without asking.
+    pub confirm: bool,
+    /// How long a proposal waits for a person.
+    pub approval_ms: u64,
     /// An incident that is open for so long is told to a person.
     pub escalate_after_ms: u64,
     /// Free space below which the gateway counts as degraded.
@@ -152,6 +157,8 @@ impl Policy {
             channel_retry_ms: 30_000,
             ask_ai: false,
             ai_auto_heal: false,
+            confirm: false,
+            approval_ms: 60 * 60_000,
             escalate_after_ms: 30 * 60_000,
             disk_low_bytes: 200 << 20,
             synthetic_ms: 0,

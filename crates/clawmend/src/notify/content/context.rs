@@ -8,6 +8,7 @@ use super::{Writer, words};
 use crate::openclaw::redact::redact;
 use crate::settings::Language;
 use clawmend_core::alert::notice::{Notice, Repaired, Told};
+use clawmend_core::approval::Proposal;
 use clawmend_core::diagnosis::case::Said;
 use clawmend_core::diagnosis::{Cause, RefusalReason};
 use clawmend_core::gateway::GatewayId;
@@ -29,6 +30,8 @@ pub struct Surroundings {
     pub log: Vec<String>,
     /// There are other gateways here, so commands must name this one.
     pub several: bool,
+    /// Proves that whoever approves has read this very letter; empty when nothing is to be approved.
+    pub code: String,
 }
 
 /// For this notice.
@@ -38,6 +41,7 @@ pub fn of(writer: &Writer, notice: &Notice, story: &Story, around: &Surroundings
         Told::Alert { gateway, reason, .. } | Told::Reminder { gateway, reason, .. } => {
             incident(writer, notice, gateway, reason.as_deref(), story, around)
         }
+        Told::Approval { gateway, proposal } => approval(writer, notice, gateway, proposal, story, around),
         Told::Resolved { gateway, .. } | Told::ManyCrashes { gateway, .. } => {
             incident(writer, notice, gateway, None, story, around)
         }
@@ -91,6 +95,35 @@ fn incident(
         log => around.log.iter().map(|line| value(line)).collect::<Vec<_>>(),
         version => crate::version::VERSION,
     }
+}
+
+/// What waits for a person, on top of what is known of its incident.
+fn approval(
+    writer: &Writer,
+    notice: &Notice,
+    gateway: &GatewayId,
+    proposal: &Proposal,
+    story: &Story,
+    around: &Surroundings,
+) -> Value {
+    let which = which(gateway, around.several);
+    let code = around.code.clone();
+    context! {
+        action => value(&words::action(writer.language, &proposal.action)),
+        why => value(&proposal.reason),
+        pid => proposal.target.as_ref().map(|life| life.pid),
+        until => writer.local(proposal.until_wall),
+        proposal => proposal.id.0,
+        code => code,
+        approve => format!("clawmend approve {}{which}", proposal.id.0),
+        deny => format!("clawmend deny {}{which}", proposal.id.0),
+        ..incident(writer, notice, gateway, None, story, around)
+    }
+}
+
+/// Names the gateway in a command, where that is needed.
+fn which(gateway: &GatewayId, several: bool) -> String {
+    if several || gateway.0 != "default" { format!(" --gateway {}", gateway.0) } else { String::new() }
 }
 
 fn morning(writer: &Writer, notice: &Notice, repaired: &[Repaired], more: u32) -> Value {
@@ -151,7 +184,7 @@ fn attempt(writer: &Writer, tried: &Tried) -> Value {
 
 /// Commands to paste, the most useful first.
 fn commands(gateway: &GatewayId, story: &Story, several: bool) -> Vec<String> {
-    let which = if several || gateway.0 != "default" { format!(" --gateway {}", gateway.0) } else { String::new() };
+    let which = which(gateway, several);
     let first: &[&str] = match &story.cause {
         Some(Cause::ConfigInvalid { .. }) => &["config check", "config restore"],
         Some(Cause::RefusedToStart { reason, .. }) => match reason {

@@ -46,7 +46,7 @@ impl Writer {
     #[must_use]
     pub fn write(&self, notice: &Notice, story: &Story, around: &Surroundings, mask: &Mask) -> Letter {
         let kind = match &notice.what {
-            Told::Alert { .. } | Told::ManyCrashes { .. } => Kind::Alert,
+            Told::Alert { .. } | Told::ManyCrashes { .. } | Told::Approval { .. } => Kind::Alert,
             Told::Reminder { .. } => Kind::Reminder,
             Told::Resolved { .. } => Kind::Resolved,
             Told::MorningNote { .. } => Kind::MorningNote,

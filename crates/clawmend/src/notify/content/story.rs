@@ -80,7 +80,10 @@ impl Story {
             | What::Started { .. }
             | What::Escalated { .. }
             | What::Advised { .. }
-            | What::Learned { .. } => {}
+            | What::Learned { .. }
+            | What::Proposed { .. }
+            | What::Decided { .. }
+            | What::Lapsed { .. } => {}
         }
     }
 

@@ -26,8 +26,8 @@ macro_rules! built_in {
 }
 
 /// Name, English, Chinese.
-const BUILT_IN: [(&str, &str, &str); 7] =
-    built_in!("alert", "reminder", "resolved", "many_crashes", "morning_note", "digest", "test");
+const BUILT_IN: [(&str, &str, &str); 8] =
+    built_in!("alert", "approval", "reminder", "resolved", "many_crashes", "morning_note", "digest", "test");
 
 /// Which template tells this.
 #[must_use]
@@ -37,6 +37,7 @@ pub const fn name_of(what: &Told) -> &'static str {
         Told::Reminder { .. } => "reminder",
         Told::Resolved { .. } => "resolved",
         Told::ManyCrashes { .. } => "many_crashes",
+        Told::Approval { .. } => "approval",
         Told::MorningNote { .. } => "morning_note",
     }
 }
@@ -184,7 +185,9 @@ fn sample(name: &str) -> Value {
             doctor => context! { title => "t", why => "w", advice => "a", sure => 90, case => "c", evidence => vec!["e"] },
             tried => vec![context! { at => "03:00:00", what => "start the gateway", result => "done" }],
             outcome => "mended by a person", next => "the guard goes on", commands => vec!["clawmend status"],
-            log => vec!["a line"], version => "0.1.0",
+            log => vec!["a line"], version => "0.1.0", action => "start the gateway", why => "because", pid => 100,
+            until => "2026-02-28 04:30:00 CST", proposal => 3, code => "1234 5678",
+            approve => "clawmend approve 3", deny => "clawmend deny 3",
         },
     }
 }

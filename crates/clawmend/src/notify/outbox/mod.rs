@@ -263,6 +263,7 @@ impl Outbox {
             Told::Alert { gateway, .. }
             | Told::Reminder { gateway, .. }
             | Told::Resolved { gateway, .. }
+            | Told::Approval { gateway, .. }
             | Told::ManyCrashes { gateway, .. } => Some(gateway.clone()),
             Told::MorningNote { .. } => None,
         };
