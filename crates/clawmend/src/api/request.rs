@@ -3,7 +3,8 @@
 use super::types::{CheckReport, IncidentDetail, IncidentsReport, StatusReport};
 use clawmend_core::directive::IncidentId;
 use clawmend_core::gateway::GatewayId;
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A question to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,36 @@ pub struct Question {
     pub gateway: Option<GatewayId>,
     /// What.
     pub request: Request,
+}
+
+/// A passphrase on its way to the guard over the control socket, which is ours alone. Never shown.
+#[derive(Clone)]
+pub struct Passphrase(pub SecretString);
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+impl PartialEq for Passphrase {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for Passphrase {}
+
+impl Serialize for Passphrase {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.expose_secret())
+    }
+}
+
+impl<'de> Deserialize<'de> for Passphrase {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(SecretString::from(text)))
+    }
 }
 
 /// What is asked.
@@ -41,6 +72,17 @@ pub enum Request {
     Start,
     /// Restart in order: [`Answer::Done`].
     Restart,
+    /// A person decides on a proposal: [`Answer::Done`].
+    Decide {
+        /// Which.
+        proposal: u64,
+        /// Do it.
+        approve: bool,
+        /// From the message that asked.
+        code: String,
+        /// What a person has set with `clawmend pair`.
+        passphrase: Passphrase,
+    },
     /// [`Answer::Incidents`].
     Incidents {
         /// At most so many.
@@ -67,7 +109,13 @@ impl Request {
     #[must_use]
     pub const fn changes_state(&self) -> bool {
         match self {
-            Self::Pause { .. } | Self::Resume | Self::Stop | Self::EmergencyStop | Self::Start | Self::Restart => true,
+            Self::Pause { .. }
+            | Self::Resume
+            | Self::Stop
+            | Self::EmergencyStop
+            | Self::Start
+            | Self::Restart
+            | Self::Decide { .. } => true,
             Self::Status | Self::Check | Self::Incidents { .. } | Self::Incident { .. } | Self::Logs { .. } => false,
         }
     }

@@ -79,6 +79,21 @@ pub struct GuardStatus {
     pub notes: Vec<String>,
 }
 
+/// A step that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalReport {
+    /// For `clawmend approve ID`.
+    pub id: u64,
+    /// Stable name of the action.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// The process that it is meant for; null: none runs.
+    pub pid: Option<u32>,
+    /// When it lapses.
+    pub until: Time,
+}
+
 /// One gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GatewayStatus {
@@ -115,6 +130,9 @@ pub struct GatewayStatus {
     /// Who owns the process.
     #[serde(default)]
     pub form: Option<Form>,
+    /// What waits for a person's word.
+    #[serde(default)]
+    pub approvals: Vec<ProposalReport>,
     /// An emergency stop is in force.
     #[serde(default)]
     pub emergency: bool,

@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::{
-    bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pause, run,
-    stop, up,
+    approve, bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pause,
+    run, stop, up,
 };
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
@@ -74,6 +74,12 @@ pub enum Command {
     Bundle(bundle::Args),
     /// Show the gateway's log
     Logs(logs::Args),
+    /// Approve what waits for your word, or show it
+    Approve(approve::Args),
+    /// Deny what waits for your word
+    Deny(approve::Args),
+    /// Set the passphrase that `approve` asks for
+    Pair,
     /// Say who is told of trouble, and try whether it arrives
     Notify(notify::Args),
     /// Check, keep, compare and bring back the gateway's config

@@ -4,7 +4,7 @@ use super::args::Global;
 use super::error::{CliError, Kind};
 use crate::api::client::{self, AskError};
 use crate::api::{Answer, Question, Request};
-use crate::host::dirs;
+use crate::host::{dirs, process};
 use crate::store::{self, Reader};
 use clawmend_core::gateway::GatewayId;
 use std::path::PathBuf;
@@ -35,6 +35,20 @@ impl Context {
             Err(AskError::NoGuard) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The gateway's assistant has a shell under the same user: what is a person's is refused from inside of a gateway.
+    pub fn refuse_from_inside(&self) -> Result<(), CliError> {
+        let every = Question { gateway: None, request: Request::Status };
+        let Ok(Answer::Status(report)) = client::ask(&dirs::runtime_dir()?, &every) else { return Ok(()) };
+        for gateway in report.gateways {
+            let Some(life) = gateway.incarnation.and_then(|life| process::incarnation_of(life.pid)) else { continue };
+            if process::is_descendant(std::process::id(), &life) {
+                let message = format!("this shell runs inside the gateway {}", gateway.id.0);
+                return Err(CliError::new(Kind::Refused, message).hint("use a shell of your own"));
+            }
+        }
+        Ok(())
     }
 
     /// Asks for many answers.

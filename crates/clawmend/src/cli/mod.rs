@@ -4,6 +4,7 @@
 //! sentence and what to do next; exit codes are those of [`exit`]. Start at [`main`].
 
 mod account;
+mod approve;
 mod args;
 mod bundle;
 mod cases;
@@ -23,10 +24,12 @@ mod keeper;
 mod logs;
 mod notify;
 mod output;
+mod pair;
 mod pause;
 mod restart;
 mod resume;
 mod run;
+mod secret;
 mod start;
 mod status;
 mod stop;
@@ -82,6 +85,9 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Cases(args) => cases::cases(&context, &args),
         Command::Bundle(args) => bundle::bundle(&context, &args),
         Command::Logs(args) => logs::logs(&context, &args),
+        Command::Approve(args) => approve::approve(&context, &args),
+        Command::Deny(args) => approve::deny(&context, &args),
+        Command::Pair => pair::pair(&context),
         Command::Notify(args) => notify::notify(&context, &args),
         Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),

@@ -78,6 +78,7 @@ fn remembered(state: &Path, reader: Option<&Reader>, id: GatewayId, known: Optio
         desired: desired(&standing),
         control: known.map_or(Control::Observe, |known| known.control),
         control_reason: None,
+        approvals: Vec::new(),
         polkit_rule: None,
         incarnation: None,
         url: known.and_then(|known| known.url.clone()),

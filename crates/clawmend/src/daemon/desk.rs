@@ -3,15 +3,19 @@
 //! Invariant: a request that changes anything is refused when it comes from the gateway's own process tree. A wish is
 //! answered when it is obeyed, not when it was heard.
 
+use super::approvals;
 use super::body::Body;
 use super::news::News;
 use super::ward::Ward;
 use crate::api::request::{Answer, Question, Request};
 use crate::api::server::{Call, Reply};
-use crate::api::types::{CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, PauseReport, Time};
+use crate::api::types::{
+    CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, PauseReport, ProposalReport, Time,
+};
 use crate::host::peer::Peer;
 use crate::host::process;
 use crate::probe::connect::Scheme;
+use clawmend_core::approval::ProposalId;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::guardian::Report;
 use clawmend_core::health::Verdict;
@@ -43,6 +47,10 @@ pub fn answer(ward: &mut Ward, now: Now, call: Call) {
     {
         let _ = reply.send(Answer::Refused { why }.into());
         return;
+    }
+    if let Request::Decide { proposal, approve, code, passphrase } = question.request {
+        let asked = approvals::Asked { proposal: ProposalId(proposal), approve, code, passphrase, peer };
+        return approvals::decide(ward, now, asked, reply);
     }
     match wish_of(&question, now) {
         Some(wish) => obey(ward, now, wish, reply),
@@ -78,6 +86,7 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
         | Request::Check
         | Request::Incidents { .. }
         | Request::Incident { .. }
+        | Request::Decide { .. }
         | Request::Logs { .. } => return None,
     };
     Some(wish)
@@ -255,10 +264,23 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
             serving_after_ms: recovery.serving_after_ms,
         }),
         form: Some(report.form),
+        approvals: approvals(ward, now),
         emergency: standing.emergency,
         pause: pause_report(ward, &report),
         next: next_words(&report),
     }
+}
+
+fn approvals(ward: &Ward, now: Now) -> Vec<ProposalReport> {
+    let open = ward.guardian.memory().proposals.iter().filter(|proposal| proposal.is_open(now.mono));
+    open.map(|proposal| ProposalReport {
+        id: proposal.id.0,
+        action: proposal.action.name().to_owned(),
+        reason: proposal.reason.clone(),
+        pid: proposal.target.as_ref().map(|life| life.pid),
+        until: Time(proposal.until_wall),
+    })
+    .collect()
 }
 
 fn pause_report(ward: &Ward, report: &Report) -> Option<PauseReport> {
@@ -285,6 +307,9 @@ fn next_words(report: &Report) -> Option<String> {
             "looks at the gateway itself; the service manager does not answer, so nothing is done through it"
                 .to_owned(),
         );
+    }
+    if report.asks > 0 {
+        return Some("waits for your word: `clawmend approve` shows what for".to_owned());
     }
     if report.told.is_some() {
         return report.told.clone();

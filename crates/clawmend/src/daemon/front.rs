@@ -102,6 +102,7 @@ impl Context {
             | Request::Stop
             | Request::EmergencyStop
             | Request::Start
+            | Request::Decide { .. }
             | Request::Restart => match chosen.as_slice() {
                 [(_, ward)] => {
                     let _ = ward.send(News::Call(call)).await;

@@ -4,6 +4,7 @@
 //! gateway, [`body`] does, [`senses`] and [`around`] look, [`desk`] answers people.
 
 mod alerts;
+mod approvals;
 mod around;
 mod body;
 mod claims;

@@ -1,8 +1,9 @@
 //! What reaches a ward from outside of its loop. One bounded queue, in order of arrival.
 
-use crate::api::server::Call;
+use crate::api::server::{Call, Reply};
 use crate::keeper::protocol::{Event, State};
 use crate::service::ServiceEvent;
+use clawmend_core::approval::Decision;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::Evidence;
 use tokio::sync::mpsc;
@@ -25,6 +26,8 @@ pub enum News {
     KeeperState(State),
     /// No keeper answers any more.
     KeeperLost,
+    /// A person decides on a proposal; that they may has been proven.
+    Decision(Decision, tokio::sync::oneshot::Sender<Reply>),
     /// Somebody wants to know how things are.
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
     /// New figures from changed settings.

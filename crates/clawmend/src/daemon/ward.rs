@@ -15,6 +15,7 @@ pub(in crate::daemon) use synthetic::Asking;
 
 pub use begin::{Parts, contained, follow_policy, listen_to_keeper, listen_to_service, own_uid, program_of, rpc_into};
 
+use super::approvals;
 use super::around::Around;
 use super::body::Body;
 use super::desk;
@@ -170,6 +171,7 @@ impl Ward {
                 self.follow_up(now, &evidence);
             }
             News::Call(call) => desk::answer(self, now, call),
+            News::Decision(decision, reply) => approvals::apply(self, now, decision, reply),
             News::Report(reply) => {
                 let _ = reply.send(desk::status(self, now));
             }

@@ -20,6 +20,7 @@ pub mod pressure;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
 
 #[cfg(target_os = "linux")]
 mod linux;

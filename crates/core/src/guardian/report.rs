@@ -38,6 +38,8 @@ pub struct Report {
     pub incident: Option<IncidentId>,
     /// The last recovery.
     pub last_recovery: Option<Recovery>,
+    /// Proposals that wait for a person.
+    pub asks: usize,
     /// What only a person can do.
     pub told: Option<String>,
     /// The usual length of a start.
@@ -66,6 +68,12 @@ impl Guardian {
             born,
             incident: self.memory.incident.as_ref().map(|incident| incident.id),
             last_recovery: self.memory.last_recovery.clone(),
+            asks: self
+                .memory
+                .proposals
+                .iter()
+                .filter(|proposal| proposal.stand == crate::approval::Stand::Open)
+                .count(),
             told: self.told.last().cloned(),
             usual_boot_ms: self.memory.boots.median_ms(),
         }

@@ -53,6 +53,12 @@ enum Command {
 }
 
 pub(super) fn config(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
+    match &args.command {
+        Command::Restore(_) | Command::Apply(_) | Command::Confirm | Command::Bisect(_) | Command::Forget(_) => {
+            context.refuse_from_inside()?;
+        }
+        Command::Check(_) | Command::History | Command::Diff(_) => {}
+    }
     let desk = Desk::open(context)?;
     match &args.command {
         Command::Check(args) => check::check(&desk, args),

@@ -62,6 +62,7 @@ pub(super) fn set(context: &Context, wanted: &Wanted<'_>) -> Result<ExitCode, Cl
         let message = format!("`{}` is no kind of place", output::clean(wanted.kind, 64));
         return Err(CliError::new(Kind::Usage, message).hint(format!("expected one of {}", known.join(", "))));
     };
+    context.refuse_from_inside()?;
     let here = Here::of(context)?;
     let path = &here.premises.file;
     let name = wanted.name.unwrap_or(kind);
@@ -85,6 +86,7 @@ pub(super) fn set(context: &Context, wanted: &Wanted<'_>) -> Result<ExitCode, Cl
 }
 
 pub(super) fn remove(context: &Context, name: &str) -> Result<ExitCode, CliError> {
+    context.refuse_from_inside()?;
     let here = Here::of(context)?;
     let path = &here.premises.file;
     let before = text_of(path)?;
