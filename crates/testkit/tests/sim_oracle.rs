@@ -65,6 +65,7 @@ impl<const HASTY: bool, const LAZY: bool> Brain for Simple<HASTY, LAZY> {
             | Evidence::Person(_)
             | Evidence::Examined(_)
             | Evidence::Counsel(_)
+            | Evidence::Decision(_)
             | Evidence::ConfigDoubt(_)
             | Evidence::FlagFile(_)
             | Evidence::Result { .. } => {}

@@ -20,7 +20,7 @@ pub fn without_echo(input: &Stdin) -> WithoutEcho {
             let mut silent = before.clone();
             silent.local_modes.remove(LocalModes::ECHO);
             silent.local_modes.insert(LocalModes::ECHONL);
-            drop(tcsetattr(input, OptionalActions::Flush, &silent));
+            let _ = tcsetattr(input, OptionalActions::Flush, &silent);
         }
         WithoutEcho { before }
     }
@@ -36,7 +36,7 @@ impl Drop for WithoutEcho {
         #[cfg(unix)]
         if let Some(before) = &self.before {
             use rustix::termios::{OptionalActions, tcsetattr};
-            drop(tcsetattr(std::io::stdin(), OptionalActions::Flush, before));
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, before);
         }
     }
 }

@@ -245,6 +245,9 @@ impl<B: Brain> Life<B> {
             | What::Examined { .. }
             | What::Advised { .. }
             | What::Learned { .. }
+            | What::Proposed { .. }
+            | What::Decided { .. }
+            | What::Lapsed { .. }
             | What::Closed { .. } => {
                 if matches!(what, What::Closed { .. }) {
                     self.world.oracle.closed();
@@ -297,6 +300,7 @@ impl<B: Brain> Life<B> {
             | Evidence::Guard(_)
             | Evidence::Examined(_)
             | Evidence::Counsel(_)
+            | Evidence::Decision(_)
             | Evidence::ConfigDoubt(_)
             | Evidence::FlagFile(_) => {}
         }

@@ -67,7 +67,11 @@ fn incident(
     let tried: Vec<Value> = story.tried.iter().map(|tried| attempt(writer, tried)).collect();
     let crashes = match &notice.what {
         Told::ManyCrashes { crashes, .. } => *crashes,
-        _ => around.crashes,
+        Told::Alert { .. }
+        | Told::Reminder { .. }
+        | Told::Resolved { .. }
+        | Told::Approval { .. }
+        | Told::MorningNote { .. } => around.crashes,
     };
     let doctor = doctor(writer, story);
     context! {
@@ -186,11 +190,9 @@ fn attempt(writer: &Writer, tried: &Tried) -> Value {
 fn commands(gateway: &GatewayId, story: &Story, several: bool) -> Vec<String> {
     let which = which(gateway, several);
     let first: &[&str] = match &story.cause {
-        Some(Cause::ConfigInvalid { .. }) => &["config check", "config restore"],
-        Some(Cause::RefusedToStart { reason, .. }) => match reason {
-            RefusalReason::Config => &["config check", "config restore"],
-            _ => &["doctor"],
-        },
+        Some(Cause::ConfigInvalid { .. } | Cause::RefusedToStart { reason: RefusalReason::Config, .. }) => {
+            &["config check", "config restore"]
+        }
         _ => &["doctor"],
     };
     let show = format!("incidents show {}", story.incident.0);

@@ -118,7 +118,7 @@ impl Templates {
     /// The text.
     #[must_use]
     pub fn render(&self, language: Language, name: &str, values: &Value) -> String {
-        if self.own.iter().any(|own| *own == name) {
+        if self.own.contains(&name) {
             match self.try_render(&own_name(name), values) {
                 Ok(text) => return text,
                 Err(error) => tracing::warn!(template = name, %error, "a template failed; the built-in text is used"),
