@@ -8,7 +8,7 @@ use super::*;
 use crate::openclaw::discovery::discover;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const SECRET: &str = "canary-secret-9f2c71d4e8";
 

@@ -34,7 +34,7 @@ fn token_files_and_providers_are_read() {
     assert_eq!(token(&lab.search(&dingtalk)[0]), "1:file");
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_pipe_a_link_and_a_device_are_not_opened() {
     let lab = lab();
@@ -42,7 +42,7 @@ fn a_pipe_a_link_and_a_device_are_not_opened() {
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let link = lab.dir.path().join("link");
     std::os::unix::fs::symlink(lab.file("token", "1:x"), &link).unwrap();
-    for path in [&pipe, &link, Path::new("/dev/zero")] {
+    for path in [&pipe, &link, std::path::Path::new("/dev/zero")] {
         let found = lab.search(&json!({"channels": {"telegram": {"tokenFile": path, "allowFrom": [8]}}}));
         assert_eq!(
             found[0].reason().unwrap(),
