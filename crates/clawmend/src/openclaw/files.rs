@@ -44,6 +44,38 @@ pub(crate) fn open_owned(path: &Path, owner: u32) -> io::Result<(File, Metadata)
     }
 }
 
+/// Reads a file that the config of user `owner` names, such as one with a secret: an ordinary file, no link. Where we
+/// run as someone else (root), it must belong to `owner`: what that user may not read is not read for them.
+///
+/// # Errors
+/// As [`read_bounded`], and `PermissionDenied` when it belongs to someone else.
+pub(crate) fn read_named(path: &Path, owner: u32, max: u64) -> io::Result<Vec<u8>> {
+    // Where the system cannot refuse a link while it opens, this is what tells one.
+    if std::fs::symlink_metadata(path)?.is_symlink() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a link"));
+    }
+    let mut options = File::options();
+    options.read(true);
+    calm(&mut options, true);
+    let file = options.open(path)?;
+    if !we_are(owner) && !belongs_to(&file.metadata()?, owner) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    read_all(&file, max)
+}
+
+/// Whether we run as this user.
+#[cfg(unix)]
+fn we_are(owner: u32) -> bool {
+    rustix::process::geteuid().as_raw() == owner
+}
+
+/// Whether we run as this user.
+#[cfg(not(unix))]
+fn we_are(_: u32) -> bool {
+    true
+}
+
 /// It belongs to the account that we run as, which is the gateway's.
 #[cfg(unix)]
 pub(super) fn is_our_own(path: &Path) -> bool {

@@ -12,6 +12,7 @@ pub(crate) mod files;
 pub mod install;
 pub mod lock;
 pub mod logs;
+pub mod owners;
 pub mod redact;
 pub mod sandbox;
 pub mod session_lock;

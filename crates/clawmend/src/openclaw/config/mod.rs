@@ -18,6 +18,7 @@ mod view;
 pub use parse::Problem;
 pub use tree::{tree, value};
 pub use view::{ConfigView, NoToken, Token};
+pub(in crate::openclaw) use view::{substitute, variable, variables};
 
 use super::discovery::Home;
 use super::files;
@@ -87,6 +88,18 @@ fn resolve(
     let value = includes.resolve(parsed.value, folder, 0);
     files.append(&mut includes.files);
     Ok((value?, duplicates))
+}
+
+/// What the config of `home` says, with what it includes; variables stay as they are written.
+///
+/// Secrets stand in it as plain text: it is for readers that type them at once, never to be kept or shown.
+///
+/// # Errors
+/// It is missing, cannot be read, or does not parse. Whether the gateway would start with it is not asked.
+pub fn read_tree(home: &Home, env: &dyn Fn(&str) -> Option<String>) -> Result<Value, Problem> {
+    let bytes = files::read_bounded(&home.config_path, MAX_CONFIG_BYTES)
+        .map_err(|error| Problem::without_place(format!("the config cannot be read ({})", error.kind())))?;
+    resolve(&bytes, home, env, &mut Fingerprint::new(), &mut Vec::new()).map(|(value, _)| value)
 }
 
 /// What a config said whose files are at hand, the config itself first; nothing is read from the disk.

@@ -136,7 +136,7 @@ fn token(config: &Value, env: &dyn Fn(&str) -> Option<String>) -> Token {
 }
 
 /// Puts the environment's values for `${VAR}`; `$${VAR}` stays as `${VAR}`.
-fn substitute(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, NoToken> {
+pub(in crate::openclaw) fn substitute(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, NoToken> {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = rest.find("${") {
@@ -162,7 +162,7 @@ fn substitute(raw: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String,
 }
 
 /// The variables that a text names, escaped ones excluded.
-pub(super) fn variables(raw: &str) -> Vec<String> {
+pub(in crate::openclaw) fn variables(raw: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = raw;
     while let Some(at) = rest.find("${") {
@@ -178,6 +178,18 @@ pub(super) fn variables(raw: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// The value that the gateway has for a variable: its environment's, else the one that the config sets (`env.vars`, or
+/// `env` itself).
+pub(in crate::openclaw) fn variable(
+    config: &Value,
+    env: &dyn Fn(&str) -> Option<String>,
+    name: &str,
+) -> Option<String> {
+    let vars = config.pointer("/env/vars").or_else(|| config.get("env"));
+    let vars = || vars.and_then(|vars| vars.get(name)).and_then(Value::as_str).map(str::to_owned);
+    env(name).or_else(vars).filter(|value| !value.is_empty())
 }
 
 fn is_variable(name: &str) -> bool {

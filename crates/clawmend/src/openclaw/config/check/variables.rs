@@ -3,7 +3,7 @@
 //! Invariant: nothing is run, and no value is kept.
 
 use super::finding::{Finding, Severity};
-use crate::openclaw::config::view::variables;
+use crate::openclaw::config::view::{variable, variables};
 use clawmend_core::generation::KeyPath;
 use serde_json::Value;
 use std::path::Path;
@@ -19,11 +19,7 @@ pub(super) fn unresolved(
     user_home: &Path,
     out: &mut Vec<Finding>,
 ) {
-    let own = |name: &str| {
-        let vars = config.pointer("/env/vars").or_else(|| config.get("env"));
-        let vars = vars.and_then(|vars| vars.get(name)).and_then(Value::as_str).map(str::to_owned);
-        env(name).or(vars).filter(|value| !value.is_empty())
-    };
+    let own = |name: &str| variable(config, env, name);
     let mut walk = Walk { env: &own, known, user_home, config, out, left: MAX };
     walk.go(config, &KeyPath::default());
 }
