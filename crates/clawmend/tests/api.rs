@@ -38,6 +38,7 @@ fn guard(runtime: &Path) {
                     | Request::Stop
                     | Request::EmergencyStop
                     | Request::Start
+                    | Request::Decide { .. }
                     | Request::Incidents { .. }
                     | Request::Incident { .. } => {
                         let message = format!("pid {:?} uid {}", peer.pid, peer.uid);

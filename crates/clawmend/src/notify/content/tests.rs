@@ -4,9 +4,11 @@ use crate::doctor::ai::hidden::Hidden;
 use crate::notify::letter::Part;
 use clawmend_core::alert::Level;
 use clawmend_core::alert::notice::Repaired;
+use clawmend_core::approval::{Proposal, ProposalId, Stand};
+use clawmend_core::check::Origin;
 use clawmend_core::diagnosis::{Cause, RefusalReason};
 use clawmend_core::directive::{Action, ActionResult, DirectiveId, IncidentId};
-use clawmend_core::gateway::GatewayId;
+use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::{IncidentEvent, Named, Outcome, What};
 use clawmend_core::time::Moment;
 
@@ -62,7 +64,7 @@ fn around() -> Surroundings {
         "2026-02-28T02:55:00Z Gateway failed to start".to_owned(),
         format!("``` <b>@all</b> [x](http://evil) {CANARY}"),
     ];
-    Surroundings { crashes: 7, log, several: false }
+    Surroundings { crashes: 7, log, several: false, code: "1234 5678".into() }
 }
 
 fn alert() -> Notice {
@@ -76,6 +78,20 @@ fn alert() -> Notice {
             incident: IncidentId(12),
             reason: Some("it refuses to start: \u{202e}line 3\n# second".into()),
         },
+    }
+}
+
+fn proposal() -> Proposal {
+    Proposal {
+        id: ProposalId(3),
+        incident: IncidentId(12),
+        target: Some(Incarnation { pid: 4711, start: 7, boot: "boot".into() }),
+        action: Action::Terminate { wake: true },
+        origin: Origin::Ladder,
+        reason: "it is stopped by a signal".into(),
+        until: Moment(0),
+        until_wall: Wall(BEGAN + 5_700_000),
+        stand: Stand::Open,
     }
 }
 
@@ -129,10 +145,11 @@ fn every_kind_of_letter_in_both_languages() {
         for what in [
             Told::Reminder { gateway: gateway.clone(), incident, reason: None, times: 2 },
             Told::Resolved { gateway: gateway.clone(), incident, outcome: Outcome::HumanFixed },
+            Told::Approval { gateway: gateway.clone(), proposal: proposal() },
             Told::ManyCrashes { gateway: gateway.clone(), crashes: 6, incident },
             Told::MorningNote { repaired: vec![repaired.clone()], more: 3 },
         ] {
-            let letter = writer.write(&Notice { what, ..alert() }, &over, &Surroundings::default(), &mask());
+            let letter = writer.write(&Notice { what, ..alert() }, &over, &Surroundings { log: Vec::new(), ..around() }, &mask());
             text.push_str(&shown(&letter));
             text.push('\n');
         }
