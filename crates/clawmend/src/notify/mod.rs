@@ -12,6 +12,7 @@ pub mod channel;
 pub mod delivery;
 pub mod http;
 pub mod letter;
+pub mod render;
 pub mod secret;
 
 pub use address::{Address, BadAddress};

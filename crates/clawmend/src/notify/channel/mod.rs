@@ -19,6 +19,11 @@ pub mod telegram;
 pub mod webhook;
 pub mod wecom_bot;
 
+mod discord;
+mod document;
+mod mail;
+mod slack;
+
 use super::http::Http;
 use super::{Letter, NotDelivered, Receipt};
 use clawmend_core::time::Wall;
@@ -53,6 +58,7 @@ pub enum Channel {
     /// A topic of ntfy.
     Ntfy(ntfy::Ntfy),
     /// PagerDuty, Events API v2.
+    #[serde(rename = "pagerduty")]
     PagerDuty(pagerduty::PagerDuty),
     /// Any service that takes JSON, signed.
     Webhook(webhook::Webhook),
