@@ -1,8 +1,10 @@
 //! What the tests of this repository stand on: a simulator in virtual time, and labs with real gateways, real service
 //! managers and real kernels.
 //!
-//! Start in [`sim`] or [`lab`].
+//! Start in [`sim`], [`lab`] or `alerts` (stand-ins of the services that alerts go to).
 
+#[cfg(target_os = "linux")]
+pub mod alerts;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod sim;

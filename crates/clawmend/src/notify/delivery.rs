@@ -72,6 +72,15 @@ impl NotDelivered {
         Self::NeedsPerson { why: why.into(), hint: hint.into() }
     }
 
+    /// Of a request that only prepares the message: whatever became of it, no message was delivered.
+    #[must_use]
+    pub fn before_the_message(self) -> Self {
+        match self {
+            Self::Unsure { why } => Self::later(why),
+            Self::Retry { .. } | Self::NeedsPerson { .. } | Self::Refused { .. } => self,
+        }
+    }
+
     /// A fault of ours.
     #[must_use]
     pub fn refused(why: impl Into<String>) -> Self {

@@ -30,6 +30,10 @@ const MAX_SAID: usize = 200;
 #[derive(Clone, Debug)]
 pub struct Http {
     client: Client,
+    connect: Duration,
+    whole: Duration,
+    /// Shown when it cannot be reached: its host, without user and password.
+    proxy: Option<String>,
 }
 
 /// What came back.
@@ -85,19 +89,40 @@ impl Http {
     /// # Errors
     /// A proxy that is none, or no certificate authority on this host.
     pub fn new(proxy: Option<&str>) -> Result<Self, String> {
+        Self::build(proxy, CONNECT, WHOLE)
+    }
+
+    /// Straight, with limits of one's own: to a connection, and from the request to the end of the answer.
+    ///
+    /// # Errors
+    /// No certificate authority on this host.
+    pub fn with_limits(connect: Duration, whole: Duration) -> Result<Self, String> {
+        Self::build(None, connect, whole)
+    }
+
+    /// To a connection, and from the request to the end of the answer: for channels that do not speak HTTP.
+    #[must_use]
+    pub const fn limits(&self) -> (Duration, Duration) {
+        (self.connect, self.whole)
+    }
+
+    fn build(proxy: Option<&str>, connect: Duration, whole: Duration) -> Result<Self, String> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
+            .connect_timeout(connect)
+            .timeout(whole)
             .pool_max_idle_per_host(0)
             .no_proxy()
             .user_agent(concat!("clawmend/", env!("CARGO_PKG_VERSION")));
+        let mut shown = None;
         if let Some(proxy) = proxy {
+            shown = Url::parse(proxy).ok().and_then(|url| shown_host(&url));
             let proxy = Proxy::all(proxy).map_err(|_| "the proxy's address is not one that can be used".to_owned())?;
             builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string("127.0.0.1,::1,localhost")));
         }
-        Ok(Self { client: builder.build().map_err(|error| error.without_url().to_string())? })
+        let client = builder.build().map_err(|error| error.without_url().to_string())?;
+        Ok(Self { client, connect, whole, proxy: shown })
     }
 
     /// A request to be filled and given to [`Self::send`].
@@ -116,7 +141,7 @@ impl Http {
     /// # Errors
     /// [`NotDelivered::Retry`] when the service surely has not taken it, [`NotDelivered::Unsure`] when it may have.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, NotDelivered> {
-        let mut answer = request.send().await.map_err(|error| failed(&error))?;
+        let mut answer = request.send().await.map_err(|error| self.failed(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
         let whole = loop {
@@ -134,20 +159,26 @@ impl Http {
         };
         Ok(Answer { status, headers, body, whole })
     }
+
+    /// No connection means that nothing was sent; anything later may have arrived.
+    fn failed(&self, error: &reqwest::Error) -> NotDelivered {
+        let host = error.url().and_then(Url::host_str).unwrap_or("the service").to_owned();
+        if error.is_builder() {
+            return NotDelivered::refused("the request could not be built");
+        }
+        let why = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
+        if !error.is_connect() {
+            return NotDelivered::unsure(format!("{host} did not answer: {why}"));
+        }
+        let through = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+        NotDelivered::later(format!("{host} cannot be reached{through}: {why}"))
+    }
 }
 
-/// No connection means that nothing was sent; anything later may have arrived.
-fn failed(error: &reqwest::Error) -> NotDelivered {
-    let host = error.url().and_then(Url::host_str).unwrap_or("the service").to_owned();
-    if error.is_builder() {
-        return NotDelivered::refused("the request could not be built");
-    }
-    let why = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
-    if error.is_connect() {
-        NotDelivered::later(format!("{host} cannot be reached: {why}"))
-    } else {
-        NotDelivered::unsure(format!("{host} did not answer: {why}"))
-    }
+/// Host and port.
+fn shown_host(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// The innermost reason is the one that says something; it holds no address.

@@ -17,6 +17,7 @@ pub mod letter;
 pub mod outbox;
 pub mod places;
 pub mod scribe;
+pub mod render;
 pub mod secret;
 
 pub use address::{Address, BadAddress};

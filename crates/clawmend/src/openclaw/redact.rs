@@ -55,7 +55,8 @@ pub fn plain(text: &str) -> String {
 }
 
 /// Characters that reorder or hide text on a terminal.
-const fn is_invisible(c: char) -> bool {
+#[must_use]
+pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 

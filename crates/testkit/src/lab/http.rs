@@ -111,7 +111,7 @@ fn read_reply(mut reader: BufReader<TcpStream>) -> Result<Reply> {
     Ok(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
-fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
@@ -127,7 +127,7 @@ fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
     }
 }
 
-fn read_headers(reader: &mut impl BufRead) -> Result<Vec<(String, String)>> {
+pub(crate) fn read_headers(reader: &mut impl BufRead) -> Result<Vec<(String, String)>> {
     let mut headers = Vec::new();
     while headers.len() < 100 {
         let mut line = String::new();
@@ -140,7 +140,7 @@ fn read_headers(reader: &mut impl BufRead) -> Result<Vec<(String, String)>> {
     bail!("more than 100 headers")
 }
 
-fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 

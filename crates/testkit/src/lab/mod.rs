@@ -13,7 +13,7 @@ mod guard;
 mod guard_dirs;
 mod guard_view;
 mod home;
-mod http;
+pub(crate) mod http;
 mod inspector;
 mod judge;
 mod model;

@@ -19,6 +19,11 @@ pub mod telegram;
 pub mod webhook;
 pub mod wecom_bot;
 
+mod discord;
+mod document;
+mod mail;
+mod slack;
+
 use super::http::Http;
 use super::{Letter, NotDelivered, Receipt};
 use clawmend_core::time::Wall;
