@@ -1,8 +1,9 @@
 //! What the tests of this repository stand on: a simulator in virtual time, and labs with real gateways, real service
-//! managers and real kernels.
+//! managers and real kernels; and stand-ins for the services that alerts go to.
 //!
-//! Start in [`sim`] or [`lab`].
+//! Start in [`sim`], [`lab`] or [`alerts`].
 
+pub mod alerts;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod sim;

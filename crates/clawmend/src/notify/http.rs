@@ -85,11 +85,19 @@ impl Http {
     /// # Errors
     /// A proxy that is none, or no certificate authority on this host.
     pub fn new(proxy: Option<&str>) -> Result<Self, String> {
+        Self::with_limits(proxy, CONNECT, WHOLE)
+    }
+
+    /// The same with other limits: to a connection, and from the request to the end of the answer.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_limits(proxy: Option<&str>, connect: Duration, whole: Duration) -> Result<Self, String> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
+            .connect_timeout(connect)
+            .timeout(whole)
             .pool_max_idle_per_host(0)
             .no_proxy()
             .user_agent(concat!("clawmend/", env!("CARGO_PKG_VERSION")));
