@@ -1,5 +1,5 @@
 //! What the tests of this repository stand on: a simulator in virtual time, and labs with real gateways, real service
-//! managers and real kernels.
+//! managers and real kernels; and stand-ins for the services that alerts go to.
 //!
 //! Start in [`sim`], [`lab`] or `alerts` (stand-ins of the services that alerts go to).
 

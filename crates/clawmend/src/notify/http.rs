@@ -89,15 +89,7 @@ impl Http {
     /// # Errors
     /// A proxy that is none, or no certificate authority on this host.
     pub fn new(proxy: Option<&str>) -> Result<Self, String> {
-        Self::build(proxy, CONNECT, WHOLE)
-    }
-
-    /// Straight, with limits of one's own: to a connection, and from the request to the end of the answer.
-    ///
-    /// # Errors
-    /// No certificate authority on this host.
-    pub fn with_limits(connect: Duration, whole: Duration) -> Result<Self, String> {
-        Self::build(None, connect, whole)
+        Self::with_limits(proxy, CONNECT, WHOLE)
     }
 
     /// To a connection, and from the request to the end of the answer: for channels that do not speak HTTP.
@@ -106,7 +98,11 @@ impl Http {
         (self.connect, self.whole)
     }
 
-    fn build(proxy: Option<&str>, connect: Duration, whole: Duration) -> Result<Self, String> {
+    /// The same with other limits: to a connection, and from the request to the end of the answer.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_limits(proxy: Option<&str>, connect: Duration, whole: Duration) -> Result<Self, String> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(Policy::none())

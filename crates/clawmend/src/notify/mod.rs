@@ -16,8 +16,8 @@ pub mod http;
 pub mod letter;
 pub mod outbox;
 pub mod places;
-pub mod scribe;
 pub mod render;
+pub mod scribe;
 pub mod secret;
 
 pub use address::{Address, BadAddress};

@@ -58,12 +58,12 @@ fn hostile() -> Vec<String> {
 }
 
 pub fn http() -> Http {
-    Http::with_limits(Duration::from_secs(20), Duration::from_secs(60)).unwrap()
+    Http::with_limits(None, Duration::from_secs(20), Duration::from_secs(60)).unwrap()
 }
 
 /// That gives a silent service up soon.
 fn impatient() -> Http {
-    Http::with_limits(Duration::from_secs(20), Duration::from_millis(500)).unwrap()
+    Http::with_limits(None, Duration::from_secs(20), Duration::from_millis(500)).unwrap()
 }
 
 pub async fn deliver(channel: &Channel, letter: &Letter) -> Result<Receipt, NotDelivered> {

@@ -119,7 +119,7 @@ async fn codes_are_told_apart() {
 async fn only_while_the_content_is_under_way_is_there_doubt() {
     let server = MailServer::start(Protection::Tls).unwrap();
     let channel = channel(&settings(&server, "tls"));
-    let impatient = Http::with_limits(Duration::from_secs(20), Duration::from_secs(1)).unwrap();
+    let impatient = Http::with_limits(None, Duration::from_secs(20), Duration::from_secs(1)).unwrap();
     for (mode, doubt) in [
         (Mode::HangUp("RCPT"), false),
         (Mode::HangUp("."), true),

@@ -1,9 +1,13 @@
 //! Stand-ins of the services that alerts go to, on loopback.
 //!
-//! Each implements the documented contract of its service strictly: what the service would refuse is refused, in the
-//! service's own words. They keep what they accepted, in order. Start at [`StandIn`].
+//! Invariant: each keeps the documented contract of its service strictly, signatures, times, schemas, lengths and rates
+//! included: what the service would refuse is refused, in the service's own words. They keep what they accepted, in order.
+//! Start at the stand-in of a service; how it misbehaves is its [`EastMode`] or [`Mode`].
 
+mod dingtalk;
 pub mod discord;
+mod feishu;
+mod frame_east;
 mod frame_west;
 pub mod ntfy;
 pub mod pagerduty;
@@ -11,5 +15,10 @@ pub mod slack;
 pub mod smtp;
 pub mod telegram;
 pub mod webhook;
+mod wecom;
 
+pub use dingtalk::DingtalkStandIn;
+pub use feishu::FeishuStandIn;
+pub use frame_east::Mode as EastMode;
 pub use frame_west::{Mode, Request, StandIn, Verdict};
+pub use wecom::WecomStandIn;

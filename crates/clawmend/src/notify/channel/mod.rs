@@ -3,14 +3,14 @@
 //! Each speaks the official API of its service, named at its head, and knows its limits, its escaping and its error
 //! codes. None of them retries or waits.
 
+mod clock;
 pub mod desktop;
-pub mod dingtalk_app;
-pub mod dingtalk_bot;
+pub mod dingtalk;
 pub mod discord_bot;
 pub mod discord_webhook;
 pub mod email;
-pub mod feishu_app;
-pub mod feishu_bot;
+pub mod feishu;
+mod fit;
 pub mod ntfy;
 pub mod pagerduty;
 pub mod slack_bot;
@@ -34,13 +34,13 @@ use serde::Deserialize;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Channel {
     /// A Feishu (Lark) group through its custom bot.
-    FeishuBot(feishu_bot::FeishuBot),
+    FeishuBot(feishu::FeishuBot),
     /// People or chats on Feishu (Lark) through an app.
-    FeishuApp(feishu_app::FeishuApp),
+    FeishuApp(feishu::FeishuApp),
     /// A DingTalk group through its custom bot.
-    DingtalkBot(dingtalk_bot::DingtalkBot),
+    DingtalkBot(dingtalk::DingtalkBot),
     /// People on DingTalk through an app.
-    DingtalkApp(dingtalk_app::DingtalkApp),
+    DingtalkApp(dingtalk::DingtalkApp),
     /// A WeCom group through its bot.
     WecomBot(wecom_bot::WecomBot),
     /// People or chats on Telegram through a bot.

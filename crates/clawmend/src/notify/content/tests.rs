@@ -149,7 +149,12 @@ fn every_kind_of_letter_in_both_languages() {
             Told::ManyCrashes { gateway: gateway.clone(), crashes: 6, incident },
             Told::MorningNote { repaired: vec![repaired.clone()], more: 3 },
         ] {
-            let letter = writer.write(&Notice { what, ..alert() }, &over, &Surroundings { log: Vec::new(), ..around() }, &mask());
+            let letter = writer.write(
+                &Notice { what, ..alert() },
+                &over,
+                &Surroundings { log: Vec::new(), ..around() },
+                &mask(),
+            );
             text.push_str(&shown(&letter));
             text.push('\n');
         }
