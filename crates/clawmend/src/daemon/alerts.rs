@@ -38,6 +38,7 @@ pub fn start(needs: Needs<'_>) -> Inbox {
             file: file::beside(needs.settings_path),
             homes: needs.charges.iter().map(|charge| charge.home.clone()).collect(),
             state: needs.state.to_owned(),
+            uid: ward::own_uid(),
         },
         templates: needs.settings_path.with_file_name("templates"),
         store: needs.store.clone(),

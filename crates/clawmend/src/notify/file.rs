@@ -30,10 +30,22 @@ pub struct NotifyFile {
     pub proxy: Option<SecretString>,
     /// Who is told regularly that the guard lives.
     pub heartbeat: Option<Heartbeat>,
+    /// Other addresses of services.
+    pub apis: Apis,
     /// Where letters go, in the order of the file.
     pub to: Vec<Entry>,
     /// What is wrong with the rest, for people.
     pub problems: Vec<String>,
+}
+
+/// `[api]`: other addresses for the services behind channels that were taken over, such as a relay in a company's network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Apis {
+    /// In place of the one that the domain in OpenClaw's config means.
+    pub feishu: Option<Address>,
+    /// In place of `https://api.dingtalk.com`.
+    pub dingtalk: Option<Address>,
 }
 
 /// `[heartbeat]`.
@@ -70,6 +82,7 @@ struct Whole {
     #[serde(deserialize_with = "super::secret::optional")]
     proxy: Option<SecretString>,
     heartbeat: Option<Spanned<Table>>,
+    api: Apis,
     to: Vec<Spanned<Table>>,
 }
 
@@ -136,7 +149,7 @@ pub fn parse(path: &Path, text: &str) -> Result<NotifyFile, FileError> {
         line: line_of(error.span().map_or(0, |span| span.start)),
         why: shown(error.message()),
     })?;
-    let mut file = NotifyFile { proxy: whole.proxy, ..NotifyFile::default() };
+    let mut file = NotifyFile { proxy: whole.proxy, apis: whole.api, ..NotifyFile::default() };
     if let Some(section) = whole.heartbeat {
         let line = line_of(section.span().start);
         match Value::Table(section.into_inner()).try_into::<Heartbeat>() {

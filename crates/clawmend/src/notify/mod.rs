@@ -19,6 +19,7 @@ pub mod places;
 pub mod render;
 pub mod scribe;
 pub mod secret;
+pub mod taken_over;
 
 pub use address::{Address, BadAddress};
 pub use delivery::{NotDelivered, Receipt};

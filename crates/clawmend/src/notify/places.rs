@@ -6,6 +6,7 @@
 use super::channel::Channel;
 use super::file::{self, Heartbeat, NotifyFile};
 use super::http::Http;
+use super::taken_over;
 use crate::openclaw::discovery::Home;
 use crate::settings::NotifySettings;
 use clawmend_core::alert::router::Place;
@@ -22,6 +23,8 @@ pub struct Premises {
     pub homes: Vec<Home>,
     /// Our own state folder, for proven versions of configs that are broken now.
     pub state: PathBuf,
+    /// The user of the gateways.
+    pub uid: u32,
 }
 
 /// What was found.
@@ -69,6 +72,18 @@ impl Premises {
         for entry in said.to {
             let place = Place { id: entry.name, backup: entry.backup, at_least: entry.at_least };
             found.places.push((place, entry.channel));
+        }
+        for home in self.homes.iter().filter(|_| settings.take_over) {
+            let taken = taken_over::places(home, self.uid, &self.state, &said.apis, self.homes.len() > 1);
+            found.unusable.extend(taken.unusable);
+            for (place, channel) in taken.places {
+                // What a person has set by the same name, or for the very same bot and person, is theirs.
+                let known = |(other, same): &(Place, Channel)| other.id == place.id || *same == channel;
+                if !found.places.iter().any(known) {
+                    found.taken_over.push(place.id.clone());
+                    found.places.push((place, channel));
+                }
+            }
         }
         found
     }

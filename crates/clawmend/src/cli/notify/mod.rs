@@ -107,7 +107,7 @@ impl Here {
         };
         // A gateway that cannot be found only means that nothing is taken over from it.
         let homes = setup::homes_here(context.global.gateway.as_ref(), &settings).unwrap_or_default();
-        let premises = Premises { file: file::beside(&path), homes, state: context.state_dir()? };
+        let premises = Premises { file: file::beside(&path), homes, state: context.state_dir()?, uid: own_uid() };
         Ok(Self { settings, premises, templates: path.with_file_name("templates") })
     }
 
