@@ -7,7 +7,7 @@
 //!
 //! Invariant: `*` is nobody, a group never counts, and every list is read up to [`MAX_ENTRIES`] entries.
 
-use super::account::Account;
+use super::account::{Account, Setting};
 use super::found::{Kind, Recipient, Source};
 use super::pairing::{Pairing, Unreadable};
 use super::person::{self, Entry};
@@ -80,7 +80,7 @@ fn command_owners(kind: Kind, config: &Value, known: &[Recipient]) -> Vec<Recipi
 fn allowed(account: &Account<'_>, config: &Value, seen: &mut Seen) -> Vec<Recipient> {
     let lists = match account.kind {
         // Older versions had the list of those who may write directly in `dm`.
-        Kind::Discord | Kind::Slack => vec![account.setting("allowFrom"), nested(account)],
+        Kind::Discord | Kind::Slack => vec![account.setting("allowFrom"), in_dm(account, "allowFrom")],
         // Where an account allows everyone and the channel names people, those count (`preserveRootAllowFrom`).
         Kind::Telegram => vec![account.setting("allowFrom"), account.root("allowFrom")],
         Kind::Feishu | Kind::DingTalk => vec![account.setting("allowFrom")],
@@ -105,9 +105,13 @@ fn allowed(account: &Account<'_>, config: &Value, seen: &mut Seen) -> Vec<Recipi
     Vec::new()
 }
 
-fn nested<'a>(account: &Account<'a>) -> Option<(&'a Value, String)> {
-    let list = |(dm, path): (&'a Value, String)| Some((dm.get("allowFrom")?, format!("{path}.allowFrom")));
-    account.own("dm").and_then(list).or_else(|| account.root("dm").and_then(list))
+/// What older versions had in `dm`, for Discord and Slack.
+fn in_dm<'a>(account: &Account<'a>, name: &str) -> Option<Setting<'a>> {
+    if !matches!(account.kind, Kind::Discord | Kind::Slack) {
+        return None;
+    }
+    let inner = |(dm, path): Setting<'a>| Some((dm.get(name)?, format!("{path}.{name}")));
+    account.own("dm").and_then(inner).or_else(|| account.root("dm").and_then(inner))
 }
 
 /// The members of `accessGroups.NAME` for this channel; a group inside of a group does not count.
@@ -125,7 +129,8 @@ fn group(kind: Kind, config: &Value, name: &str, seen: &mut Seen) -> Vec<Recipie
 /// The approved senders, where OpenClaw lets them in: under `dmPolicy` `pairing`, which the DingTalk plugin 3.6.7 does
 /// not keep anyone by.
 fn approved(account: &Account<'_>, pairing: &Pairing, seen: &mut Seen) -> Vec<Recipient> {
-    let policy = account.setting("dmPolicy").and_then(|(policy, _)| policy.as_str()).unwrap_or("pairing");
+    let policy = account.setting("dmPolicy").map(|(policy, _)| policy).or_else(|| Some(in_dm(account, "policy")?.0));
+    let policy = policy.and_then(Value::as_str).unwrap_or("pairing");
     if account.kind == Kind::DingTalk || policy != "pairing" {
         return Vec::new();
     }

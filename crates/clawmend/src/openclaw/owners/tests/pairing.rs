@@ -28,7 +28,8 @@ fn database(lab: &Lab, rows: &[(&str, &str, &str, i64)]) -> rusqlite::Connection
     connection
 }
 
-const APPROVED: [(&str, &str, &str, i64); 4] = [
+const APPROVED: [(&str, &str, &str, i64); 5] = [
+    ("discord", "default", "123456789012345678", 0),
     ("telegram", "default", "4242424242", 0),
     ("telegram", "default", "1", 1),
     ("telegram", "work", "77", 0),
@@ -57,6 +58,9 @@ fn approved_senders_are_owners_where_nothing_else_names_one() {
         assert_eq!(people(&found[1]), one("77", "openclaw pairing"));
         let others = lab.search(&config("allowlist"));
         assert!(others.iter().all(|found| code(found) == "no_owner"), "OpenClaw does not let them in either");
+        let discord = |policy: &str| json!({"channels": {"discord": {"token": "x", "dm": {"policy": policy}}}});
+        assert_eq!(people(&lab.search(&discord("pairing"))[0]), one("123456789012345678", "openclaw pairing"));
+        assert_eq!(code(&lab.search(&discord("allowlist"))[0]), "no_owner", "by the older key");
         drop(open);
         assert!(lab.home.state_dir.join("state/openclaw.sqlite").exists());
     }
