@@ -110,21 +110,28 @@ mod what_json {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
     use serde_json::Value;
 
+    /// Where events hold times.
+    const TIMES: [&str; 2] = ["/onset", "/proposal/until_wall"];
+
     pub fn serialize<S: Serializer>(what: &What, serializer: S) -> Result<S::Ok, S::Error> {
         let mut value = serde_json::to_value(what).map_err(S::Error::custom)?;
-        if let Some(onset) = value.get_mut("onset")
-            && let Some(ms) = onset.as_i64()
-        {
-            *onset = serde_json::to_value(Time(Wall(ms))).map_err(S::Error::custom)?;
+        for place in TIMES {
+            if let Some(time) = value.pointer_mut(place)
+                && let Some(ms) = time.as_i64()
+            {
+                *time = serde_json::to_value(Time(Wall(ms))).map_err(S::Error::custom)?;
+            }
         }
         value.serialize(serializer)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<What, D::Error> {
         let mut value = Value::deserialize(deserializer)?;
-        if let Some(onset) = value.get_mut("onset") {
-            let time: Time = serde_json::from_value(onset.take()).map_err(D::Error::custom)?;
-            *onset = Value::from(time.0.0);
+        for place in TIMES {
+            if let Some(time) = value.pointer_mut(place) {
+                let read: Time = serde_json::from_value(time.take()).map_err(D::Error::custom)?;
+                *time = Value::from(read.0.0);
+            }
         }
         serde_json::from_value(value).map_err(D::Error::custom)
     }
