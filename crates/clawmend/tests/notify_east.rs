@@ -601,6 +601,11 @@ fn channels_are_equal_when_their_secrets_are() {
     };
     assert_eq!(ding("a"), ding("a"));
     assert_ne!(ding("a"), ding("b"));
+    // The settings and the constructors make the same; `api` is another name of `domain`.
+    let settings = "kind = \"dingtalk_app\"\nclient_id = \"ding1\"\nclient_secret = \"a\"\nto = [\"owner\"]";
+    assert_eq!(channel(settings), Channel::DingtalkApp(ding("a")));
+    let settings = "kind = \"feishu_app\"\napp_id = \"cli_1\"\napp_secret = \"a\"\napi = \"lark\"\nto = [\"ou_1\"]";
+    assert_eq!(channel(settings), Channel::FeishuApp(app("a")));
 }
 
 #[test]
