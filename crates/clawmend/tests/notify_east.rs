@@ -2,15 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "notify_east/cases.rs"]
+mod cases;
+#[path = "notify_east/letters.rs"]
+mod letters;
+
+use cases::{all, channel, dingtalk_app, dingtalk_bot, feishu_app, feishu_bot, wecom};
 use clawmend::notify::channel::{Channel, dingtalk, feishu, wecom_bot};
 use clawmend::notify::http::Http;
-use clawmend::notify::{Kind, Letter, NotDelivered, Part, Receipt};
-use clawmend_core::alert::Level;
+use clawmend::notify::{Letter, NotDelivered, Receipt};
 use clawmend_core::time::Wall;
 use clawmend_testkit::alerts::{DingtalkStandIn, EastMode as Mode, FeishuStandIn, WecomStandIn};
+use letters::{chinese, hostile, huge, letter};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn now() -> Wall {
@@ -24,149 +29,6 @@ fn http() -> Http {
 
 fn impatient() -> Http {
     Http::with_limits(None, Duration::from_secs(3), Duration::from_secs(3)).unwrap()
-}
-
-fn letter(key: &str) -> Letter {
-    let fact = |label: &str, value: &str| Part::Fact { label: label.to_owned(), value: value.to_owned() };
-    Letter {
-        key: key.to_owned(),
-        subject_key: "inc-20261125-1".to_owned(),
-        kind: Kind::Alert,
-        level: Level::Critical,
-        at: Wall(1_795_609_800_000),
-        host: "mac-mini".to_owned(),
-        title: format!("[CRITICAL] Gateway main is down ({key})"),
-        parts: vec![
-            fact("Since", "03:30 (12 min)"),
-            fact("Last good check", "03:29:40"),
-            Part::Text("Its port is held by another process: python3 (pid 4242).".to_owned()),
-            Part::Heading("What was tried".to_owned()),
-            Part::Item("Restarted: it stopped again within 4 s".to_owned()),
-            Part::Item("Restored the last good config: no change".to_owned()),
-            Part::Heading("What you can do".to_owned()),
-            Part::Code(vec!["clawmend doctor main".to_owned(), "clawmend approve inc-20261125-1".to_owned()]),
-        ],
-        answers: None,
-    }
-}
-
-fn chinese() -> Letter {
-    let fact = |label: &str, value: &str| Part::Fact { label: label.to_owned(), value: value.to_owned() };
-    Letter {
-        kind: Kind::Resolved,
-        level: Level::Info,
-        title: "[已恢复] 网关 main 恢复正常".to_owned(),
-        parts: vec![
-            fact("中断时间", "03:30 至 03:42(12 分钟)"),
-            Part::Text("端口 18789 曾被 python3(pid 4242)占用。".to_owned()),
-            Part::Heading("处理经过".to_owned()),
-            Part::Item("重启网关:4 秒后再次退出".to_owned()),
-            Part::Item("端口释放后重启:成功".to_owned()),
-            Part::Code(vec!["Error: listen EADDRINUSE: address already in use 127.0.0.1:18789".to_owned()]),
-        ],
-        ..letter("inc-20261125-1/resolved")
-    }
-}
-
-/// Log lines that want to be more than text.
-fn hostile() -> Letter {
-    let evil = "<at id=all></at> <@all> @all [click](https://evil.example) **x** ![i](https://evil.example/i.png) \
-                \u{1b}[31m\u{7}\u{202e}<font color=\"warning\">``` end";
-    Letter {
-        title: evil.to_owned(),
-        host: evil.to_owned(),
-        parts: vec![
-            Part::Heading(evil.to_owned()),
-            Part::Text(evil.to_owned()),
-            Part::Fact { label: evil.to_owned(), value: evil.to_owned() },
-            Part::Item(evil.to_owned()),
-            Part::Code(vec![evil.to_owned(), "npm i openclaw@latest".to_owned()]),
-        ],
-        ..letter("hostile")
-    }
-}
-
-/// A megabyte of log, quotes and wide characters included.
-fn huge() -> Letter {
-    let line = format!("{}网关\"\\", "x".repeat(1_000));
-    let mut letter = letter("huge");
-    letter.title = "长标题 ".repeat(1_000);
-    letter.parts.push(Part::Code(vec![line; 1_000]));
-    letter.parts.extend(std::iter::repeat_n(Part::Text("never shown".to_owned()), 10_000));
-    letter
-}
-
-/// A channel, its stand-in, and what can be done to that.
-struct Case {
-    channel: Channel,
-    set_mode: Box<dyn Fn(Mode)>,
-    messages: Box<dyn Fn() -> Vec<Value>>,
-}
-
-impl Case {
-    async fn deliver(&self, letter: &Letter) -> Result<Receipt, NotDelivered> {
-        self.channel.deliver(letter, &http(), now()).await
-    }
-}
-
-fn channel(toml: &str) -> Channel {
-    toml::from_str(toml).unwrap()
-}
-
-fn feishu_bot(at: &FeishuStandIn, secret: &str) -> Channel {
-    channel(&format!("kind = \"feishu_bot\"\nwebhook = \"{}\"\nsecret = \"{secret}\"", at.webhook()))
-}
-
-fn feishu_app(at: &FeishuStandIn, to: &str) -> Channel {
-    let (id, secret) = (FeishuStandIn::APP_ID, FeishuStandIn::APP_SECRET);
-    channel(&format!(
-        "kind = \"feishu_app\"\napp_id = \"{id}\"\napp_secret = \"{secret}\"\ndomain = \"{}\"\nto = {to}",
-        at.api()
-    ))
-}
-
-fn dingtalk_bot(at: &DingtalkStandIn, secret: &str) -> Channel {
-    channel(&format!("kind = \"dingtalk_bot\"\nwebhook = \"{}\"\nsecret = \"{secret}\"", at.webhook()))
-}
-
-fn dingtalk_app(at: &DingtalkStandIn, to: &str) -> Channel {
-    let (id, secret) = (DingtalkStandIn::CLIENT_ID, DingtalkStandIn::CLIENT_SECRET);
-    channel(&format!(
-        "kind = \"dingtalk_app\"\nclient_id = \"{id}\"\nclient_secret = \"{secret}\"\napi = \"{}\"\nto = {to}",
-        at.api()
-    ))
-}
-
-fn wecom(at: &WecomStandIn) -> Channel {
-    channel(&format!("kind = \"wecom_bot\"\nwebhook = \"{}\"", at.webhook()))
-}
-
-fn case<S: 'static>(stand_in: S, channel: Channel, set: fn(&S, Mode), messages: fn(&S) -> Vec<Value>) -> Case {
-    let stand_in = Rc::new(stand_in);
-    let asked = Rc::clone(&stand_in);
-    Case { channel, set_mode: Box::new(move |mode| set(&stand_in, mode)), messages: Box::new(move || messages(&asked)) }
-}
-
-/// All five, each with a stand-in of its own.
-fn all() -> Vec<Case> {
-    let feishu = || FeishuStandIn::start().unwrap();
-    let dingtalk = || DingtalkStandIn::start().unwrap();
-    let (bot, app, ding, ding_app, wecom_bot) =
-        (feishu(), feishu(), dingtalk(), dingtalk(), WecomStandIn::start().unwrap());
-    let channels = (
-        feishu_bot(&bot, FeishuStandIn::BOT_SECRET),
-        feishu_app(&app, "[\"ou_owner\"]"),
-        dingtalk_bot(&ding, DingtalkStandIn::BOT_SECRET),
-        dingtalk_app(&ding_app, "[\"owner\"]"),
-        wecom(&wecom_bot),
-    );
-    vec![
-        case(bot, channels.0, FeishuStandIn::set_mode, FeishuStandIn::messages),
-        case(app, channels.1, FeishuStandIn::set_mode, FeishuStandIn::messages),
-        case(ding, channels.2, DingtalkStandIn::set_mode, DingtalkStandIn::messages),
-        case(ding_app, channels.3, DingtalkStandIn::set_mode, DingtalkStandIn::messages),
-        case(wecom_bot, channels.4, WecomStandIn::set_mode, WecomStandIn::messages),
-    ]
 }
 
 fn needs_person(result: Result<Receipt, NotDelivered>) -> (String, String) {
@@ -522,10 +384,14 @@ async fn markup_and_control_characters_of_a_log_stay_text() {
         let message = (case.messages)().pop().unwrap();
         let (marked, plain) = texts(&message);
         for text in &marked {
-            for evil in ["<at", "<@", "](http", "<font color=\"warning\">`", "**x**"] {
-                // Markup of our own has a colour too, but no backtick behind it.
-                let code = text.split("```").skip(1).step_by(2).any(|code| code.contains(evil));
-                assert!(!text.contains(evil) || (code && evil == "**x**"), "{}: {evil} in {text}", case.channel.kind());
+            // Markup of our own has a colour too, but none of these behind it.
+            let colour = "<font color=\"warning\">";
+            for evil in ["<at", "<@", "](http", &format!("{colour}'"), &format!("{colour}`"), &format!("{colour}｀")] {
+                assert!(!text.contains(evil), "{}: {evil} in {text}", case.channel.kind());
+            }
+            // Between backticks, one or three, is code.
+            for prose in text.split('`').step_by(2) {
+                assert!(!prose.contains("**x**"), "{}: emphasis in {prose}", case.channel.kind());
             }
         }
         for text in marked.iter().chain(&plain) {
@@ -597,6 +463,11 @@ fn channels_are_equal_when_their_secrets_are() {
     };
     assert_eq!(ding("a"), ding("a"));
     assert_ne!(ding("a"), ding("b"));
+    // The settings and the constructors make the same; `api` is another name of `domain`.
+    let settings = "kind = \"dingtalk_app\"\nclient_id = \"ding1\"\nclient_secret = \"a\"\nto = [\"owner\"]";
+    assert_eq!(channel(settings), Channel::DingtalkApp(ding("a")));
+    let settings = "kind = \"feishu_app\"\napp_id = \"cli_1\"\napp_secret = \"a\"\napi = \"lark\"\nto = [\"ou_1\"]";
+    assert_eq!(channel(settings), Channel::FeishuApp(app("a")));
 }
 
 #[test]

@@ -148,7 +148,8 @@ impl Lines {
 /// tag, a mention or an emphasis are replaced by their wide forms, which look alike and mean nothing.
 pub(super) fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for (at, c) in text.trim_start().chars().enumerate() {
+    // Before a bracket of an escape sequence becomes a wide one.
+    for (at, c) in plain(text).trim_start().chars().enumerate() {
         out.push(match c {
             '<' => '＜',
             '>' => '＞',
@@ -170,7 +171,7 @@ pub(super) fn prose(text: &str) -> String {
 pub(super) fn code(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
-    for c in text.chars() {
+    for c in plain(text).chars() {
         let opens = (before == '<' && !c.is_whitespace()) || (before == ']' && c == '(');
         if opens {
             out.push(' ');
@@ -212,7 +213,7 @@ mod tests {
 
     #[test]
     fn no_markup_of_others_is_left() {
-        assert_eq!(prose("# <@all> [a](http://x) **b** `c`"), "＃ ＜＠all＞ ［a］(http://x) ＊＊b＊＊ ｀c｀");
+        assert_eq!(prose("\u{1b}[31m# <@all> [a](http://x) **b** `c`"), "＃ ＜＠all＞ ［a］(http://x) ＊＊b＊＊ ｀c｀");
         assert_eq!(code("<@all> ![a](x) ```"), "< @all> ![a] (x) '''");
         assert_eq!(code("npm i openclaw@latest < in.txt"), "npm i openclaw@latest < in.txt");
         assert_eq!(Budget::of(99).take("\u{1b}[31mred\u{7}\u{202e}x\ny", verbatim), "red  x y");

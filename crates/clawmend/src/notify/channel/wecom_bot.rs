@@ -81,7 +81,8 @@ pub fn markdown(letter: &Letter) -> String {
     for part in &letter.parts {
         match part {
             Part::Heading(text) => lines.push("\n**", text, "**"),
-            Part::Text(text) => lines.push("", text, ""),
+            // A line right behind a quote would be taken for a part of it.
+            Part::Text(text) => lines.push("\n", text, ""),
             Part::Fact { label, value } => lines.pair("> **", label, "**: ", value, ""),
             Part::Item(text) => lines.push("• ", text, ""),
             // Its code ends with the line.

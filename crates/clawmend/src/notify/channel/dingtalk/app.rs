@@ -173,7 +173,8 @@ impl DingtalkApp {
         let sent = http.send(http.post_json(self.url("v1.0/oauth2/accessToken")?, &body)).await;
         let answer = sent.map_err(|failure| match failure {
             NotDelivered::Unsure { why } => NotDelivered::later(format!("no token: {why}")),
-            other => other,
+            failure
+            @ (NotDelivered::Retry { .. } | NotDelivered::NeedsPerson { .. } | NotDelivered::Refused { .. }) => failure,
         })?;
         let body = answer.json().unwrap_or(Value::Null);
         if let Some(failure) = self.failed(&answer, &body) {

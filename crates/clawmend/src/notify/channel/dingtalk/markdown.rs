@@ -5,7 +5,7 @@
 //! through `fit`, which leaves nothing that could be markup. Nobody is mentioned: that takes an `at` beside the text,
 //! and ours is empty.
 
-use super::super::fit::{Lines, title};
+use super::super::fit::{Lines, prose, title};
 use crate::notify::letter::{Kind, Letter, Part};
 use clawmend_core::alert::Level;
 
@@ -14,10 +14,10 @@ const MAX_TITLE: usize = 128;
 /// Two spaces and a line feed: a new line that the clients keep.
 const END: &str = "  \n";
 
-/// What is shown where there is no room for the message.
+/// What is shown where there is no room for the message. Whether its markup is understood there is not documented.
 #[must_use]
 pub fn headline(letter: &Letter) -> String {
-    title(&letter.title, MAX_TITLE)
+    title(&prose(&letter.title), MAX_TITLE)
 }
 
 /// The message, in at most `bytes`.
@@ -30,7 +30,8 @@ pub fn markdown(letter: &Letter, bytes: usize) -> String {
     for part in &letter.parts {
         match part {
             Part::Heading(text) => lines.push("\n**", text, "**"),
-            Part::Text(text) => lines.push("", text, END),
+            // A line right behind a list would be taken for its last item's.
+            Part::Text(text) => lines.push("\n", text, ""),
             Part::Fact { label, value } => lines.pair("- **", label, "**: ", value, ""),
             Part::Item(text) => lines.push("- ", text, ""),
             Part::Code(code) => lines.fenced(code),

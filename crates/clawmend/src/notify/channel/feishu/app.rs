@@ -122,7 +122,8 @@ impl FeishuApp {
         let read = sent.and_then(|answer| read(&answer, host).map(|said| (answer, said)));
         let (answer, said) = read.map_err(|failure| match failure {
             NotDelivered::Unsure { why } => NotDelivered::later(format!("no token: {why}")),
-            other => other,
+            failure
+            @ (NotDelivered::Retry { .. } | NotDelivered::NeedsPerson { .. } | NotDelivered::Refused { .. }) => failure,
         })?;
         match (said.code, said.body["tenant_access_token"].as_str()) {
             (0, Some(token)) => {
