@@ -126,13 +126,11 @@ impl Http {
     }
 
     /// A request to be filled and given to [`Self::send`].
-    #[must_use]
     pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
     }
 
     /// `POST` of a JSON body.
-    #[must_use]
     pub fn post_json(&self, url: Url, body: &Value) -> RequestBuilder {
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         self.client.post(url).header(reqwest::header::CONTENT_TYPE, json).body(body.to_string())

@@ -12,4 +12,4 @@ pub mod smtp;
 pub mod telegram;
 pub mod webhook;
 
-pub use frame_west::{Mode, Request, StandIn, Verdict};
+pub use frame_west::{Mode, Request, Says, StandIn, Verdict};
