@@ -15,7 +15,7 @@ const ZIGLANG_VERSION: &str = "0.17.0";
 /// Targets that are checked besides the host.
 pub const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 /// Debian's packages, each with a program or file that shows it is there.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc"),
     ("dbus", "dbus-daemon"),
     ("systemd", "systemctl"),
@@ -23,6 +23,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ("util-linux", "unshare"),
     ("strace", "strace"),
     ("python3-pip", "pip"),
+    ("openssl", "openssl"),
 ];
 
 /// Everything.
@@ -31,13 +32,14 @@ const PACKAGES: [(&str, &str); 7] = [
 /// When something that is needed for all tests cannot be brought. What only single labs need is said and left out.
 pub fn set_up() -> Result<()> {
     type Bring = fn() -> Result<()>;
-    let parts: [(&str, Bring); 6] = [
+    let parts: [(&str, Bring); 7] = [
         ("Debian packages", debian_packages),
         ("Rust targets", rust_targets),
         ("cargo-deny", cargo_deny),
         ("zig as a C compiler for macOS", ziglang),
         ("Node and OpenClaw", node_and_openclaw),
         ("command lines of AI engines", ai_engines),
+        ("plugins of OpenClaw", plugins),
     ];
     for (name, bring) in parts {
         if let Err(error) = bring() {
@@ -149,6 +151,21 @@ fn ai_engines() -> Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn ai_engines() -> Result<()> {
     anyhow::bail!("the labs with AI engines run on Linux")
+}
+
+#[cfg(target_os = "linux")]
+fn plugins() -> Result<()> {
+    use clawmend_testkit::lab::{Cache, PLUGINS};
+    let cache = Cache::locate().map_err(|reason| anyhow::anyhow!("{reason}"))?;
+    for (folder, package, version) in PLUGINS {
+        install_npm(cache.root(), folder, package, version, &cache.path_variable())?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn plugins() -> Result<()> {
+    anyhow::bail!("the labs with OpenClaw's plugins run on Linux")
 }
 
 /// Installs one npm package into `cache/name`, whole or not at all.

@@ -135,7 +135,9 @@ async fn answer(Call { question, reply, .. }: Call) {
         Request::Incident { .. } => Answer::Incident(Vec::new()),
         Request::Pause { for_ms, reason } => Answer::Done { message: format!("paused {for_ms:?} {reason:?}") },
         Request::EmergencyStop => Answer::Refused { why: "the caller is part of the gateway `default`".into() },
-        Request::Decide { .. } | Request::Restart => Answer::Failed { why: "it is draining; try again when that is over".into() },
+        Request::Decide { .. } | Request::Restart => {
+            Answer::Failed { why: "it is draining; try again when that is over".into() }
+        }
         Request::Resume => Answer::End,
         Request::Stop | Request::Start => Answer::Done { message: "it is so".into() },
         Request::Logs { .. } => {

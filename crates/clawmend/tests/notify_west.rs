@@ -6,6 +6,8 @@
 
 #[path = "west/battery.rs"]
 mod battery;
+#[path = "west/desktop.rs"]
+mod desktop;
 #[path = "west/discord.rs"]
 mod discord;
 #[path = "west/email.rs"]

@@ -193,7 +193,9 @@ fn opinion(incident: IncidentId, library: &Library, diagnosis: &Diagnosis) -> Op
 
 fn suspicion(case: &Case, ranked: &Ranked) -> Suspicion {
     let lines = ranked.lines.iter().map(|line| line.text.as_str());
-    let evidence = ranked.facts.iter().map(String::as_str).chain(lines);
+    // Its own word is no evidence to the guard.
+    let facts = ranked.facts.iter().map(String::as_str).filter(|fact| !fact.starts_with(here::GUARD_SAYS));
+    let evidence = lines.chain(facts);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let sure_percent = (ranked.confidence.clamp(0.0, 1.0) * 100.0).round() as u8;
     let tongue = Tongue::English;

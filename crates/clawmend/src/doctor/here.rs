@@ -44,6 +44,9 @@ pub fn homes(found: Vec<Home>, status: Option<&StatusReport>) -> Vec<Home> {
     guarded.into_iter().map(home_of).collect()
 }
 
+/// Begins a fact that is the guard's own word.
+pub const GUARD_SAYS: &str = "the guard says: ";
+
 /// What the guard says of a gateway, as facts.
 #[must_use]
 pub fn facts_of(status: &GatewayStatus) -> Vec<(Fact, String)> {
@@ -51,7 +54,7 @@ pub fn facts_of(status: &GatewayStatus) -> Vec<(Fact, String)> {
     for reason in &status.reasons {
         let channel = reason.starts_with("channel_deaf") || reason.starts_with("channel_suppressed");
         if channel {
-            facts.push((Fact::ChannelDown, format!("the guard says: {reason}")));
+            facts.push((Fact::ChannelDown, format!("{GUARD_SAYS}{reason}")));
         }
     }
     facts
@@ -59,8 +62,8 @@ pub fn facts_of(status: &GatewayStatus) -> Vec<(Fact, String)> {
 
 fn of_cause(cause: &CauseReport) -> Option<(Fact, String)> {
     let said = match cause.detail.as_str() {
-        "" => format!("the guard says: {}", cause.code),
-        detail => format!("the guard says: {} ({detail})", cause.code),
+        "" => format!("{GUARD_SAYS}{}", cause.code),
+        detail => format!("{GUARD_SAYS}{} ({detail})", cause.code),
     };
     let fact = match cause.code.as_str() {
         "crashed" => ending(&cause.detail)?,

@@ -9,6 +9,7 @@ pub mod alarm;
 pub mod clock;
 pub mod connection;
 pub mod descriptors;
+pub mod desktop;
 pub mod dirs;
 pub mod disk;
 pub mod files;

@@ -1,5 +1,5 @@
 use crate::battery::{Battery, alert, channel, deliver, not_taken};
-use clawmend::notify::{Kind, Letter, NotDelivered, Receipt};
+use clawmend::notify::{Kind, Letter, NotDelivered, Part, Receipt};
 use clawmend_testkit::alerts::{Mode, StandIn, slack};
 use serde_json::json;
 use std::time::Duration;
@@ -113,4 +113,14 @@ fn settings_are_checked() {
         let error = not_taken(text);
         assert!(error.contains(expected) && !error.contains("canary"), "{text}: {error}");
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn all_sections_together_stay_below_what_it_takes() {
+    let service = slack::start().unwrap();
+    let parts = (0..20).map(|number| Part::Code(vec![format!("{number} {}", "x".repeat(2_900))])).collect();
+    deliver(&channel(&bot(&service, slack::CHANNEL)), &Letter { parts, ..alert() }).await.unwrap();
+    let blocks = service.accepted()[0]["blocks"].as_array().unwrap().clone();
+    assert_eq!(blocks.len(), 5, "a title and four sections");
+    assert!(blocks[4]["text"]["text"].as_str().unwrap().contains("(shortened)"), "{}", blocks[4]);
 }

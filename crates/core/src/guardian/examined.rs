@@ -49,6 +49,11 @@ impl Examination {
         self.opinion.as_ref()?.causes.first()
     }
 
+    /// The doctor has said something of this incident.
+    pub(super) fn has_answered(&self) -> bool {
+        self.opinion.is_some()
+    }
+
     /// When a remedy may be tried again; `None`: not in this incident.
     pub(super) fn again_at(&self, action: RemedyAction, most: usize, spacing_ms: u64) -> Option<Moment> {
         match self.tried.iter().find(|(tried, ..)| *tried == action) {

@@ -12,9 +12,12 @@ use crate::health::life::Life;
 use crate::incident::What;
 use crate::observation::ChannelState;
 use crate::plan::Refusal;
-use crate::time::Now;
+use crate::time::{Moment, Now};
 
 impl Guardian {
+    /// How long a person waits for the doctor's word on a refusal that nobody understands.
+    const DOCTORS_WORD_MS: u64 = 3_000;
+
     /// Says something to a person, once.
     pub(super) fn tell(&mut self, now: Now, text: String, out: &mut Vec<Output>) {
         if self.told.contains(&text) || self.told.len() >= Self::TOLD_MAX {
@@ -40,11 +43,23 @@ impl Guardian {
             || (self.memory.restored.unverified && self.memory.restored.tried.contains(&refusal.config))
     }
 
+    /// A refusal without a word is told with the doctor's, if that comes in a moment. Until when it is waited for.
+    fn explained_by(&self, now: Now) -> Option<Moment> {
+        let refusal = self.memory.refusal.as_ref().filter(|refusal| refusal.detail.is_empty())?;
+        let until = refusal.at.plus(Self::DOCTORS_WORD_MS);
+        (!self.examination.has_answered() && now.mono < until).then_some(until)
+    }
+
     /// Nobody waits for ever in silence.
     pub(super) fn escalate(&mut self, now: Now, out: &mut Vec<Output>) {
+        let explained_by = self.explained_by(now);
+        if let Some(at) = explained_by {
+            self.wake_at(at);
+        }
         if let Some(refusal) = &self.memory.refusal
             && matches!(self.life, Life::Absent(_))
             && !self.restore_is_due(refusal)
+            && explained_by.is_none()
         {
             let what = if refusal.detail.is_empty() { "it gave no reason that we understand" } else { &refusal.detail };
             let then = match self.profile.form {

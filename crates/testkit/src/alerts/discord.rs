@@ -3,7 +3,7 @@
 //! <https://docs.discord.com/developers/resources/message#create-message>,
 //! <https://docs.discord.com/developers/resources/user#create-dm>.
 
-use super::{Mode, Request, StandIn, Verdict};
+use super::{Request, Says, StandIn, Verdict};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,25 +23,25 @@ pub const CHANNEL: &str = "616161";
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut messages = Messages::default();
-    StandIn::start(move |request, mode| {
-        match mode {
-        Mode::Unauthorized if request.path.starts_with("/api/webhooks/") => refused(401, 50027, "Invalid Webhook Token"),
-        Mode::Unauthorized => refused(401, 0, "401: Unauthorized"),
+    StandIn::start(move |request, says| {
+        match says {
+        Says::Unauthorized if request.path.starts_with("/api/webhooks/") => refused(401, 50027, "Invalid Webhook Token"),
+        Says::Unauthorized => refused(401, 0, "401: Unauthorized"),
         // With decimals, as the real one; the header is rounded up.
-        Mode::RateLimited(seconds) => Verdict::json(
+        Says::RateLimited(seconds) => Verdict::json(
             429,
-            &json!({"message": "You are being rate limited.", "retry_after": f64::from(*seconds) - 0.5, "global": true}),
+            &json!({"message": "You are being rate limited.", "retry_after": f64::from(seconds) - 0.5, "global": true}),
         )
         .with("Retry-After", seconds)
         .with("X-RateLimit-Global", "true")
         .with("X-RateLimit-Scope", "global"),
-        Mode::Error(code) => match code.as_str() {
+        Says::Error(code) => match code {
             "10003" => refused(404, 10003, "Unknown Channel"),
             "10015" => refused(404, 10015, "Unknown Webhook"),
             "50007" => refused(403, 50007, "Cannot send messages to this user"),
             _ => refused(400, 50035, "Invalid Form Body"),
         },
-        _ => messages.take(request),
+        Says::Contract => messages.take(request),
     }
     })
 }

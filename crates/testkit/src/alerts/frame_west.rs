@@ -31,6 +31,32 @@ pub enum Mode {
     CutOff,
 }
 
+impl Mode {
+    /// As far as it is the service's own business; `None`: it fails on the way.
+    fn says(&self) -> Option<Says<'_>> {
+        match self {
+            Self::Contract | Self::CutOff => Some(Says::Contract),
+            Self::Unauthorized => Some(Says::Unauthorized),
+            Self::RateLimited(seconds) => Some(Says::RateLimited(*seconds)),
+            Self::Error(error) => Some(Says::Error(error)),
+            Self::Status(_) | Self::Silent | Self::HangUp => None,
+        }
+    }
+}
+
+/// What a service is to say to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says<'a> {
+    /// What is documented.
+    Contract,
+    /// That the credential is refused.
+    Unauthorized,
+    /// That it wants so many seconds of peace.
+    RateLimited(u32),
+    /// This error of its own.
+    Error(&'a str),
+}
+
 /// A request, whole.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -135,9 +161,8 @@ impl Shared {
     }
 }
 
-/// What a service says to a request in a mode: [`Mode::Contract`], [`Mode::Unauthorized`], [`Mode::RateLimited`] or
-/// [`Mode::Error`]; the others are not its business.
-pub type Contract = dyn FnMut(&Request, &Mode) -> Verdict + Send;
+/// What a service says to a request.
+pub type Contract = dyn FnMut(&Request, Says<'_>) -> Verdict + Send;
 
 /// A service. It ends when it is dropped.
 #[derive(Debug)]
@@ -151,7 +176,7 @@ impl StandIn {
     ///
     /// # Errors
     /// When nothing can listen on loopback.
-    pub fn start(contract: impl FnMut(&Request, &Mode) -> Verdict + Send + 'static) -> Result<Self> {
+    pub fn start(contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?;
         let port = listener.local_addr()?.port();
         let state = State { mode: Mode::Contract, over: false, requests: Vec::new(), accepted: Vec::new() };
@@ -216,15 +241,12 @@ fn serve(shared: &Shared, contract: &Mutex<Box<Contract>>, mut stream: TcpStream
             }
             state.mode.clone()
         };
-        let verdict = match &mode {
-            Mode::Silent | Mode::HangUp => {
+        let verdict = match (&mode, mode.says()) {
+            (_, Some(says)) => (contract.lock().unwrap_or_else(PoisonError::into_inner))(&request, says),
+            (Mode::Status(status), None) => Verdict::text(*status, "<html>not the service</html>"),
+            (_, None) => {
                 let _ = stream.shutdown(Shutdown::Both);
                 return;
-            }
-            Mode::Status(status) => Verdict::text(*status, "<html>not the service</html>"),
-            _ => {
-                let asked = if mode == Mode::CutOff { &Mode::Contract } else { &mode };
-                (contract.lock().unwrap_or_else(PoisonError::into_inner))(&request, asked)
             }
         };
         shared.lock().accepted.extend(verdict.accepted.clone());

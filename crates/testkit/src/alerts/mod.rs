@@ -20,5 +20,5 @@ mod wecom;
 pub use dingtalk::DingtalkStandIn;
 pub use feishu::FeishuStandIn;
 pub use frame_east::Mode as EastMode;
-pub use frame_west::{Mode, Request, StandIn, Verdict};
+pub use frame_west::{Mode, Request, Says, StandIn, Verdict};
 pub use wecom::WecomStandIn;

@@ -1,6 +1,6 @@
 //! ntfy's "publish as JSON": <https://docs.ntfy.sh/publish/#publish-as-json>, with the errors of its server.
 
-use super::{Mode, Request, StandIn, Verdict};
+use super::{Request, Says, StandIn, Verdict};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -21,13 +21,13 @@ const MEMBERS: [&str; 14] = [
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
-    StandIn::start(|request, mode| match mode {
-        Mode::Unauthorized => refused(403, 40301, "forbidden"),
-        Mode::RateLimited(seconds) => {
+    StandIn::start(|request, says| match says {
+        Says::Unauthorized => refused(403, 40301, "forbidden"),
+        Says::RateLimited(seconds) => {
             refused(429, 42901, "limit reached: too many requests, please be nice").with("Retry-After", seconds)
         }
-        Mode::Error(words) => refused(400, words.parse().unwrap_or(40000), "invalid request"),
-        _ => publish(request),
+        Says::Error(words) => refused(400, words.parse().unwrap_or(40000), "invalid request"),
+        Says::Contract => publish(request),
     })
 }
 

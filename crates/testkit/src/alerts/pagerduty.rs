@@ -1,6 +1,6 @@
 //! The Events API v2: <https://developer.pagerduty.com/docs/send-alert-event>.
 
-use super::{Mode, Request, StandIn, Verdict};
+use super::{Request, Says, StandIn, Verdict};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -12,14 +12,14 @@ pub const KEY: &str = "canary0123456789canary0123456789";
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
-    StandIn::start(|request, mode| match mode {
-        Mode::Unauthorized => invalid("Invalid routing key"),
-        Mode::RateLimited(_) => Verdict::json(
+    StandIn::start(|request, says| match says {
+        Says::Unauthorized => invalid("Invalid routing key"),
+        Says::RateLimited(_) => Verdict::json(
             429,
             &json!({"status": "throttle exceeded", "message": "Requests for this service are arriving too quickly.", "errors": []}),
         ),
-        Mode::Error(words) => invalid(words),
-        _ => take(request),
+        Says::Error(words) => invalid(words),
+        Says::Contract => take(request),
     })
 }
 

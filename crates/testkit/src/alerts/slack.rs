@@ -3,7 +3,7 @@
 //! <https://docs.slack.dev/reference/methods/chat.postMessage>,
 //! <https://docs.slack.dev/reference/methods/conversations.open>.
 
-use super::{Mode, Request, StandIn, Verdict};
+use super::{Request, Says, StandIn, Verdict};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -22,17 +22,17 @@ pub const CHANNEL: &str = "C0CHANNEL";
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut last = 0;
-    StandIn::start(move |request, mode| {
-        if request.path.starts_with("/services/") { hook(request, mode) } else { method(request, mode, &mut last) }
+    StandIn::start(move |request, says| {
+        if request.path.starts_with("/services/") { hook(request, says) } else { method(request, says, &mut last) }
     })
 }
 
-fn hook(request: &Request, mode: &Mode) -> Verdict {
-    match mode {
-        Mode::Unauthorized => return Verdict::text(404, "no_service"),
-        Mode::RateLimited(seconds) => return Verdict::text(429, "rate_limited").with("Retry-After", seconds),
-        Mode::Error(word) => {
-            let status = match word.as_str() {
+fn hook(request: &Request, says: Says<'_>) -> Verdict {
+    match says {
+        Says::Unauthorized => return Verdict::text(404, "no_service"),
+        Says::RateLimited(seconds) => return Verdict::text(429, "rate_limited").with("Retry-After", seconds),
+        Says::Error(word) => {
+            let status = match word {
                 "action_prohibited" | "invalid_token" => 403,
                 "channel_not_found" => 404,
                 "channel_is_archived" => 410,
@@ -43,7 +43,7 @@ fn hook(request: &Request, mode: &Mode) -> Verdict {
             };
             return Verdict::text(status, word);
         }
-        _ => {}
+        Says::Contract => {}
     }
     if request.path != HOOK {
         return Verdict::text(404, "no_service");
@@ -59,14 +59,14 @@ fn hook(request: &Request, mode: &Mode) -> Verdict {
     }
 }
 
-fn method(request: &Request, mode: &Mode, last: &mut u32) -> Verdict {
-    match mode {
-        Mode::Unauthorized => return error("invalid_auth"),
-        Mode::RateLimited(seconds) => {
+fn method(request: &Request, says: Says<'_>, last: &mut u32) -> Verdict {
+    match says {
+        Says::Unauthorized => return error("invalid_auth"),
+        Says::RateLimited(seconds) => {
             return Verdict::json(429, &json!({"ok": false, "error": "ratelimited"})).with("Retry-After", seconds);
         }
-        Mode::Error(word) => return error(word),
-        _ => {}
+        Says::Error(word) => return error(word),
+        Says::Contract => {}
     }
     if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return error("invalid_auth");

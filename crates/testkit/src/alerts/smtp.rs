@@ -197,7 +197,7 @@ fn reply(shared: &Shared, stream: &mut impl Write, command: &str, usual: &str) -
     let line = match mode {
         Mode::HangUp(at) if at == command => return Ok(None),
         Mode::Reply(at, line) if at == command => line,
-        _ => usual,
+        Mode::Contract | Mode::Reply(..) | Mode::Silent(_) | Mode::HangUp(_) => usual,
     };
     stream.write_all(format!("{line}\r\n").as_bytes())?;
     stream.flush()?;

@@ -2,7 +2,7 @@
 //!
 //! Every other method is refused, so that a test sees when one is called.
 
-use super::{Mode, Request, StandIn, Verdict};
+use super::{Request, Says, StandIn, Verdict};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -37,19 +37,19 @@ const MEMBERS: [&str; 17] = [
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut last = 0;
-    StandIn::start(move |request, mode| match mode {
-        Mode::Unauthorized => refused(401, "Unauthorized"),
-        Mode::RateLimited(seconds) => Verdict::json(
+    StandIn::start(move |request, says| match says {
+        Says::Unauthorized => refused(401, "Unauthorized"),
+        Says::RateLimited(seconds) => Verdict::json(
             429,
             &json!({"ok": false, "error_code": 429, "description": format!("Too Many Requests: retry after {seconds}"),
                 "parameters": {"retry_after": seconds}}),
         ),
-        Mode::Error(words) => {
+        Says::Error(words) => {
             let status = if words.starts_with("Forbidden") { 403 } else { 400 };
             // As the real one does, the code is in the body, too; some proxies make it a 200.
             refused(status, words)
         }
-        _ => send(request, &mut last),
+        Says::Contract => send(request, &mut last),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A receiver that verifies as the Standard Webhooks specification says:
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 
-use super::{Mode, Request, StandIn, Verdict};
+use super::{Request, Says, StandIn, Verdict};
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,12 +17,12 @@ pub const HEADER: (&str, &str) = ("x-api-key", "canary-api-key");
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start(now: i64) -> Result<StandIn> {
-    StandIn::start(move |request, mode| {
-        match mode {
-        Mode::Unauthorized => Verdict::text(401, "unauthorized"),
-        Mode::RateLimited(seconds) => Verdict::text(429, "slow down").with("Retry-After", seconds),
-        Mode::Error(words) => Verdict::text(words.parse().unwrap_or(400), "no"),
-        _ => match verified(request, now) {
+    StandIn::start(move |request, says| {
+        match says {
+        Says::Unauthorized => Verdict::text(401, "unauthorized"),
+        Says::RateLimited(seconds) => Verdict::text(429, "slow down").with("Retry-After", seconds),
+        Says::Error(words) => Verdict::text(words.parse().unwrap_or(400), "no"),
+        Says::Contract => match verified(request, now) {
             Ok(()) => Verdict::text(200, "thank you").accepting(
                 json!({"id": request.header("webhook-id"), "body": serde_json::from_slice::<Value>(&request.body).ok()}),
             ),

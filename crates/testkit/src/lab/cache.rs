@@ -23,6 +23,10 @@ pub struct AiEngine {
     pub program: &'static str,
 }
 
+/// Plugins of OpenClaw for channels that labs configure: folder, package, version.
+pub const PLUGINS: [(&str, &str, &str); 2] =
+    [("plugin-feishu", "@openclaw/feishu", "2026.9.5"), ("plugin-dingtalk", "@soimy/dingtalk", "3.6.7")];
+
 /// Those that the labs drive. iFlow CLI is not on npm any more.
 pub const AI_ENGINES: [AiEngine; 3] = [
     AiEngine { folder: "claude-code", package: "@anthropic-ai/claude-code", version: "2.1.329", program: "claude" },
@@ -128,6 +132,25 @@ impl Cache {
         Err(Unavailable(format!(
             "{package} {version} is not in {root} (found: {found}); `cargo xtask set-up` installs it"
         )))
+    }
+
+    /// The folders of the plugins' packages, in the order of [`PLUGINS`].
+    ///
+    /// # Errors
+    /// One is not installed.
+    pub fn plugins(&self) -> Result<Vec<PathBuf>, Unavailable> {
+        let folder = |(folder, package, version): (&str, &str, &str)| {
+            let path = self.root.join(folder).join("node_modules").join(package);
+            match installed_version(&path) {
+                Some(found) if found == version => Ok(path),
+                found => Err(Unavailable(format!(
+                    "{package} {version} is not in {} (found: {}); `cargo xtask set-up` installs it",
+                    self.root.display(),
+                    found.as_deref().unwrap_or("nothing")
+                ))),
+            }
+        };
+        PLUGINS.into_iter().map(folder).collect()
     }
 
     /// A `PATH` on which both come first.

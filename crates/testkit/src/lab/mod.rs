@@ -27,7 +27,7 @@ mod wait;
 
 pub use ai_model::{AiModel, Asked, Says};
 pub use broken_config::{BREAKINGS, Breaking, closed_with_restore, end_in_order, proven, rejected_is_kept};
-pub use cache::{AI_ENGINES, AiEngine, Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, default_root};
+pub use cache::{AI_ENGINES, AiEngine, Cache, NODE_PACKAGE, NODE_VERSION, OPENCLAW_VERSION, PLUGINS, default_root};
 pub use cgroup::{CpuQuota, Freezer};
 pub use gateway::RealGateway;
 pub use guard::{Form, Guard, Manager, UNIT};

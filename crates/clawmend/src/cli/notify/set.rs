@@ -28,19 +28,19 @@ pub(super) struct Wanted<'a> {
 const KINDS: [(&str, &str); 15] = [
     (
         "feishu_bot",
-        "address = \"https://open.feishu.cn/open-apis/bot/v2/hook/…\"\nsecret = \"…\"  # if signatures are on",
+        "webhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/…\"\nsecret = \"…\"  # if signatures are on",
     ),
-    ("feishu_app", "app_id = \"cli_…\"\napp_secret = \"…\"\nto = \"ou_…\""),
+    ("feishu_app", "app_id = \"cli_…\"\napp_secret = \"…\"\nto = [\"ou_…\"]"),
     (
         "dingtalk_bot",
-        "address = \"https://oapi.dingtalk.com/robot/send?access_token=…\"\nsecret = \"SEC…\"  # if signatures are on",
+        "webhook = \"https://oapi.dingtalk.com/robot/send?access_token=…\"\nsecret = \"SEC…\"  # if signatures are on",
     ),
-    ("dingtalk_app", "client_id = \"ding…\"\nclient_secret = \"…\"\nto = \"…\""),
-    ("wecom_bot", "address = \"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…\""),
+    ("dingtalk_app", "client_id = \"ding…\"\nclient_secret = \"…\"\nto = [\"…\"]"),
+    ("wecom_bot", "webhook = \"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…\""),
     ("telegram", "bot_token = \"123456:…\"\nto = \"123456789\""),
-    ("discord_webhook", "address = \"https://discord.com/api/webhooks/…\""),
+    ("discord_webhook", "url = \"https://discord.com/api/webhooks/…\""),
     ("discord_bot", "token = \"…\"\nto = \"123456789012345678\""),
-    ("slack_webhook", "address = \"https://hooks.slack.com/services/…\""),
+    ("slack_webhook", "url = \"https://hooks.slack.com/services/…\""),
     ("slack_bot", "bot_token = \"xoxb-…\"\nto = \"U0123456789\""),
     (
         "email",
@@ -48,7 +48,7 @@ const KINDS: [(&str, &str); 15] = [
     ),
     ("ntfy", "topic = \"my-topic\""),
     ("pagerduty", "routing_key = \"…\""),
-    ("webhook", "address = \"https://hooks.example.com/…\"\nsecret = \"…\"  # if it is to be signed"),
+    ("webhook", "url = \"https://hooks.example.com/…\"\nsecret = \"…\"  # if it is to be signed"),
     ("desktop", ""),
 ];
 

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod clock;
 pub mod connection;
+pub mod desktop;
 pub mod disk;
 pub mod limits;
 pub mod machine;

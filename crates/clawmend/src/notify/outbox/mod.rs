@@ -246,7 +246,7 @@ impl Outbox {
         let notices = std::mem::take(&mut self.notices);
         let mut kept = Vec::new();
         if self.router.has_places() && !notices.is_empty() {
-            let orders: Vec<Order> = notices.into_iter().map(|notice| self.order(notice)).collect();
+            let orders: Vec<Order> = together(notices).into_iter().map(|notice| self.order(notice)).collect();
             let scribe = self.scribe();
             if let Ok((letters, problems)) = tokio::task::spawn_blocking(move || scribe.write(&orders)).await {
                 self.template_problems = problems;
@@ -379,6 +379,26 @@ impl Outbox {
         let (key, place) = (key.to_owned(), place.to_owned());
         Delivery { key, place, fate, attempts, at, receipt: String::new(), why: String::new() }
     }
+}
+
+/// Several words on one incident at the same time are one letter, under the key of the first.
+fn together(notices: Vec<Notice>) -> Vec<Notice> {
+    let mut all: Vec<Notice> = Vec::new();
+    for notice in notices {
+        let Told::Alert { reason: Some(more), .. } = &notice.what else {
+            all.push(notice);
+            continue;
+        };
+        let same = all.iter_mut().find(|one| one.subject == notice.subject);
+        match same.map(|one| (&mut one.level, &mut one.what)) {
+            Some((level, Told::Alert { reason, .. })) => {
+                *level = notice.level.max(*level);
+                *reason = Some(reason.take().map_or_else(|| more.clone(), |first| format!("{first}; {more}")));
+            }
+            Some(_) | None => all.push(notice),
+        }
+    }
+    all
 }
 
 fn ended_of(error: &NotDelivered) -> Ended {

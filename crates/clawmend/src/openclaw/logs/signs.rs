@@ -106,7 +106,9 @@ fn leading_number(text: &str) -> u64 {
 
 /// Why it refuses. The order matters: the text for a full disk or a duplicate also tells people to run a migration.
 fn refusal(message: &str) -> Option<RefusalReason> {
-    let configs = ["Gateway start blocked:", "Missing config.", "Refusing to bind gateway to "];
+    // The last one is all that it says of an unknown channel (OpenClaw 2026.9.6).
+    let configs =
+        ["Gateway start blocked:", "Missing config.", "Refusing to bind gateway to ", "OpenClaw config is invalid"];
     if configs.iter().any(|text| message.starts_with(text)) {
         return Some(RefusalReason::Config);
     }
