@@ -130,7 +130,7 @@ async fn without_a_desktop_it_is_said_what_to_do() {
 async fn a_desktop_that_does_not_answer_may_have_shown_it() {
     let bus = Bus::start();
     let (_desktop, shown) = desktop(&bus, true, false).await;
-    let impatient = Http::with_limits(Duration::from_secs(1), Duration::from_secs(1)).unwrap();
+    let impatient = Http::with_limits(None, Duration::from_secs(1), Duration::from_secs(1)).unwrap();
     let error = bus.channel().deliver(&alert(), &impatient, NOW).await.unwrap_err();
     assert!(matches!(error, NotDelivered::Unsure { .. }), "{error:?}");
     assert_eq!(shown.lock().unwrap().len(), 1);
