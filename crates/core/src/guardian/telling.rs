@@ -15,7 +15,7 @@ use crate::plan::Refusal;
 use crate::time::{Moment, Now};
 
 impl Guardian {
-    /// How long a person waits for the doctor's word on a refusal that nobody understands.
+    /// How long a person waits for the doctor's word on a refusal.
     const DOCTORS_WORD_MS: u64 = 3_000;
 
     /// Says something to a person, once.
@@ -43,9 +43,9 @@ impl Guardian {
             || (self.memory.restored.unverified && self.memory.restored.tried.contains(&refusal.config))
     }
 
-    /// A refusal without a word is told with the doctor's, if that comes in a moment. Until when it is waited for.
+    /// A refusal is told together with the doctor's word, if that comes in a moment. Until when it is waited for.
     fn explained_by(&self, now: Now) -> Option<Moment> {
-        let refusal = self.memory.refusal.as_ref().filter(|refusal| refusal.detail.is_empty())?;
+        let refusal = self.memory.refusal.as_ref()?;
         let until = refusal.at.plus(Self::DOCTORS_WORD_MS);
         (!self.examination.has_answered() && now.mono < until).then_some(until)
     }
