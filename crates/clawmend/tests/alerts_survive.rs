@@ -39,6 +39,17 @@ impl Drop for Scene {
 
 impl Scene {
     fn new(service: &StandIn) -> Self {
+        let scene = Self::without_a_place();
+        scene.set_place(service);
+        scene
+    }
+
+    fn set_place(&self, service: &StandIn) {
+        let place = format!("[[to]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}/hook\"\n", service.url());
+        private(&self.home().join("settings/notify.toml"), &place);
+    }
+
+    fn without_a_place() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path();
         for name in [".openclaw", "guard-state", "guard-run", "settings"] {
@@ -50,8 +61,6 @@ impl Scene {
             &home.join("settings/clawmend.toml"),
             "[guard]\nflag_file = \"/nonexistent/flag\"\nlanguage = \"en\"\n",
         );
-        let place = format!("[[to]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}/hook\"\n", service.url());
-        private(&home.join("settings/notify.toml"), &place);
         Self { folder, nonce: new_nonce(), guard: None }
     }
 
@@ -163,4 +172,17 @@ fn twenty_deaths_lose_nothing_and_mark_every_repeat() {
     let early: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     eprintln!("measured: {} deaths, {early} of them before a delivery was on record", THREADS * ROUNDS);
     assert!(early > 0, "no death fell between decision and delivery");
+}
+
+#[test]
+fn a_place_that_was_set_a_moment_ago_is_told() {
+    let service = StandIn::start(|_, _| Verdict::text(200, "ok").accepting(json!("here"))).unwrap();
+    let mut scene = Scene::without_a_place();
+    scene.start();
+    until("the guard to answer", || {
+        let output = scene.command().args(["status", "--json"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains("\"running\":true").then_some(())
+    });
+    scene.set_place(&service);
+    until("the letter to arrive", || (!service.accepted().is_empty()).then_some(()));
 }

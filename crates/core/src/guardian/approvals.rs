@@ -31,6 +31,11 @@ impl Guardian {
         asked && !self.is_approved(action, target)
     }
 
+    /// The next step waits for a person.
+    pub(super) fn asks_a_person(&self) -> bool {
+        self.memory.proposals.iter().any(|proposal| proposal.stand == Stand::Open)
+    }
+
     fn is_approved(&self, action: &Action, target: Option<&Incarnation>) -> bool {
         let incident = self.memory.incident.as_ref().map(|incident| incident.id);
         let ours = self.memory.proposals.iter().filter(|proposal| Some(proposal.incident) == incident);

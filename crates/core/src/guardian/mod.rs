@@ -246,6 +246,8 @@ impl Guardian {
                 closely: true,
                 readiness: true,
             },
+            // Nothing is done before a person says so, which may take hours.
+            Verdict::Down if self.asks_a_person() => Cadence { readiness: true, ..idle },
             Verdict::Suspect | Verdict::Down | Verdict::Unknown | Verdict::Stopped | Verdict::Paused => {
                 Cadence { http_ms: policy.confirm_probe_ms, process_ms: confirm_look, closely: true, readiness: true }
             }

@@ -41,6 +41,7 @@ fn nothing_is_done_without_a_word_and_what_was_approved_is_done_to_its_end() {
     assert!(scene.actions().is_empty(), "it waits");
     let [proposal] = open(&scene).try_into().expect("one proposal");
     assert_eq!(proposal.action, Action::Terminate { wake: true });
+    assert!(!scene.guardian.cadence().closely, "waiting for hours costs no close looks");
     decide(&mut scene, proposal.id, true);
     let terminate = scene.one();
     assert_eq!(terminate.action, Action::Terminate { wake: true });

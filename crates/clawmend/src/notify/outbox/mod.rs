@@ -181,6 +181,7 @@ impl Outbox {
         let before = self.notices.len();
         self.desk.poll(people_clock(now), &policy, &mut self.notices);
         self.unsaved |= before != self.notices.len();
+        // A place that was set a moment ago must not miss what is decided now.
         if !self.notices.is_empty() || (self.router.waiting() > 0 && self.look_is_due(now)) {
             self.look(now).await;
         }
@@ -200,9 +201,6 @@ impl Outbox {
 
     /// Where letters go may have changed since.
     async fn look(&mut self, now: Now) {
-        if !self.look_is_due(now) {
-            return;
-        }
         self.looked = Some(now.mono);
         let (premises, settings) = (self.parts.premises.clone(), self.parts.settings.borrow().notify.clone());
         let Ok(found) = tokio::task::spawn_blocking(move || premises.look(&settings)).await else { return };
