@@ -140,7 +140,10 @@ fn a_gateway_that_cannot_start_is_told_on_feishu_and_dingtalk() -> Result<()> {
     let Some(permit) = lab("alerts of a removed package")? else { return Ok(()) };
     let plugins = match permit.cache.plugins() {
         Ok(plugins) => plugins,
-        Err(reason) => return Ok(skipped("alerts of a removed package", &reason)),
+        Err(reason) => {
+            skipped("alerts of a removed package", &reason);
+            return Ok(());
+        }
     };
     let services = Services::start()?;
     let copy = PackageCopy::of(&permit.cache)?;
@@ -225,7 +228,7 @@ fn a_persons_word_repairs_a_frozen_gateway_and_only_once() -> Result<()> {
     let waiting = guard.say(&["approve", "--json"])?.json()?;
     let id = waiting["waiting"][0]["proposal"]["id"].as_u64().context("nothing waits")?.to_string();
 
-    let altered = if code.starts_with('1') { format!("2{}", &code[1..]) } else { format!("1{}", &code[1..]) };
+    let altered = code.strip_prefix('1').map_or_else(|| format!("1{}", &code[1..]), |rest| format!("2{rest}"));
     for (what, code, passphrase) in
         [("an altered code", altered.as_str(), PASSPHRASE), ("another passphrase", code.as_str(), "something else")]
     {
