@@ -33,7 +33,7 @@ impl Drop for Scene {
     fn drop(&mut self) {
         self.kill();
         // The keeper outlives its guard, as it should; it bears our mark.
-        let _ = sweep(&self.nonce);
+        sweep(&self.nonce);
     }
 }
 
