@@ -86,8 +86,13 @@ impl Scene {
     }
 
     fn start(&mut self) {
+        self.start_over("exit 78");
+    }
+
+    /// Over a program of this text, in place of a gateway.
+    fn start_over(&mut self, program: &str) {
         let mut command = self.command();
-        command.args(["run", "--", "/bin/sh", "-c", "exit 78"]).stdout(Stdio::null());
+        command.args(["run", "--", "/bin/sh", "-c", program]).stdout(Stdio::null());
         self.guard = Some(command.spawn().unwrap());
     }
 
@@ -185,4 +190,26 @@ fn a_place_that_was_set_a_moment_ago_is_told() {
     });
     scene.set_place(&service);
     until("the letter to arrive", || (!service.accepted().is_empty()).then_some(()));
+}
+
+#[test]
+fn a_heartbeat_tells_that_every_gateway_was_judged() {
+    let service = StandIn::start(|request, _| {
+        let body = request.json().unwrap_or_default();
+        Verdict::text(200, "ok").accepting(json!({"path": request.path, "body": body}))
+    })
+    .unwrap();
+    let mut scene = Scene::without_a_place();
+    let heartbeat = format!("[heartbeat]\naddress = \"{}/ping\"\nevery_ms = 10000\n", service.url());
+    private(&scene.home().join("settings/notify.toml"), &heartbeat);
+    scene.start_over("sleep 600");
+    until("a sign of life", || service.accepted().iter().any(|beat| beat["path"] == json!("/ping")).then_some(()));
+    for beat in service.accepted() {
+        let well = beat["body"]["ok"] == json!(true);
+        assert_eq!(beat["path"] == json!("/ping"), well, "{beat}");
+        assert_eq!(
+            well,
+            beat["body"]["gateways"][0]["verdict"] != json!("unknown") && beat["body"]["guarded"] == json!(1)
+        );
+    }
 }

@@ -28,16 +28,21 @@ use clawmend_core::alert::router::{self, Dispatch, Router};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::incident::{IncidentEvent, What};
 use clawmend_core::time::{Moment, Now, Wall};
+use futures_util::FutureExt as _;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Events that wait at most; what finds no room is read from the record later.
 const QUEUE: usize = 1_024;
 /// Between two looks at where letters go.
 const LOOK_EVERY_MS: u64 = 10_000;
+/// After a fault of ours.
+const BREATH: Duration = Duration::from_secs(5);
 /// Letters of which all is held in memory; of the others only what a digest names.
 const WHOLE_LETTERS: usize = 200;
 
@@ -69,7 +74,7 @@ pub struct Condition {
 }
 
 /// What the outbox stands on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Parts {
     /// Our own settings, as last read.
     pub settings: Rc<RefCell<Settings>>,
@@ -91,12 +96,21 @@ pub fn start(parts: Parts) -> Inbox {
     let (events, queue) = mpsc::channel(QUEUE);
     let missed = Rc::new(Cell::new(false));
     let inbox = Inbox { events, missed: Rc::clone(&missed) };
-    tokio::task::spawn_local(run(parts, queue, missed));
+    tokio::task::spawn_local(contained(parts, queue, missed));
     inbox
 }
 
-/// A fault of ours in here must not end alerts for good.
-async fn run(parts: Parts, mut queue: mpsc::Receiver<(GatewayId, IncidentEvent)>, missed: Rc<Cell<bool>>) {
+/// A fault of ours in here must not end alerts for good: the next outbox takes over what is kept, as after a guard's
+/// death.
+async fn contained(parts: Parts, mut queue: mpsc::Receiver<(GatewayId, IncidentEvent)>, missed: Rc<Cell<bool>>) {
+    while AssertUnwindSafe(run(parts.clone(), &mut queue, Rc::clone(&missed))).catch_unwind().await.is_err() {
+        tracing::error!("a fault of the guard itself ended its alerts; they begin anew");
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// Works until the last [`Inbox`] is gone.
+async fn run(parts: Parts, queue: &mut mpsc::Receiver<(GatewayId, IncidentEvent)>, missed: Rc<Cell<bool>>) {
     let (done, mut ended) = mpsc::channel(super::file::MAX_PLACES * 4);
     let mut outbox = Outbox::new(parts, missed, done);
     outbox.recall().await;
