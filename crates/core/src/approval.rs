@@ -83,7 +83,8 @@ impl Proposal {
     }
 }
 
-const fn ends(action: &Action) -> bool {
+/// It ends a process.
+pub(crate) const fn ends(action: &Action) -> bool {
     matches!(action, Action::Terminate { .. } | Action::RestartUnit | Action::Kill)
 }
 

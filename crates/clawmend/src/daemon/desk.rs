@@ -16,13 +16,15 @@ use crate::host::peer::Peer;
 use crate::host::process;
 use crate::probe::connect::Scheme;
 use clawmend_core::approval::ProposalId;
-use clawmend_core::gateway::Incarnation;
+use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::guardian::Report;
 use clawmend_core::health::Verdict;
 use clawmend_core::health::reasons::Reason;
 use clawmend_core::observation::Evidence;
 use clawmend_core::time::{Now, Wall};
 use clawmend_core::wish::{Desired, Wish};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -60,15 +62,28 @@ pub fn answer(ward: &mut Ward, now: Now, call: Call) {
     }
 }
 
-/// The gateway's assistant has a shell under the same user: it may look, and change nothing.
+thread_local! {
+    /// The present life of each gateway of this guard: its loops share a thread.
+    static LIVES: RefCell<BTreeMap<GatewayId, Incarnation>> = RefCell::default();
+}
+
+/// Notes the present life of a gateway, for all desks of this guard.
+fn note_life(ward: &Ward) {
+    let life = ward.senses.as_ref().map(super::senses::Senses::life);
+    LIVES.with_borrow_mut(|lives| match life {
+        Some(life) if lives.get(&ward.home.id) == Some(life) => {}
+        Some(life) => drop(lives.insert(ward.home.id.clone(), life.clone())),
+        None => drop(lives.remove(&ward.home.id)),
+    });
+}
+
+/// A gateway's assistant has a shell under the same user: it may look, and change nothing, at no gateway of this guard.
 fn from_inside(ward: &Ward, peer: &Peer) -> Option<String> {
-    let life = ward.senses.as_ref().map(super::senses::Senses::life)?;
-    let inside = match peer.pid {
-        Some(pid) => process::is_descendant(pid, life),
-        // A caller that cannot be seen (another pid namespace) cannot be told from the gateway's own.
-        None => true,
-    };
-    inside.then(|| format!("this call comes from inside the gateway {}; ask from a shell of your own", ward.home.id.0))
+    note_life(ward);
+    // A caller that cannot be seen (another pid namespace) cannot be told from a gateway's own.
+    let inside = |life: &Incarnation| peer.pid.is_none_or(|pid| process::is_descendant(pid, life));
+    let found = LIVES.with_borrow(|lives| lives.iter().find(|(_, life)| inside(life)).map(|(id, _)| id.0.clone()));
+    found.map(|id| format!("this call comes from inside the gateway {id}; ask from a shell of your own"))
 }
 
 fn wish_of(question: &Question, now: Now) -> Option<Wish> {
@@ -185,6 +200,7 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
 
 /// Answers those whose wish is obeyed by now.
 pub fn settle(ward: &mut Ward) {
+    note_life(ward);
     if ward.pending.is_empty() {
         return;
     }
@@ -326,7 +342,7 @@ fn next_words(report: &Report) -> Option<String> {
 }
 
 /// Asks every ward for its status.
-pub async fn ask_all(wards: &[(clawmend_core::gateway::GatewayId, super::news::Sender)]) -> Vec<GatewayStatus> {
+pub async fn ask_all(wards: &[(GatewayId, super::news::Sender)]) -> Vec<GatewayStatus> {
     let mut statuses = Vec::with_capacity(wards.len());
     for (_, ward) in wards {
         let (reply, answer) = oneshot::channel();

@@ -254,11 +254,16 @@ fn settings_watch(context: &Context, path: PathBuf) {
     let fresh_policy = context.policy.clone();
     tokio::task::spawn_local(async move {
         let stamp = |path: &Path| std::fs::metadata(path).and_then(|seen| seen.modified()).ok();
-        let mut before = stamp(&path);
+        let places = crate::notify::file::beside(&path);
+        let (mut before, mut before_places) = (stamp(&path), stamp(&places));
         let mut alarm = Alarm::new();
         loop {
             alarm.reached(ward::multiple_after(clock::now().mono, SETTINGS_EVERY_MS)).await;
-            let present = stamp(&path);
+            let (present, present_places) = (stamp(&path), stamp(&places));
+            if present_places != before_places {
+                before_places = present_places;
+                voice.look_for_people();
+            }
             if present == before {
                 continue;
             }

@@ -45,6 +45,13 @@ impl Voice {
         let _ = self.people.set(inbox);
     }
 
+    /// The settings of alerts may have changed.
+    pub fn look_for_people(&self) {
+        if let Some(people) = self.people.get() {
+            people.look();
+        }
+    }
+
     /// One event of an incident.
     pub fn event(&self, gateway: &GatewayId, event: &IncidentEvent) {
         if let Some(people) = self.people.get() {

@@ -213,7 +213,6 @@ pub fn tidy(c: &Connection) -> rusqlite::Result<()> {
     c.execute(
         "DELETE FROM letters WHERE decided_at <
            (SELECT decided_at FROM letters ORDER BY decided_at DESC LIMIT 1 OFFSET ?1)
-         AND key IN (SELECT key FROM deliveries)
          AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('waiting', 'sending'))",
         [KEPT],
     )?;

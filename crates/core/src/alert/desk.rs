@@ -129,7 +129,8 @@ impl Desk {
         // Held back and over: nobody has heard of it, so nobody has to hear that it ended.
         let unheard = held != self.held.len() || open.told_at.is_none();
         if !unheard {
-            let what = Told::Resolved { gateway: gateway.clone(), incident: open.id, outcome };
+            let loudest = open.level.unwrap_or(Level::Info);
+            let what = Told::Resolved { gateway: gateway.clone(), incident: open.id, outcome, loudest };
             return Some(Notice { key: format!("{subject}/over"), subject, level: Level::Info, at, what });
         }
         if outcome != Outcome::Planned {

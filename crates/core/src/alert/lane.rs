@@ -18,6 +18,8 @@ pub struct Waiting {
     pub since: Moment,
     /// An earlier guard may have delivered it.
     pub maybe_sent: bool,
+    /// It asks something, so a digest must not swallow it.
+    pub alone: bool,
 }
 
 /// What to do now.
@@ -101,6 +103,13 @@ impl Lane {
         });
     }
 
+    /// Forgets what is not known any more; while nothing is under way.
+    pub fn retain(&mut self, known: impl Fn(&str) -> bool) {
+        if self.under_way == 0 {
+            self.waiting.retain(|waiting| known(&waiting.key));
+        }
+    }
+
     /// Letters that wait or are under way.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -145,7 +154,8 @@ impl Lane {
         }
         self.sent.push_back(now);
         // What may have come already goes alone, so that only it is marked as a repeat.
-        let certain = self.waiting.iter().take_while(|waiting| !waiting.maybe_sent).count();
+        let fits = |waiting: &&Waiting| !waiting.maybe_sent && !waiting.alone;
+        let certain = self.waiting.iter().take_while(fits).count();
         if certain > Self::STORM {
             self.under_way = certain.min(Self::DIGEST_MAX);
             return Step::Digest(self.waiting.iter().take(self.under_way).cloned().collect());

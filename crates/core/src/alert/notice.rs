@@ -23,6 +23,12 @@ pub struct Notice {
     pub what: Told,
 }
 
+/// The key of a step that asks a person something.
+#[must_use]
+pub fn is_question(key: &str) -> bool {
+    key.rsplit_once('/').is_some_and(|(_, step)| step.starts_with("ask-"))
+}
+
 /// The kinds of notices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -55,6 +61,8 @@ pub enum Told {
         incident: IncidentId,
         /// How.
         outcome: Outcome,
+        /// How loud the loudest word on it was: who heard that hears that it is over.
+        loudest: Level,
     },
     /// A step waits for a person's word.
     Approval {

@@ -69,6 +69,13 @@ struct Progress {
     /// Places where it still waits.
     waits: BTreeSet<String>,
     arrived: bool,
+    alone: bool,
+}
+
+impl Progress {
+    const fn new(now: Moment, level: Level, alone: bool) -> Self {
+        Self { level, since: now, given: BTreeSet::new(), waits: BTreeSet::new(), arrived: false, alone }
+    }
 }
 
 /// All lanes.
@@ -96,16 +103,29 @@ impl Router {
         }
         self.places = places;
         let known: BTreeSet<String> = self.lanes.keys().cloned().collect();
-        let mut homeless = Vec::new();
-        for (key, progress) in &mut self.letters {
-            progress.waits.retain(|id| known.contains(id));
-            if progress.waits.is_empty() && !progress.arrived {
-                homeless.push(key.clone());
+        for progress in self.letters.values_mut() {
+            // A place that comes back is asked again for what it did not get.
+            let gone: Vec<String> = progress.waits.difference(&known).cloned().collect();
+            for id in gone {
+                progress.waits.remove(&id);
+                progress.given.remove(&id);
             }
         }
-        for key in homeless {
+        self.house(now);
+    }
+
+    /// Gives letters that wait nowhere, and have not arrived, to the places that there are.
+    pub fn house(&mut self, now: Moment) {
+        let homeless = |(_, progress): &(&String, &Progress)| progress.waits.is_empty() && !progress.arrived;
+        let keys: Vec<String> = self.letters.iter().filter(homeless).map(|(key, _)| key.clone()).collect();
+        for key in keys {
             self.give(now, &key, false);
         }
+    }
+
+    /// Nobody is to have this letter.
+    pub fn forget(&mut self, key: &str) {
+        self.letters.remove(key);
     }
 
     /// This letter still waits somewhere.
@@ -134,39 +154,37 @@ impl Router {
 
     /// A new letter. Gives the places that it waits for.
     pub fn accept(&mut self, now: Moment, key: &str, level: Level) -> Vec<String> {
+        self.take(now, key, level, false)
+    }
+
+    /// The same for a letter that asks something, and so is never part of a digest.
+    pub fn accept_question(&mut self, now: Moment, key: &str, level: Level) -> Vec<String> {
+        self.take(now, key, level, true)
+    }
+
+    fn take(&mut self, now: Moment, key: &str, level: Level, alone: bool) -> Vec<String> {
         if !self.letters.contains_key(key) {
-            let progress =
-                Progress { level, since: now, given: BTreeSet::new(), waits: BTreeSet::new(), arrived: false };
-            self.letters.insert(key.to_owned(), progress);
+            self.letters.insert(key.to_owned(), Progress::new(now, level, alone));
             self.give(now, key, false);
         }
         self.letters.get(key).map(|progress| progress.waits.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// A letter that an earlier guard left waiting at this place.
-    pub fn resume(&mut self, now: Moment, key: &str, level: Level, place: &str, maybe_sent: bool) {
-        let Some(lane) = self.lanes.get_mut(place) else { return };
-        lane.push(Waiting { key: key.to_owned(), level, since: now, maybe_sent });
-        let progress = self.letters.entry(key.to_owned()).or_insert_with(|| Progress {
-            level,
-            since: now,
-            given: BTreeSet::new(),
-            waits: BTreeSet::new(),
-            arrived: false,
-        });
-        progress.given.insert(place.to_owned());
-        progress.waits.insert(place.to_owned());
+    /// A letter that an earlier guard left waiting at this place. When all are known, [`Self::house`] finds another one
+    /// for those whose place is gone.
+    pub fn resume(&mut self, now: Moment, left: &Waiting, place: &str) {
+        let fresh = || Progress::new(now, left.level, left.alone);
+        let progress = self.letters.entry(left.key.clone()).or_insert_with(fresh);
+        if let Some(lane) = self.lanes.get_mut(place) {
+            lane.push(Waiting { since: now, ..left.clone() });
+            progress.given.insert(place.to_owned());
+            progress.waits.insert(place.to_owned());
+        }
     }
 
     /// An earlier guard has delivered it there, or given up.
     pub fn known(&mut self, now: Moment, key: &str, level: Level, place: &str, arrived: bool) {
-        let progress = self.letters.entry(key.to_owned()).or_insert_with(|| Progress {
-            level,
-            since: now,
-            given: BTreeSet::new(),
-            waits: BTreeSet::new(),
-            arrived: false,
-        });
+        let progress = self.letters.entry(key.to_owned()).or_insert_with(|| Progress::new(now, level, false));
         progress.given.insert(place.to_owned());
         progress.arrived |= arrived;
     }
@@ -191,7 +209,8 @@ impl Router {
         for id in &chosen {
             progress.given.insert(id.clone());
             progress.waits.insert(id.clone());
-            let letter = Waiting { key: key.to_owned(), level: progress.level, since: now, maybe_sent: false };
+            let (level, alone) = (progress.level, progress.alone);
+            let letter = Waiting { key: key.to_owned(), level, since: now, maybe_sent: false, alone };
             self.lanes.entry(id.clone()).or_default().push(letter);
         }
         chosen.into_iter().next()
@@ -237,7 +256,11 @@ impl Router {
             self.fall_over_all(now, place);
         }
         record.extend(self.give_up_old(now));
-        self.letters.retain(|_, progress| !progress.waits.is_empty());
+        let homeless = self.places.is_empty();
+        self.letters.retain(|_, progress| !progress.waits.is_empty() || (homeless && !progress.arrived));
+        for lane in self.lanes.values_mut() {
+            lane.retain(|key| self.letters.contains_key(key));
+        }
         record
     }
 

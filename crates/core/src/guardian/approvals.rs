@@ -4,8 +4,8 @@
 //! incident that were shown, and passes the same check as everything else; each proposal ends on record.
 
 use super::Guardian;
-use crate::approval::{Decision, Proposal, ProposalId, Stand};
-use crate::check::Origin;
+use crate::approval::{Decision, Proposal, ProposalId, Stand, ends};
+use crate::check::{Origin, permit};
 use crate::diagnosis::advice::Tier;
 use crate::diagnosis::case::RemedyAction;
 use crate::diagnosis::counsel::CounselStep;
@@ -151,7 +151,7 @@ impl Guardian {
                     lapsed.push(proposal.id);
                 }
                 Stand::Open => wake = wake.into_iter().chain([proposal.until]).min(),
-                Stand::Approved if gone => proposal.stand = Stand::Lapsed,
+                Stand::Approved if gone || now.mono >= proposal.until => proposal.stand = Stand::Lapsed,
                 Stand::Approved => {
                     due.get_or_insert_with(|| (proposal.action.clone(), proposal.origin, proposal.reason.clone()));
                 }
@@ -166,6 +166,12 @@ impl Guardian {
             out.push(Output::Persist);
         }
         let Some((action, origin, reason)) = due else { return false };
+        // What the check does not let through now must not hold up the ladder, nor what people want.
+        let origin = if origin == Origin::Ai && ends(&action) { Origin::Case } else { origin };
+        if permit(&action, origin, &self.situation(now, target.as_ref(), &action)).is_err() {
+            self.wake_at(now.mono.plus(1_000));
+            return false;
+        }
         self.issue(now, action, format!("{reason}; a person approved it"), Some(origin), out);
         true
     }

@@ -261,7 +261,7 @@ impl Guardian {
         self.around.disk.is_some_and(|disk| !disk.writable || disk.free_bytes < self.policy.disk_low_bytes)
     }
 
-    fn situation<'a>(
+    pub(super) fn situation<'a>(
         &'a self,
         now: Now,
         target: Option<&'a crate::gateway::Incarnation>,

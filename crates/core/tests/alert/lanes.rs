@@ -1,7 +1,7 @@
 //! From letters to attempts.
 
 use clawmend_core::alert::Level;
-use clawmend_core::alert::lane::{Ended, Lane};
+use clawmend_core::alert::lane::{Ended, Lane, Waiting};
 use clawmend_core::alert::router::{Dispatch, Fate, Place, Router, Settled};
 use clawmend_core::time::Moment;
 use proptest::prelude::*;
@@ -148,7 +148,9 @@ fn what_may_have_arrived_is_not_sent_again_there() {
 #[test]
 fn a_letter_of_an_earlier_guard_that_may_have_arrived_goes_alone() {
     let mut router = router(&[("feishu", false)]);
-    router.resume(Moment(0), "old", Level::Error, "feishu", true);
+    let key = "old".to_owned();
+    let left = Waiting { key, level: Level::Error, since: Moment(0), maybe_sent: true, alone: false };
+    router.resume(Moment(0), &left, "feishu");
     for number in 0..10 {
         router.accept(Moment(0), &format!("{number}"), Level::Error);
     }
@@ -179,6 +181,58 @@ fn a_place_that_is_taken_out_of_the_settings_leaves_its_letters_to_the_others() 
     router.accept(Moment(0), "a", Level::Error);
     router.set_places(Moment(500), vec![place("dingtalk", false)]);
     assert_eq!(sent(&mut router, 1_500), [one("dingtalk", "a")]);
+}
+
+#[test]
+fn a_place_that_is_gone_for_a_moment_gets_its_letters_when_it_is_back() {
+    let mut router = router(&[("feishu", false)]);
+    router.accept(Moment(0), "a", Level::Error);
+    sent(&mut router, 1_000);
+    router.ended(Moment(1_000), "feishu", Ended::Retry { after_ms: None });
+    // The settings could not be read for a while.
+    router.set_places(Moment(2_000), Vec::new());
+    assert_eq!(sent(&mut router, 60_000), []);
+    router.set_places(Moment(61_000), vec![place("feishu", false)]);
+    assert_eq!(sent(&mut router, 62_000), [one("feishu", "a")]);
+}
+
+#[test]
+fn a_letter_that_an_earlier_guard_left_for_a_place_that_is_gone_goes_to_another() {
+    let mut router = router(&[("mail", false)]);
+    let left = Waiting { key: "a".into(), level: Level::Error, since: Moment(0), maybe_sent: false, alone: false };
+    router.resume(Moment(0), &left, "feishu");
+    router.house(Moment(0));
+    assert_eq!(sent(&mut router, 1_000), [one("mail", "a")]);
+}
+
+#[test]
+fn a_question_is_never_part_of_a_digest() {
+    let mut router = router(&[("feishu", false)]);
+    for number in 0..5 {
+        router.accept(Moment(0), &format!("{number}"), Level::Error);
+    }
+    router.accept_question(Moment(0), "ask", Level::Critical);
+    for number in 5..10 {
+        router.accept(Moment(0), &format!("{number}"), Level::Error);
+    }
+    let mut groups = Vec::new();
+    for now in [1_000, 20_000, 40_000] {
+        groups.extend(sent(&mut router, now).into_iter().map(|(_, keys)| keys.len()));
+        router.ended(Moment(now), "feishu", Ended::Delivered);
+    }
+    assert_eq!(groups, [5, 1, 5]);
+}
+
+#[test]
+fn what_was_given_up_everywhere_does_not_block_a_lane() {
+    let mut router = router(&[("a", false), ("b", false)]);
+    router.accept(Moment(0), "old", Level::Error);
+    let end = Router::KEPT_MS + 1_000;
+    sent(&mut router, end);
+    router.ended(Moment(end), "a", Ended::Retry { after_ms: None });
+    router.ended(Moment(end), "b", Ended::Retry { after_ms: None });
+    router.accept(Moment(end), "new", Level::Error);
+    assert_eq!(sent(&mut router, end + 600_000), [one("a", "new"), one("b", "new")]);
 }
 
 #[test]

@@ -155,3 +155,19 @@ fn a_unit_is_asked_for_in_the_same_way() {
     let (_, directive) = scene.watch(1_000);
     assert_eq!(directive.map(|one| one.action).or_else(|| scene.actions().pop()), Some(Action::RestartUnit));
 }
+
+#[test]
+fn an_approved_step_that_does_not_fit_any_more_holds_up_nobody() {
+    let mut scene = frozen(Form::Child);
+    let [proposal] = open(&scene).try_into().expect("one proposal");
+    // It goes on by itself, and is approved a moment too late.
+    scene.ways = Ways::well();
+    scene.run(2);
+    scene.asked();
+    decide(&mut scene, proposal.id, true);
+    scene.run(2);
+    assert!(scene.actions().is_empty(), "it serves");
+    scene.see(&Evidence::Person(Wish::Stop));
+    scene.run(2);
+    assert!(matches!(scene.actions().first(), Some(Action::Terminate { .. })), "a person's stop is carried out");
+}

@@ -144,7 +144,12 @@ fn every_kind_of_letter_in_both_languages() {
         let mut text = String::new();
         for what in [
             Told::Reminder { gateway: gateway.clone(), incident, reason: None, times: 2 },
-            Told::Resolved { gateway: gateway.clone(), incident, outcome: Outcome::HumanFixed },
+            Told::Resolved {
+                gateway: gateway.clone(),
+                incident,
+                outcome: Outcome::HumanFixed,
+                loudest: Level::Critical,
+            },
             Told::Approval { gateway: gateway.clone(), proposal: proposal() },
             Told::ManyCrashes { gateway: gateway.clone(), crashes: 6, incident },
             Told::MorningNote { repaired: vec![repaired.clone()], more: 3 },

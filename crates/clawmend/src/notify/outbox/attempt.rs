@@ -75,8 +75,9 @@ impl Attempt {
         };
         let mut letter = one.clone();
         if matches!(letter.kind, Kind::Resolved | Kind::Reminder) {
-            let first = self.store.first_receipt(letter.subject_key.clone(), self.place.clone()).await;
-            letter.answers = first.ok().filter(|receipt| !receipt.is_empty()).map(Receipt);
+            let first = self.store.first_receipt(letter.subject_key.clone(), self.place.clone());
+            let first = tokio::time::timeout(DISK_PATIENCE, first).await.ok().and_then(Result::ok);
+            letter.answers = first.filter(|receipt| !receipt.is_empty()).map(Receipt);
         }
         if self.maybe_sent {
             let mark = match self.scribe.language.unwrap_or_else(crate::notify::scribe::language_of_system) {

@@ -20,9 +20,10 @@ use crate::host::clock;
 use crate::settings::Settings;
 use crate::store::{Change, Delivery, Fate, Kept, Store};
 use attempt::{Attempt, Done};
+use clawmend_core::alert::Level;
 use clawmend_core::alert::desk::{Clock, Desk};
 use clawmend_core::alert::lane::{Ended, Waiting};
-use clawmend_core::alert::notice::{Notice, Told};
+use clawmend_core::alert::notice::{Notice, Told, is_question};
 use clawmend_core::alert::policy::Minute;
 use clawmend_core::alert::router::{self, Dispatch, Router};
 use clawmend_core::gateway::GatewayId;
@@ -35,12 +36,14 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Events that wait at most; what finds no room is read from the record later.
 const QUEUE: usize = 1_024;
 /// Between two looks at where letters go.
 const LOOK_EVERY_MS: u64 = 10_000;
+/// Notices that wait while it cannot be read where letters go.
+const NOTICES_HELD: usize = 200;
 /// After a fault of ours.
 const BREATH: Duration = Duration::from_secs(5);
 /// Letters of which all is held in memory; of the others only what a digest names.
@@ -51,9 +54,15 @@ const WHOLE_LETTERS: usize = 200;
 pub struct Inbox {
     events: mpsc::Sender<(GatewayId, IncidentEvent)>,
     missed: Rc<Cell<bool>>,
+    look: Rc<Notify>,
 }
 
 impl Inbox {
+    /// Where letters go may have changed.
+    pub fn look(&self) {
+        self.look.notify_one();
+    }
+
     /// Hands over an event. Never waits.
     pub fn event(&self, gateway: &GatewayId, event: &IncidentEvent) {
         if self.events.try_send((gateway.clone(), event.clone())).is_err() {
@@ -95,22 +104,36 @@ pub struct Parts {
 pub fn start(parts: Parts) -> Inbox {
     let (events, queue) = mpsc::channel(QUEUE);
     let missed = Rc::new(Cell::new(false));
-    let inbox = Inbox { events, missed: Rc::clone(&missed) };
-    tokio::task::spawn_local(contained(parts, queue, missed));
+    let inbox = Inbox { events, missed: Rc::clone(&missed), look: Rc::default() };
+    tokio::task::spawn_local(contained(parts, queue, missed, Rc::clone(&inbox.look)));
     inbox
 }
 
 /// A fault of ours in here must not end alerts for good: the next outbox takes over what is kept, as after a guard's
 /// death.
-async fn contained(parts: Parts, mut queue: mpsc::Receiver<(GatewayId, IncidentEvent)>, missed: Rc<Cell<bool>>) {
-    while AssertUnwindSafe(run(parts.clone(), &mut queue, Rc::clone(&missed))).catch_unwind().await.is_err() {
+async fn contained(
+    parts: Parts,
+    mut queue: mpsc::Receiver<(GatewayId, IncidentEvent)>,
+    missed: Rc<Cell<bool>>,
+    look: Rc<Notify>,
+) {
+    loop {
+        let whole = run(parts.clone(), &mut queue, Rc::clone(&missed), Rc::clone(&look));
+        if AssertUnwindSafe(whole).catch_unwind().await.is_ok() {
+            return;
+        }
         tracing::error!("a fault of the guard itself ended its alerts; they begin anew");
         tokio::time::sleep(BREATH).await;
     }
 }
 
 /// Works until the last [`Inbox`] is gone.
-async fn run(parts: Parts, queue: &mut mpsc::Receiver<(GatewayId, IncidentEvent)>, missed: Rc<Cell<bool>>) {
+async fn run(
+    parts: Parts,
+    queue: &mut mpsc::Receiver<(GatewayId, IncidentEvent)>,
+    missed: Rc<Cell<bool>>,
+    look: Rc<Notify>,
+) {
     let (done, mut ended) = mpsc::channel(super::file::MAX_PLACES * 4);
     let mut outbox = Outbox::new(parts, missed, done);
     outbox.recall().await;
@@ -128,6 +151,7 @@ async fn run(parts: Parts, queue: &mut mpsc::Receiver<(GatewayId, IncidentEvent)
                 None => return,
             },
             Some(done) = ended.recv() => outbox.settle(done),
+            () = look.notified() => outbox.look(clock::now()).await,
             () = until(&mut alarm, wake) => {}
         }
     }
@@ -251,7 +275,9 @@ impl Outbox {
 
     /// Notices become letters, and are kept with what the desk knows.
     async fn decide(&mut self, now: Now) {
-        if !self.unsaved {
+        let blind = !self.router.has_places() && !self.found.problems.is_empty();
+        // Where letters go cannot be read just now: what is to be told waits, and is not noted as told.
+        if !self.unsaved || (blind && self.notices.len() < NOTICES_HELD) {
             return;
         }
         self.unsaved = false;
@@ -260,11 +286,16 @@ impl Outbox {
         if self.router.has_places() && !notices.is_empty() {
             let orders: Vec<Order> = together(notices).into_iter().map(|notice| self.order(notice)).collect();
             let scribe = self.scribe();
-            if let Ok((letters, problems)) = tokio::task::spawn_blocking(move || scribe.write(&orders)).await {
-                self.template_problems = problems;
-                self.tell_condition();
-                kept = letters.into_iter().filter_map(|letter| self.accept(letter)).collect();
-            }
+            let loud: Vec<Level> = orders.iter().map(|order| loudness(&order.notice)).collect();
+            let notices: Vec<Notice> = orders.iter().map(|order| order.notice.clone()).collect();
+            let Ok((letters, problems)) = tokio::task::spawn_blocking(move || scribe.write(&orders)).await else {
+                // A fault of ours: it is tried again, and not noted as told.
+                (self.notices, self.unsaved) = (notices, true);
+                return tokio::time::sleep(BREATH).await;
+            };
+            self.template_problems = problems;
+            self.tell_condition();
+            kept = letters.into_iter().zip(loud).filter_map(|(letter, loud)| self.accept(letter, loud)).collect();
         }
         let desk = serde_json::to_string(&self.desk).unwrap_or_default();
         drop(self.parts.store.outbox(Change::Decided { desk, letters: kept, at: now.wall }));
@@ -285,11 +316,21 @@ impl Outbox {
     }
 
     /// Into the lanes. `None`: it is known already.
-    fn accept(&mut self, letter: Letter) -> Option<(Kept, Vec<String>)> {
+    fn accept(&mut self, letter: Letter, loud: Level) -> Option<(Kept, Vec<String>)> {
         if self.router.waits(&letter.key) {
             return None;
         }
-        let places = self.router.accept(clock::now().mono, &letter.key, letter.level);
+        let now = clock::now().mono;
+        let places = if is_question(&letter.key) {
+            self.router.accept_question(now, &letter.key, loud)
+        } else {
+            self.router.accept(now, &letter.key, loud)
+        };
+        if places.is_empty() {
+            // Nobody wants to hear of what is so quiet.
+            self.router.forget(&letter.key);
+            return None;
+        }
         let kept = Kept {
             key: letter.key.clone(),
             subject: letter.subject_key.clone(),
@@ -302,7 +343,7 @@ impl Outbox {
     }
 
     fn hold(&mut self, mut letter: Letter) {
-        if self.letters.len() >= WHOLE_LETTERS {
+        if self.letters.len() >= WHOLE_LETTERS && !is_question(&letter.key) {
             letter.parts.clear();
         }
         self.letters.insert(letter.key.clone(), letter);
@@ -317,7 +358,10 @@ impl Outbox {
         let letters: Vec<Letter> = waiting.iter().filter_map(|one| self.letters.get(&one.key).cloned()).collect();
         let channel = self.found.places.iter().find(|(known, _)| known.id == place).map(|(_, channel)| channel.clone());
         let keys: Vec<String> = waiting.iter().map(|one| one.key.clone()).collect();
-        let (Some(channel), Some(http), false) = (channel, self.found.http.clone(), letters.is_empty()) else {
+        if letters.is_empty() {
+            return self.settle(Done { place, keys, result: Err(NotDelivered::refused("its text is not known")) });
+        }
+        let (Some(channel), Some(http)) = (channel, self.found.http.clone()) else {
             let result = Err(NotDelivered::later("there is no way to send anything now"));
             return self.settle(Done { place, keys, result });
         };
@@ -373,10 +417,16 @@ impl Outbox {
             };
             record.push(self.delivery(&settled.key, &settled.place, fate, now.wall));
         }
-        // What is tried again waits, and is not under way any more.
+        // What is tried again waits, and is not under way any more; what has ended at a place that is gone has ended.
+        let left = match ended {
+            Ended::Delivered => Fate::Delivered,
+            Ended::Unsure => Fate::Unsure,
+            Ended::Refused => Fate::Undeliverable,
+            Ended::Retry { .. } | Ended::NeedsPerson => Fate::Waiting,
+        };
         let ended_here = |key: &String| record.iter().any(|one| one.key == *key && one.place == place);
         let again: Vec<&String> = keys.iter().filter(|key| !ended_here(key)).collect();
-        record.extend(again.into_iter().map(|key| self.delivery(key, &place, Fate::Waiting, now.wall)));
+        record.extend(again.into_iter().map(|key| self.delivery(key, &place, left, now.wall)));
         for one in record.iter_mut().filter(|one| one.place == place) {
             one.receipt.clone_from(&receipt);
             one.why.clone_from(&why);
@@ -390,6 +440,18 @@ impl Outbox {
         let attempts = self.attempts.get(&(key.to_owned(), place.to_owned())).copied().unwrap_or(0);
         let (key, place) = (key.to_owned(), place.to_owned());
         Delivery { key, place, fate, attempts, at, receipt: String::new(), why: String::new() }
+    }
+}
+
+/// How loud the places have to be open for it: who heard that something is broken hears that it is over.
+const fn loudness(notice: &Notice) -> Level {
+    match &notice.what {
+        Told::Resolved { loudest, .. } => *loudest,
+        Told::Alert { .. }
+        | Told::Reminder { .. }
+        | Told::Approval { .. }
+        | Told::ManyCrashes { .. }
+        | Told::MorningNote { .. } => notice.level,
     }
 }
 

@@ -4,6 +4,8 @@ use super::Outbox;
 use crate::host::clock;
 use crate::store::{Change, Fate, Filter};
 use clawmend_core::alert::desk::Desk;
+use clawmend_core::alert::lane::Waiting;
+use clawmend_core::alert::notice::is_question;
 use clawmend_core::directive::IncidentId;
 use clawmend_core::gateway::GatewayId;
 
@@ -26,8 +28,14 @@ impl Outbox {
                 self.attempts.insert((kept.key.clone(), way.place.clone()), way.attempts);
                 match way.fate {
                     Fate::Waiting | Fate::Sending => {
-                        let maybe_sent = way.fate == Fate::Sending;
-                        self.router.resume(now.mono, &kept.key, kept.level, &way.place, maybe_sent);
+                        let left = Waiting {
+                            key: kept.key.clone(),
+                            level: kept.level,
+                            since: now.mono,
+                            maybe_sent: way.fate == Fate::Sending,
+                            alone: is_question(&kept.key),
+                        };
+                        self.router.resume(now.mono, &left, &way.place);
                     }
                     Fate::Delivered => self.router.known(now.mono, &kept.key, kept.level, &way.place, true),
                     Fate::Unsure | Fate::Undeliverable => {
@@ -36,6 +44,7 @@ impl Outbox {
                 }
             }
         }
+        self.router.house(now.mono);
         if first {
             for gateway in self.gateways() {
                 let over = self.over(&gateway).await;
