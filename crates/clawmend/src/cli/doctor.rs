@@ -14,6 +14,7 @@ use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
 use crate::doctor::{Diagnosis, Library, consult, experience, figures, here, library};
 use crate::openclaw::discovery::{self, Home};
+use crate::settings::Language;
 use clawmend_core::diagnosis::record::Standing;
 use clawmend_core::health::Verdict;
 use std::collections::BTreeMap;
@@ -136,9 +137,10 @@ pub(super) fn tongue(text: Option<&str>) -> Tongue {
     if let Some(text) = text {
         return if han(text) { Tongue::Chinese } else { Tongue::English };
     }
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
-    if locale.starts_with("zh") { Tongue::Chinese } else { Tongue::English }
+    match Language::of_system() {
+        Language::Chinese => Tongue::Chinese,
+        Language::English => Tongue::English,
+    }
 }
 
 /// The gateways of this machine, and what the guard says of them.

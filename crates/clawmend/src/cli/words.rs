@@ -4,6 +4,7 @@ use super::duration::human;
 use super::output::{Tone, clean};
 use crate::api::types::{CauseReport, Time, result_text};
 use crate::doctor::report::name;
+use crate::settings::Language;
 use clawmend_core::diagnosis::advice::Tier;
 use clawmend_core::directive::Action;
 use clawmend_core::health::Verdict;
@@ -40,27 +41,9 @@ pub fn ago(time: Time, now: Wall) -> String {
     if ms < 1000 { "just now".to_owned() } else { format!("{} ago", human(ms)) }
 }
 
-/// What an action is, for people.
+/// What an action is, for people: as alerts call it.
 pub fn action(action: &Action) -> String {
-    match action {
-        Action::Spawn => "start the gateway".to_owned(),
-        Action::Hasten => "have the service manager start it now".to_owned(),
-        Action::StartUnit { .. } => "start the service".to_owned(),
-        Action::RestartUnit => "restart the service in order".to_owned(),
-        Action::StopUnit => "stop the service".to_owned(),
-        Action::EnableUnit { on: true } => "put the service back into the boot sequence".to_owned(),
-        Action::EnableUnit { on: false } => "take the service out of the boot sequence".to_owned(),
-        Action::Terminate { .. } => "ask the process to end".to_owned(),
-        Action::Kill => "end the process by force".to_owned(),
-        Action::Sweep => "end what the dead process left behind".to_owned(),
-        Action::RestoreConfig { .. } => "bring back the newest proven config".to_owned(),
-        Action::FreeLogs => "delete old logs from the full disk".to_owned(),
-        Action::ReloadSecrets => "have the gateway read its secrets again".to_owned(),
-        Action::SetLockAside => "move locks of dead processes aside".to_owned(),
-        Action::StartChannel { channel, account } => {
-            format!("start channel {}/{}", clean(channel, 64), clean(account, 64))
-        }
-    }
+    clean(&crate::notify::content::words::action(Language::English, action), 200)
 }
 
 /// How an incident ended, for people.

@@ -56,7 +56,7 @@ impl Scribe {
     pub fn writer(&self) -> (Writer, Vec<String>) {
         let (templates, problems) = Templates::with_own(&self.templates);
         let writer = Writer {
-            language: self.language.unwrap_or_else(language_of_system),
+            language: self.language.unwrap_or_else(Language::of_system),
             templates,
             library: Library::with_user(&library::folder(&self.state)),
             host: crate::host::machine::name(),
@@ -131,12 +131,4 @@ fn code(order: &Order, kept: &Kept) -> String {
         | Told::ManyCrashes { .. }
         | Told::MorningNote { .. } => String::new(),
     }
-}
-
-/// By the locale.
-#[must_use]
-pub fn language_of_system() -> Language {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
-    if locale.starts_with("zh") { Language::Chinese } else { Language::English }
 }

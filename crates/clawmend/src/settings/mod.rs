@@ -77,6 +77,16 @@ pub enum Language {
     Chinese,
 }
 
+impl Language {
+    /// By the locale.
+    #[must_use]
+    pub fn of_system() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
+        if locale.starts_with("zh") { Self::Chinese } else { Self::English }
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {

@@ -80,7 +80,7 @@ impl Attempt {
             letter.answers = first.filter(|receipt| !receipt.is_empty()).map(Receipt);
         }
         if self.maybe_sent {
-            let mark = match self.scribe.language.unwrap_or_else(crate::notify::scribe::language_of_system) {
+            let mark = match self.scribe.language.unwrap_or_else(Language::of_system) {
                 Language::English => "(perhaps a repeat)",
                 Language::Chinese => "（可能重复）",
             };
