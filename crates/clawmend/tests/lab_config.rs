@@ -7,9 +7,9 @@ use clawmend::openclaw::config::check::{Around, Severity, look_at};
 use clawmend::openclaw::config::schema;
 use clawmend::openclaw::discovery::discover;
 use clawmend::openclaw::install::Tools;
-use clawmend_testkit::lab::{BREAKINGS, Cache, Form, Guard, HomeOptions, end_in_order, lab};
+use clawmend_testkit::lab::{BREAKINGS, Cache, Form, Guard, HomeOptions, end_in_order, lab, until};
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
 
@@ -43,6 +43,68 @@ fn config_is_restored(form: Form) -> Result<()> {
         );
         life = guard.gateway()?;
     }
+    Ok(())
+}
+
+/// A guard that has never seen the schema says what it would say with it, long before the first config is proven.
+#[test]
+fn child_unknown_key_is_said_before_the_first_proof() -> Result<()> {
+    let options = HomeOptions::default();
+    let Some(mut guard) = Guard::prepared_in(Form::Child, "doubt before proof", CLAWMEND, options)? else {
+        return Ok(());
+    };
+    // No config is proven while this runs: what is learned then is not at hand.
+    guard.set_policy(&[("config_proven_after_ms", 86_400_000)])?;
+    guard.start()?;
+    let life = guard.healthy()?;
+    guard.home.edit_config(|config| config["gateway"]["prot"] = json!(1))?;
+    let mut last = String::new();
+    let seen = until("the unknown key to be said", Duration::from_secs(60), || {
+        std::thread::sleep(Duration::from_millis(200));
+        last = guard.status().map_or_else(|error| format!("{error:#}"), |status| status.to_string());
+        last.contains("prot")
+    });
+    let took = seen.with_context(|| format!("{last}\n{}", guard.output_tail()))?;
+    eprintln!("measured: an unknown key was said after {took:?} by a guard that had no schema");
+    ensure!(guard.gateway()? == life, "the gateway was replaced");
+    Ok(())
+}
+
+#[test]
+fn child_unconfirmed_config_is_taken_back() -> Result<()> {
+    let options = HomeOptions::default();
+    let Some((mut guard, _)) = Guard::healthy_in(Form::Child, "config unconfirmed", CLAWMEND, options)? else {
+        return Ok(());
+    };
+    let path = guard.home.config_path();
+    let good = std::fs::read(&path)?;
+    let mut trial = guard.home.read_config()?;
+    trial["logging"] = json!({"level": "info"});
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("trial.json");
+    let trial = serde_json::to_vec_pretty(&trial)?;
+    std::fs::write(&file, &trial)?;
+    let file = file.to_str().context("the path is no text")?;
+    let applied = guard.order(&["config", "apply", file, "--confirm-within", "20s", "--json"])?.json()?;
+    ensure!(applied["confirm_until"].is_string(), "{applied}");
+    ensure!(std::fs::read(&path)? == trial, "the config on trial is not in place");
+    let took = until("the config before it", Duration::from_secs(120), || {
+        std::thread::sleep(Duration::from_millis(200));
+        std::fs::read(&path).is_ok_and(|now| now == good)
+    })
+    .with_context(|| guard.output_tail())?;
+    eprintln!("measured: the config before the one on trial was back {took:?} after it was applied for 20 s");
+    guard.healthy()?;
+    ensure!(std::fs::read(&path)? == good, "it did not stay");
+    let said = std::fs::read_to_string(guard.dirs.output())?;
+    ensure!(said.contains("nobody confirmed the config on trial"), "{}", guard.output_tail());
+    let history = guard.order(&["config", "history", "--json"])?.json()?;
+    let all = history["generations"].as_array().context("no generations")?;
+    let of_trial = all.iter().find(|one| one["id"] == applied["applied"]).context("the trial is not kept")?;
+    ensure!(of_trial["present"] == json!(false), "{history}");
+    ensure!(all.iter().any(|one| one["present"] == json!(true)), "{history}");
+    let again = guard.say(&["config", "confirm"])?;
+    ensure!(again.code != 0 && again.stderr.contains("no config is on trial"), "{again:?}");
     Ok(())
 }
 

@@ -4,6 +4,11 @@
 //! back as the result of its directive. A generation is only proven by a life that began after its files had their
 //! content. Start at [`Keepsake::seen`].
 
+mod learning;
+#[cfg(all(test, unix))]
+mod tests;
+
+use self::learning::Learning;
 use super::news::{News, Sender};
 use crate::generations::{ApplyError, ComposeError, How, Plan, WriteError, apply};
 use crate::generations::{Bench, Kept, Pending, Proof, RestoreError, Room, RoomError, Snapshot, Who, short, value_of};
@@ -20,6 +25,7 @@ use clawmend_core::generation::{Keeping, KeyPath, Tree, differences};
 use clawmend_core::health::Verdict;
 use clawmend_core::observation::{Appeared, ConfigDoubt, ConfigSeen, ConfigValidity, Evidence, RpcSeen};
 use clawmend_core::time::{Moment, Now, Wall};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,7 +39,7 @@ const YOUNG_MS: u64 = 5_000;
 /// What is on disk now, as far as it was kept.
 #[derive(Debug, Default)]
 struct Present {
-    fingerprint: u64,
+    seen: Option<ConfigSeen>,
     id: Option<String>,
 }
 
@@ -43,7 +49,11 @@ struct Bookkeeper {
     home: Home,
     state: PathBuf,
     uid: u32,
+    /// Where the installed version is looked for.
+    path: Option<OsString>,
     present: Mutex<Present>,
+    /// The version whose schema is at hand.
+    learned: Mutex<Option<String>>,
     /// One piece of work at a time.
     busy: Mutex<()>,
 }
@@ -68,13 +78,28 @@ pub struct Keepsake {
     news: Sender,
     /// The version that runs, by its own word.
     running: Option<String>,
+    learning: Learning,
 }
 
 impl Keepsake {
     /// For this home. `state` is our own state folder; what a closer look at a config finds goes to `news`.
     #[must_use]
     pub fn new(home: Home, state: PathBuf, uid: u32, news: Sender) -> Self {
-        let work = Bookkeeper { home, state, uid, present: Mutex::default(), busy: Mutex::default() };
+        Self::of(
+            Bookkeeper {
+                home,
+                state,
+                uid,
+                path: std::env::var_os("PATH"),
+                present: Mutex::default(),
+                learned: Mutex::default(),
+                busy: Mutex::default(),
+            },
+            news,
+        )
+    }
+
+    fn of(work: Bookkeeper, news: Sender) -> Self {
         Self {
             work: Arc::new(work),
             keeping: Keeping::default(),
@@ -84,6 +109,7 @@ impl Keepsake {
             trial_at: Moment::default(),
             news,
             running: None,
+            learning: Learning::default(),
         }
     }
 
@@ -102,7 +128,7 @@ impl Keepsake {
 
     fn config(&mut self, now: Now, seen: &ConfigSeen) {
         self.well_since = None;
-        *self.work.present() = Present { fingerprint: seen.fingerprint, id: None };
+        *self.work.present() = Present { seen: Some(seen.clone()), id: None };
         if seen.fingerprint == 0 {
             return;
         }
@@ -146,6 +172,7 @@ impl Keepsake {
         }
         let since = *self.well_since.get_or_insert(now.mono);
         let well_ms = now.mono.since(since);
+        self.learn(now, well_ms);
         let (Some(life), true) = (&self.life, well_ms >= proven_after_ms) else { return };
         let Some(id) = self.work.present().id.clone() else { return };
         if self.proven.as_ref() == Some(&id) {
@@ -156,6 +183,23 @@ impl Keepsake {
         let (began, with) = (life.began, life.with.clone());
         let proof = Proof { at: now.wall, by: life.incarnation.clone(), well_ms };
         tokio::task::spawn_blocking(move || work.prove(&id, proof, began, with.as_deref(), &keeping));
+    }
+
+    /// Gets the schema beside the loop, and says what it finds about the config that is there by then: it may have been
+    /// written while there was no schema to see it with.
+    fn learn(&mut self, now: Now, well_ms: u64) {
+        let Some(running) = self.running.clone() else { return };
+        if !self.learning.due(now.mono, &running, well_ms, self.work.learned().as_deref()) {
+            return;
+        }
+        let (work, news) = (Arc::clone(&self.work), self.news.clone());
+        tokio::task::spawn_blocking(move || {
+            work.learn_schema();
+            let seen = work.present().seen.clone();
+            if let Some(doubt) = seen.and_then(|seen| work.look_closer(&seen, &running)) {
+                let _ = news.blocking_send(News::Evidence(Evidence::ConfigDoubt(doubt)));
+            }
+        });
     }
 
     /// Brings back the newest proven config in place of the refused one. Resolves when it is done.
@@ -173,13 +217,16 @@ impl Bookkeeper {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn learned(&self) -> MutexGuard<'_, Option<String>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn alone(&self) -> MutexGuard<'_, ()> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn version(&self) -> Option<(install::Tools, String)> {
-        let path = std::env::var_os("PATH");
-        let tools = install::find(path.as_deref(), &super::setup::cache_dir()?)?;
+        let tools = install::find(self.path.as_deref(), &super::setup::cache_dir()?)?;
         let version = schema::installed_version(&tools.openclaw)?;
         Some((tools, version))
     }
@@ -227,7 +274,7 @@ impl Bookkeeper {
                     tracing::info!(gateway = %self.home.id.0, generation = short(id), "a new version of the config was kept");
                 }
                 let mut present = self.present();
-                if present.fingerprint == seen.fingerprint {
+                if present.seen.as_ref().is_some_and(|present| present.fingerprint == seen.fingerprint) {
                     present.id = Some(kept.id().to_owned()).filter(|_| !matches!(kept, Kept::Forgotten(_)));
                 }
             }
@@ -267,10 +314,12 @@ impl Bookkeeper {
     /// Once per version, while the gateway is well, so that it is at hand when it is not.
     fn learn_schema(&self) {
         let Some((tools, version)) = self.version() else { return };
-        if schema::cached(&self.state, &version).is_none()
-            && let Err(error) = schema::ask(&tools, &version, &self.state)
-        {
-            tracing::debug!(%error, version, "the schema of this version is not to be had; the built-in table is used");
+        let learned = schema::learn(&tools, &version, &self.state);
+        match learned {
+            Ok(()) => *self.learned() = Some(version),
+            Err(error) => {
+                tracing::debug!(%error, version, "the schema of this version is not to be had; the built-in table is used");
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Largest schema.
@@ -83,6 +84,20 @@ fn place(state: &Path, version: &str) -> PathBuf {
 #[must_use]
 pub fn cached(state: &Path, version: &str) -> Option<Schema> {
     Schema::parse(version, &files::read_bounded(&place(state, version), MAX_SCHEMA_BYTES).ok()?)
+}
+
+/// Sees to it that the schema of the installed version is kept: asks for it only if it is not. Blocks for seconds, and
+/// while another does the same: gateways of one guard share what is kept.
+///
+/// # Errors
+/// As of [`ask`].
+pub fn learn(tools: &Tools, version: &str, state: &Path) -> io::Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if cached(state, version).is_none() {
+        ask(tools, version, state)?;
+    }
+    Ok(())
 }
 
 /// Asks the installed version, and keeps the answer. Blocks for seconds.
