@@ -62,7 +62,7 @@ fn child_unknown_key_is_said_before_the_first_proof() -> Result<()> {
     let seen = until("the unknown key to be said", Duration::from_secs(60), || {
         std::thread::sleep(Duration::from_millis(200));
         last = guard.status().map_or_else(|error| format!("{error:#}"), |status| status.to_string());
-        last.contains("prot")
+        last.contains("gateway.prot is not a key that OpenClaw knows")
     });
     let took = seen.with_context(|| format!("{last}\n{}", guard.output_tail()))?;
     eprintln!("measured: an unknown key was said after {took:?} by a guard that had no schema");

@@ -7,10 +7,11 @@
 mod learning;
 #[cfg(all(test, unix))]
 mod tests;
+mod trial;
 
 use self::learning::Learning;
 use super::news::{News, Sender};
-use crate::generations::{ApplyError, ComposeError, How, Plan, WriteError, apply};
+use crate::generations::{ApplyError, ComposeError, How, Plan, WriteError};
 use crate::generations::{Bench, Kept, Pending, Proof, RestoreError, Room, RoomError, Snapshot, Who, short, value_of};
 use crate::host::clock;
 use crate::openclaw::config::check::{Around, check};
@@ -368,41 +369,6 @@ impl Bookkeeper {
             && let Err(error) = room.note(&id, |record| record.refused = Some(fault))
         {
             tracing::debug!(%error, "the refusal could not be noted");
-        }
-    }
-
-    /// Nobody confirmed it in time: the config before it comes back, unless somebody has changed it since.
-    fn roll_back(&self, pending: &Pending, now: Wall) {
-        let _alone = self.alone();
-        let gateway = &self.home.id.0;
-        if Pending::read(&self.state, &self.home.id).as_ref() != Some(pending) {
-            return;
-        }
-        let done = Room::open(&self.state, &self.home.id).map_err(ApplyError::from).and_then(|room| {
-            let (applied, previous) = (room.load(&pending.applied)?, room.load(&pending.previous)?);
-            let present = self.snapshot();
-            let main = |snapshot: &Snapshot| snapshot.files.first().map(|file| file.bytes.clone());
-            if present.as_ref().and_then(main) != main(&applied.snapshot) {
-                return Ok(false);
-            }
-            let files = previous.snapshot.files.into_iter().filter(|file| file.inside);
-            let mut files: Vec<(PathBuf, Vec<u8>)> = files.map(|file| (file.path, file.bytes)).collect();
-            files.reverse();
-            apply(&room, present.as_ref(), &files, Some("unconfirmed"), now)?;
-            Ok(true)
-        });
-        match done {
-            Ok(true) => tracing::warn!(%gateway, "nobody confirmed the config on trial; the one before it is back"),
-            Ok(false) => {
-                tracing::warn!(%gateway, "the config on trial was changed by somebody else; it is left as it is")
-            }
-            Err(ApplyError::Write(WriteError::Io { .. }) | ApplyError::Room(RoomError::Locked(_))) => return,
-            Err(error) => {
-                tracing::error!(%gateway, %error, "the config before the one on trial could not be brought back")
-            }
-        }
-        if let Err(error) = Pending::clear(&self.state, &self.home.id) {
-            tracing::warn!(%gateway, %error, "the note of the trial could not be removed");
         }
     }
 }
