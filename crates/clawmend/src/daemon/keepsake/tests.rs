@@ -1,4 +1,5 @@
 //! What is said of a config once the schema of the version that runs is at hand, with a program that prints a small one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{Bookkeeper, Keepsake};
 use crate::daemon::news::{News, QUEUE};
