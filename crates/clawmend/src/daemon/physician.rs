@@ -8,7 +8,7 @@ use crate::doctor::ai::{self, collect};
 use crate::doctor::exam::Exam;
 use crate::doctor::log::Log;
 use crate::doctor::report::Tongue;
-use crate::doctor::{Diagnosis, Library, consult, experience, here, library};
+use crate::doctor::{Diagnosis, Library, candidates, consult, experience, here, library};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::redact::redact;
 use crate::settings::AiSettings;
@@ -38,6 +38,8 @@ pub struct Physician {
     /// The gateway's output, as our keeper writes it, and how long it was when all was last well.
     output: Option<PathBuf>,
     well_at: Arc<Mutex<u64>>,
+    /// The last answer of an AI, until its incident is over.
+    answer: Arc<Mutex<Option<(IncidentId, ai::Answer)>>>,
 }
 
 impl Physician {
@@ -45,7 +47,7 @@ impl Physician {
     #[must_use]
     pub fn new(home: Home, uid: u32, state: PathBuf, alone: bool, output: Option<PathBuf>) -> Self {
         let length = output.as_ref().map_or(0, length);
-        Self { home, uid, state, alone, output, well_at: Arc::new(Mutex::new(length)) }
+        Self { home, uid, state, alone, output, well_at: Arc::new(Mutex::new(length)), answer: Arc::default() }
     }
 
     /// All is well: what its output says up to here is of the past.
@@ -78,6 +80,26 @@ impl Physician {
         });
     }
 
+    /// An AI's answer was proven right: it is kept for a person to look at, beside the loop.
+    pub fn keep_candidate(&self, incident: IncidentId) {
+        let answered = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((_, answer)) = answered.filter(|(about, _)| *about == incident) else { return };
+        let state = self.state.clone();
+        tokio::task::spawn_blocking(move || {
+            let (engine, day) = (answer.engine.name(), ai::budget::today());
+            let kept = match ai::draft::case(&answer.advice, &answer.evidence, engine, &day) {
+                Ok(case) => candidates::keep(&state, &case).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match kept {
+                Ok(()) => {
+                    tracing::info!(incident = incident.0, "an AI's answer has helped: `clawmend cases list` has it")
+                }
+                Err(why) => tracing::warn!(incident = incident.0, why, "no case could be made of an AI's answer"),
+            }
+        });
+    }
+
     /// Asks the AI of the settings what it could be. `None` when there is no advice; why was said. Resolves when it is
     /// done, or when its limit has passed.
     pub fn consult(
@@ -89,7 +111,7 @@ impl Physician {
         let physician = self.clone();
         async move {
             let (incident, serving) = (question.incident, serves(status.verdict));
-            let ai = settings.clone();
+            let (ai, last) = (settings.clone(), Arc::clone(&physician.answer));
             let collected = tokio::task::spawn_blocking(move || physician.evidence(&question, &status, &ai)).await;
             let (evidence, state) = match collected {
                 Ok(Ok(collected)) => collected,
@@ -102,7 +124,9 @@ impl Physician {
             };
             // Why there is no advice was said where it is known.
             let answer = asked.await.ok()?.ok()?;
-            Some(Counsel::of(incident, &answer.advice, serving, |text| redact(text, MAX_TEXT)))
+            let counsel = Counsel::of(incident, &answer.advice, serving, |text| redact(text, MAX_TEXT));
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((incident, answer));
+            Some(counsel)
         }
     }
 
