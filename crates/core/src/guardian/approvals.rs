@@ -174,7 +174,7 @@ impl Guardian {
             return false;
         }
         self.issue(now, action.clone(), format!("{reason}; a person approved it"), Some(origin), out);
-        if by_ai && self.outstanding.is_some() {
+        if by_ai && self.outstanding.is_some() && self.well_since.is_none() {
             self.examination.note_author(true, &action);
         }
         true

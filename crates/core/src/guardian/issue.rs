@@ -188,7 +188,8 @@ impl Guardian {
         let invocation = self.service.as_ref().map(|seen| seen.invocation);
         let deadline = now.mono.plus(answer_ms(&action));
         self.outstanding = Some(Outstanding { id, action: action.clone(), origin, invocation, deadline });
-        self.examination.note_author(origin == Origin::Ai, &action);
+        // What was well again by then owes nothing to it.
+        self.examination.note_author(origin == Origin::Ai && self.well_since.is_none(), &action);
         self.note_issue(now, &action);
         self.record_action(now, id, &action, &reason, out);
         let incident = self.memory.incident.as_ref().map(|incident| incident.id);
