@@ -342,3 +342,18 @@ fn a_candidate_waits_for_a_persons_look() {
     let found = home.json(&["doctor", "--gateway", "clidoctor", "--log", "night.log", "--json"]);
     assert_eq!(found["causes"][0]["case"], "ai-2026-09-21-the-office");
 }
+
+#[test]
+fn nothing_is_fixed_without_a_guard_or_beside_a_text() {
+    let home = Home::new();
+    let folder = home.path(".openclaw-clidoctor");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("openclaw.json"), "{\n  \"gateway\": {\n").unwrap();
+    insta::assert_snapshot!(home.all(&[
+        &["doctor", "--fix"],
+        &["doctor", "--fix", "--yes", "--json"],
+        &["doctor", "--fix", "gateway does not start"],
+        &["doctor", "--yes"],
+    ]));
+    assert_eq!(std::fs::read_to_string(folder.join("openclaw.json")).unwrap(), "{\n  \"gateway\": {\n");
+}

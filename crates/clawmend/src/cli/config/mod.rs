@@ -99,6 +99,11 @@ pub(super) fn examine(context: &Context, home: Home) -> Result<Examined, CliErro
     check::examine(&Desk::of(context, home)?)
 }
 
+/// Brings back the newest proven config, as `config restore` does.
+pub(super) fn restore_proven(context: &Context) -> Result<(), CliError> {
+    restore::proven(&Desk::open(context)?)
+}
+
 /// Our own settings.
 pub(super) fn settings(context: &Context) -> Result<settings::Settings, CliError> {
     Ok(match &context.global.config {
