@@ -82,7 +82,7 @@ pub(super) fn fix(context: &Context, yes: bool, found: &Found<'_>) -> Result<Fix
     }
     let step = step_of(found)?;
     confirm(step, &id, yes)?;
-    carry_out(context, step)?;
+    carry_out(context, home, step)?;
     let verdict = judged(context, home)?;
     Ok(FixReport { action: Some(name(&step.action())), done: true, verdict: Some(verdict) })
 }
@@ -138,9 +138,9 @@ fn confirm(step: Step, id: &str, yes: bool) -> Result<(), CliError> {
     }
 }
 
-fn carry_out(context: &Context, step: Step) -> Result<(), CliError> {
+fn carry_out(context: &Context, home: &Home, step: Step) -> Result<(), CliError> {
     let request = match step {
-        Step::RestoreConfig => return config::restore_proven(context),
+        Step::RestoreConfig => return config::restore_proven(context, home.clone()),
         Step::Restart => Request::Restart,
         Step::Start => Request::Start,
     };
