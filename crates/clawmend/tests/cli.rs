@@ -286,6 +286,18 @@ fn with_a_guard() {
     assert!(!home.state().exists(), "a wish was written down although a guard runs");
 }
 
+/// Also where they live in a place of their own, as a sandbox does.
+#[test]
+fn config_looks_at_the_gateways_that_are_guarded() {
+    let home = Home::new();
+    home.guard();
+    insta::assert_snapshot!(home.all(&[
+        &["config", "check", "--gateway", "work"],
+        &["config", "history", "--gateway", "work"],
+        &["config", "history", "--gateway", "elsewhere"],
+    ]));
+}
+
 #[test]
 fn completions_name_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use clawmend::doctor::experience;
+use clawmend::doctor::{candidates, experience, library};
 use clawmend::generations::{Room, Snapshot};
 use clawmend::store::{Introduction, Store};
 use clawmend_core::diagnosis::Cause;
@@ -308,4 +308,52 @@ fn a_case_that_kept_failing_may_not_act_any_more() {
         experience::append(&home.path("state"), &failed).unwrap();
     }
     assert!(!auto(), "three failures in a row demote it");
+}
+
+#[test]
+fn a_candidate_waits_for_a_persons_look() {
+    let home = Home::new();
+    let mut case = library::parse(OWN).unwrap();
+    case.id = "ai-2026-09-21-the-office".to_owned();
+    case.source = vec!["advice of claude, repair verified 2026-09-21".to_owned()];
+    candidates::keep(&home.path("state"), &case).unwrap();
+    std::fs::write(home.path("night.log"), "proxy of the office gave up after 5 tries\n").unwrap();
+    let none = home.json(&["doctor", "--gateway", "clidoctor", "--log", "night.log", "--json"]);
+    assert_eq!(none["causes"], serde_json::json!([]), "it has no effect before it is added");
+    let listed = home.told(&["cases", "list"]);
+    let last: Vec<&str> = listed.lines().rev().take(3).collect();
+    let before = home.json(&["cases", "list", "--json"]);
+    insta::assert_snapshot!(format!(
+        "{}\n{}\n\n{}",
+        last[2],
+        last[1],
+        home.all(&[
+            &["cases", "show", "ai-2026-09-21-the-office"],
+            &["cases", "add", "ai-2026-09-21-the-office"],
+            &["cases", "add", "ai-2026-09-21-the-office"],
+        ])
+    ));
+    assert_eq!(before["candidates"][0]["id"], "ai-2026-09-21-the-office");
+    let after = home.json(&["cases", "list", "--json"]);
+    assert_eq!(after["candidates"], serde_json::json!([]));
+    let added = after["cases"].as_array().unwrap().iter().find(|one| one["id"] == "ai-2026-09-21-the-office").unwrap();
+    assert_eq!(added["origin"], "user");
+    assert!(added["remedy"].as_array().unwrap().iter().all(|step| step["auto"] == false));
+    let found = home.json(&["doctor", "--gateway", "clidoctor", "--log", "night.log", "--json"]);
+    assert_eq!(found["causes"][0]["case"], "ai-2026-09-21-the-office");
+}
+
+#[test]
+fn nothing_is_fixed_without_a_guard_or_beside_a_text() {
+    let home = Home::new();
+    let folder = home.path(".openclaw-clidoctor");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("openclaw.json"), "{\n  \"gateway\": {\n").unwrap();
+    insta::assert_snapshot!(home.all(&[
+        &["doctor", "--fix"],
+        &["doctor", "--fix", "--yes", "--json"],
+        &["doctor", "--fix", "gateway does not start"],
+        &["doctor", "--yes"],
+    ]));
+    assert_eq!(std::fs::read_to_string(folder.join("openclaw.json")).unwrap(), "{\n  \"gateway\": {\n");
 }

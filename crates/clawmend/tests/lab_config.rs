@@ -7,11 +7,13 @@ use clawmend::openclaw::config::check::{Around, Severity, look_at};
 use clawmend::openclaw::config::schema;
 use clawmend::openclaw::discovery::discover;
 use clawmend::openclaw::install::Tools;
-use clawmend_testkit::lab::{BREAKINGS, Cache, Form, Guard, HomeOptions, end_in_order, lab, until};
+use clawmend_testkit::lab::{BREAKINGS, Cache, Form, Guard, HomeOptions, end_in_order, lab, proven, until};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
+/// Generous: a loaded machine is slow.
+const SOON: Duration = Duration::from_secs(120);
 
 #[test]
 fn child_config_is_restored() -> Result<()> {
@@ -105,6 +107,42 @@ fn child_unconfirmed_config_is_taken_back() -> Result<()> {
     ensure!(all.iter().any(|one| one["present"] == json!(true)), "{history}");
     let again = guard.say(&["config", "confirm"])?;
     ensure!(again.code != 0 && again.stderr.contains("no config is on trial"), "{again:?}");
+    Ok(())
+}
+
+/// The file broke while the gateway runs on what it has read: the doctor names it, and one yes brings the good one back.
+#[test]
+fn a_person_has_a_broken_config_mended() -> Result<()> {
+    let name = "a broken config mended by a person";
+    let Some(mut guard) = Guard::prepared_in(Form::Child, name, CLAWMEND, HomeOptions::default())? else {
+        return Ok(());
+    };
+    guard.set_policy(&[("config_proven_after_ms", 3_000)])?;
+    guard.start()?;
+    let life = guard.healthy()?;
+    until("the config to be proven", SOON, || proven(&guard).unwrap_or(false))?;
+    let well = guard.say(&["doctor", "--fix", "--yes", "--json"])?;
+    ensure!(well.code == 0 && well.stdout.contains("\"done\":false"), "{well:?}");
+
+    let good = std::fs::read_to_string(guard.home.config_path())?;
+    std::fs::write(guard.home.config_path(), &good[..good.len() / 2])?;
+    guard.verdict("degraded", SOON)?;
+    let unheard = guard.say(&["doctor", "--fix"])?;
+    ensure!(unheard.code == 64 && unheard.stderr.contains("bring back the newest proven config"), "{unheard:?}");
+    ensure!(std::fs::read_to_string(guard.home.config_path())? == good[..good.len() / 2], "written without a yes");
+
+    let mended = guard.say(&["doctor", "--fix", "--yes", "--json"])?;
+    ensure!(mended.code == 0, "{mended:?}");
+    let told: Value = serde_json::from_str(&mended.stdout)?;
+    ensure!(told["causes"][0]["case"] == json!("config-broken-while-running"), "{told}");
+    ensure!(told["fix"] == json!({"action": "restore_config", "done": true, "verdict": "healthy"}), "{told}");
+    ensure!(std::fs::read_to_string(guard.home.config_path())? == good, "another config came back");
+    ensure!(guard.gateway()? == life, "the gateway was restarted for it");
+
+    guard.say(&["pause"])?;
+    guard.verdict("paused", SOON)?;
+    let paused = guard.say(&["doctor", "--fix", "--yes"])?;
+    ensure!(paused.code == 77 && paused.stderr.contains("clawmend resume"), "{paused:?}");
     Ok(())
 }
 

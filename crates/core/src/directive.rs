@@ -185,6 +185,8 @@ pub enum Output {
     Consult(Question),
     /// A case's remedy was tried, and its success was judged: keep that.
     Learned(Lesson),
+    /// The steps that an AI proposed for this incident are what it was proven well by: keep its answer for a person.
+    CounselHelped(IncidentId),
 }
 
 /// What the doctor is asked.

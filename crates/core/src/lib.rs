@@ -10,6 +10,7 @@ pub mod budget;
 pub mod check;
 pub mod diagnosis;
 pub mod directive;
+pub mod failover;
 pub mod gateway;
 pub mod generation;
 pub mod guardian;

@@ -143,7 +143,8 @@ impl Player {
                 | Output::Changed
                 | Output::Examine(_)
                 | Output::Consult(_)
-                | Output::Learned(_) => {}
+                | Output::Learned(_)
+                | Output::CounselHelped(_) => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
 use crate::api::types::SCHEMA;
 use crate::doctor::report::{self, RemedyReport, Tongue};
-use crate::doctor::{Library, library, share};
+use crate::doctor::{Library, candidates, library, share};
 use clawmend_core::diagnosis::case::Case;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -31,9 +31,9 @@ enum What {
         /// Its id
         id: String,
     },
-    /// Add a case of your own
+    /// Add a case of your own, or a candidate that you have looked at
     Add {
-        /// A case file; cases/README.md of the project describes it
+        /// A case file; cases/README.md of the project describes it. Or the id of a candidate
         file: PathBuf,
     },
     /// Try whether cases find their own lines: all of them, one, or a file that you write
@@ -66,7 +66,7 @@ pub(super) fn cases(context: &Context, args: &Args) -> Result<ExitCode, CliError
     match &args.what {
         What::List => list(context),
         What::Show { id } => show(context, id),
-        What::Add { file } => take(context, file, true),
+        What::Add { file } => add(context, file),
         What::Test { case } => test(context, case.as_deref()),
         What::Draft { incident, add } => draft::print(context, *incident, *add),
         What::Export { ids } => export(context, ids),
@@ -78,6 +78,15 @@ pub(super) fn cases(context: &Context, args: &Args) -> Result<ExitCode, CliError
 struct ListReport {
     schema: u32,
     cases: Vec<Row>,
+    /// Not in the library, and without effect until a person adds them.
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Serialize)]
+struct Candidate {
+    id: String,
+    title: String,
+    source: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -119,8 +128,12 @@ fn list(context: &Context) -> Result<ExitCode, CliError> {
         remedy: report::remedies(case, true),
     });
     let rows: Vec<Row> = rows.collect();
+    let candidates: Vec<Candidate> = candidates(context)
+        .into_iter()
+        .map(|case| Candidate { title: tongue.of(&case.title).to_owned(), id: case.id, source: case.source })
+        .collect();
     if context.global.json {
-        output::print_json(&ListReport { schema: SCHEMA, cases: rows })?;
+        output::print_json(&ListReport { schema: SCHEMA, cases: rows, candidates })?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
@@ -130,8 +143,46 @@ fn list(context: &Context) -> Result<ExitCode, CliError> {
         let done = experience(row, tongue);
         let _ = writeln!(text, "{:<width$}  {}{own}{done}", clean(&row.id, 64), clean(&row.title, 200));
     }
+    if !candidates.is_empty() {
+        let _ = writeln!(text, "\n{}", candidates_head(tongue));
+    }
+    for one in &candidates {
+        let _ = writeln!(text, "{}  {}", clean(&one.id, 64), clean(&one.title, 200));
+    }
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+const fn candidates_head(tongue: Tongue) -> &'static str {
+    match tongue {
+        Tongue::English => {
+            "Candidates: an AI's answers that have helped once. They do nothing. Look with `clawmend cases show ID`, then \
+             `clawmend cases add ID`:"
+        }
+        Tongue::Chinese => {
+            "候选案例：奏效过一次的 AI 回答，目前不起作用。先用 `clawmend cases show ID` 查看，再用 `clawmend cases add ID`："
+        }
+    }
+}
+
+/// What waits for a person's look. A state folder that cannot be named only means that there is nothing.
+fn candidates(context: &Context) -> Vec<Case> {
+    let (found, problems) = context.state_dir().map(|state| candidates::list(&state)).unwrap_or_default();
+    for problem in problems {
+        output::tell(&format!("left out: {}", clean(&problem, 500)));
+    }
+    found
+}
+
+/// A file, or a candidate by its id, which is none any more then.
+fn add(context: &Context, what: &Path) -> Result<ExitCode, CliError> {
+    let state = context.state_dir()?;
+    let named = |(case, _): &(Case, PathBuf)| what.to_str() == Some(case.id.as_str());
+    let candidate = candidates::files(&state).0.into_iter().find(named).filter(|_| !what.exists());
+    let Some((_, file)) = candidate else { return take(context, what, true) };
+    let code = take(context, &file, true)?;
+    std::fs::remove_file(&file)?;
+    Ok(code)
 }
 
 /// `  (3 of 4 worked, 66 %)`; nothing without a try.
@@ -145,12 +196,13 @@ fn experience(row: &Row, tongue: Tongue) -> String {
 
 fn show(context: &Context, id: &str) -> Result<ExitCode, CliError> {
     let library = load(context);
-    let place = library.find(id).ok_or_else(|| unknown(id))?;
-    let (Some(case), Some(origin)) = (library.cases.get(place), library.origins.get(place)) else {
-        return Err(unknown(id));
-    };
+    let place = library.find(id);
+    let known = place.and_then(|place| library.cases.get(place).cloned().zip(library.origins.get(place)));
+    let known = known.map(|(case, origin)| (case, origin.name()));
+    let candidate = || Some((candidates(context).into_iter().find(|case| case.id == id)?, "candidate"));
+    let (case, origin) = &known.or_else(candidate).ok_or_else(|| unknown(id))?;
     if context.global.json {
-        output::print_json(&ShowReport { schema: SCHEMA, origin: origin.name(), case })?;
+        output::print_json(&ShowReport { schema: SCHEMA, origin, case })?;
     } else {
         output::print(&page(case, tongue(None), Style::of_stdout()))?;
     }

@@ -3,6 +3,7 @@
 use super::args::Global;
 use super::error::{CliError, Kind};
 use crate::api::client::{self, AskError};
+use crate::api::types::StatusReport;
 use crate::api::{Answer, Question, Request};
 use crate::host::{dirs, process};
 use crate::store::{self, Reader};
@@ -39,8 +40,7 @@ impl Context {
 
     /// The gateway's assistant has a shell under the same user: what is a person's is refused from inside of a gateway.
     pub fn refuse_from_inside(&self) -> Result<(), CliError> {
-        let every = Question { gateway: None, request: Request::Status };
-        let Ok(Answer::Status(report)) = client::ask(&dirs::runtime_dir()?, &every) else { return Ok(()) };
+        let Some(report) = self.guard_status() else { return Ok(()) };
         for gateway in report.gateways {
             let Some(life) = gateway.incarnation.and_then(|life| process::incarnation_of(life.pid)) else { continue };
             if process::is_descendant(std::process::id(), &life) {
@@ -49,6 +49,15 @@ impl Context {
             }
         }
         Ok(())
+    }
+
+    /// What a guard says of all its gateways; `None` when none answers.
+    pub fn guard_status(&self) -> Option<StatusReport> {
+        let every = Question { gateway: None, request: Request::Status };
+        match client::ask(&dirs::runtime_dir().ok()?, &every) {
+            Ok(Answer::Status(report)) => Some(report),
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// Asks for many answers.

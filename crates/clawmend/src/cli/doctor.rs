@@ -1,6 +1,7 @@
 //! `clawmend doctor`: from a symptom, a log, or the gateway here to causes with their evidence.
 
 mod ai;
+mod fix;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
@@ -43,6 +44,13 @@ pub struct Args {
     /// sent is described in docs/ai.md
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "unknown")]
     ai: Option<ai::When>,
+    /// Have the step done that the found case allows, after you have said yes to it, and wait until the gateway is well.
+    /// Needs a guard
+    #[arg(long, conflicts_with_all = ["text", "log", "ai"])]
+    fix: bool,
+    /// Say yes to the step of --fix beforehand
+    #[arg(long, requires = "fix")]
+    yes: bool,
 }
 
 /// Everything that was found without an AI.
@@ -73,7 +81,13 @@ pub(super) fn doctor(context: &Context, args: &Args) -> Result<ExitCode, CliErro
     }
     let found = Found { library: &library, exam: &exam, diagnosis: &diagnosis, around: &around };
     let asked = args.ai.map(|when| ai::ask(context, args, when, &found, tongue)).transpose()?;
-    let (advice, failed) = asked.map_or((None, None), |asked| (Some(asked.report), asked.failed));
+    let (advice, mut failed) = asked.map_or((None, None), |asked| (Some(asked.report), asked.failed));
+    if args.fix {
+        match fix::fix(context, args.yes, &found) {
+            Ok(done) => answer.fix = Some(done),
+            Err(error) => failed = Some(error),
+        }
+    }
     if context.global.json {
         answer.ai = advice;
         output::print_json(&answer)?;

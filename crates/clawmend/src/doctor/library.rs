@@ -132,7 +132,7 @@ pub fn folder(state: &Path) -> PathBuf {
     state.join("cases")
 }
 
-fn case_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn case_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     let named: BTreeSet<PathBuf> =

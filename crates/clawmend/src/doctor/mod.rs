@@ -7,6 +7,7 @@
 
 pub mod ai;
 pub mod automaton;
+pub mod candidates;
 pub mod consult;
 pub mod earlier;
 pub mod exam;

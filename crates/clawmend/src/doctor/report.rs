@@ -7,6 +7,7 @@ use crate::openclaw::redact::redact;
 use clawmend_core::diagnosis::case::{Case, Said};
 use clawmend_core::diagnosis::class::Class;
 use clawmend_core::diagnosis::rank::Ranked;
+use clawmend_core::health::Verdict;
 use serde::Serialize;
 
 /// Longest detail.
@@ -47,6 +48,20 @@ pub struct DoctorReport {
     /// What became of `--ai`; left out without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ai: Option<super::ai::report::AiReport>,
+    /// What became of `--fix`; left out without it, and when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<FixReport>,
+}
+
+/// What `--fix` did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FixReport {
+    /// The step; null when there was nothing to do.
+    pub action: Option<String>,
+    /// It was carried out.
+    pub done: bool,
+    /// What the guard believed afterwards.
+    pub verdict: Option<Verdict>,
 }
 
 /// One cause.
@@ -115,7 +130,14 @@ pub fn report(library: &Library, diagnosis: &Diagnosis, tongue: Tongue) -> Docto
         pattern: unknown.pattern.clone(),
         example: unknown.example.clone(),
     });
-    DoctorReport { schema: SCHEMA, abstained: causes.is_empty(), causes, unknown: unknown.collect(), ai: None }
+    DoctorReport {
+        schema: SCHEMA,
+        abstained: causes.is_empty(),
+        causes,
+        unknown: unknown.collect(),
+        ai: None,
+        fix: None,
+    }
 }
 
 fn cause(case: &Case, ranked: &Ranked, tongue: Tongue) -> FoundCause {

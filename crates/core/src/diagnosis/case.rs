@@ -165,6 +165,23 @@ pub enum RemedyAction {
     Tell,
 }
 
+impl RemedyAction {
+    /// What it does, for people.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::StartChannel => "start a channel",
+            Self::ReloadSecrets => "have its secrets read again",
+            Self::RestoreConfig => "bring back the newest proven config",
+            Self::FreeOwnLogs => "delete old logs",
+            Self::QuarantineLock => "move a lock aside",
+            Self::Start => "start the gateway",
+            Self::Restart => "restart the gateway",
+            Self::Tell => "a person's work",
+        }
+    }
+}
+
 /// One step of a remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -167,12 +167,16 @@ impl Guardian {
         }
         let Some((action, origin, reason)) = due else { return false };
         // What the check does not let through now must not hold up the ladder, nor what people want.
-        let origin = if origin == Origin::Ai && ends(&action) { Origin::Case } else { origin };
+        let by_ai = origin == Origin::Ai;
+        let origin = if by_ai && ends(&action) { Origin::Case } else { origin };
         if permit(&action, origin, &self.situation(now, target.as_ref(), &action)).is_err() {
             self.wake_at(now.mono.plus(1_000));
             return false;
         }
-        self.issue(now, action, format!("{reason}; a person approved it"), Some(origin), out);
+        self.issue(now, action.clone(), format!("{reason}; a person approved it"), Some(origin), out);
+        if by_ai && self.outstanding.is_some() && self.well_since.is_none() {
+            self.examination.note_author(true, &action);
+        }
         true
     }
 

@@ -8,25 +8,10 @@ use super::Guardian;
 use crate::check::Origin;
 use crate::diagnosis::RefusalReason;
 use crate::diagnosis::advice::Tier;
-use crate::diagnosis::case::RemedyAction;
 use crate::diagnosis::counsel::Counsel;
 use crate::directive::Output;
 use crate::incident::{Proposed, What};
 use crate::time::Now;
-
-/// A step, for people.
-const fn in_words(action: RemedyAction) -> &'static str {
-    match action {
-        RemedyAction::StartChannel => "start a channel",
-        RemedyAction::ReloadSecrets => "have its secrets read again",
-        RemedyAction::RestoreConfig => "bring back the newest proven config",
-        RemedyAction::FreeOwnLogs => "delete old logs",
-        RemedyAction::QuarantineLock => "move a lock aside",
-        RemedyAction::Start => "start the gateway",
-        RemedyAction::Restart => "restart the gateway",
-        RemedyAction::Tell => "a person's work",
-    }
-}
 
 impl Guardian {
     /// Asks an AI about the open incident, if that was not done and is allowed.
@@ -56,7 +41,7 @@ impl Guardian {
                 (Tier::Green | Tier::Yellow, true) => "it waits for your approval",
                 (Tier::Green | Tier::Yellow, false) => "it waits for a person",
             };
-            let text = format!("an AI proposes: {} ({}); {who}", in_words(step.action), step.why);
+            let text = format!("an AI proposes: {} ({}); {who}", step.action.in_words(), step.why);
             self.tell(now, text, out);
         }
         let refused = self.memory.refusal.as_ref().filter(|refusal| refusal.reason == RefusalReason::Config);

@@ -5,6 +5,7 @@
 //! remedies was tried.
 
 use super::Guardian;
+use crate::approval::ends;
 use crate::diagnosis::case::RemedyAction;
 use crate::diagnosis::opinion::{Opinion, Suspicion};
 use crate::diagnosis::{Cause, RefusalReason};
@@ -28,6 +29,8 @@ pub(super) struct Examination {
     consulted: bool,
     /// Steps of an AI that are still to be tried, the next one last.
     counsel: Vec<Action>,
+    /// The last step was an AI's, and nothing but its own consequences has followed.
+    credit: Option<Action>,
 }
 
 impl Examination {
@@ -76,6 +79,22 @@ impl Examination {
     /// Its next step; each comes once.
     pub(super) fn next_counsel(&mut self) -> Option<Action> {
         self.counsel.pop()
+    }
+
+    /// A step goes out. What follows from an AI's step that ends the process is a part of it; any other step of somebody
+    /// else's takes the credit away.
+    pub(super) fn note_author(&mut self, by_ai: bool, action: &Action) {
+        let follows = |step: &Action| ends(step) && (action.is_start() || action.is_kill());
+        if by_ai {
+            self.credit = Some(action.clone());
+        } else if !self.credit.as_ref().is_some_and(follows) {
+            self.credit = None;
+        }
+    }
+
+    /// A step did not do its work, so nothing tells what the gateway came back by.
+    pub(super) fn deny_credit(&mut self) {
+        self.credit = None;
     }
 
     fn note(&mut self, action: RemedyAction, at: Moment) {
@@ -181,6 +200,9 @@ impl Guardian {
     /// The incident is over: whether the case that was named first has helped.
     pub(super) fn learn(&mut self, now: Now, outcome: Outcome, out: &mut Vec<Output>) {
         let examination = std::mem::take(&mut self.examination);
+        if let (Outcome::Recovered, Some(_), Some(incident)) = (outcome, &examination.credit, examination.incident) {
+            out.push(Output::CounselHelped(incident));
+        }
         let Some(first) = examination.suspicion() else { return };
         let tried = |remedy: RemedyAction| examination.tried.iter().any(|(tried, ..)| *tried == remedy);
         if !first.remedies.iter().any(|remedy| tried(remedy.action)) {

@@ -188,6 +188,7 @@ impl Guardian {
             let reason = format!("it was {} afterwards", cause.code().replace('_', " "));
             let event = What::Ineffective { action: action.clone(), reason };
             self.last_action = None;
+            self.examination.deny_credit();
             self.record(now, event, out);
             self.consult(now, out);
         }

@@ -188,6 +188,8 @@ impl Guardian {
         let invocation = self.service.as_ref().map(|seen| seen.invocation);
         let deadline = now.mono.plus(answer_ms(&action));
         self.outstanding = Some(Outstanding { id, action: action.clone(), origin, invocation, deadline });
+        // What was well again by then owes nothing to it.
+        self.examination.note_author(origin == Origin::Ai && self.well_since.is_none(), &action);
         self.note_issue(now, &action);
         self.record_action(now, id, &action, &reason, out);
         let incident = self.memory.incident.as_ref().map(|incident| incident.id);
@@ -351,6 +353,9 @@ impl Guardian {
         self.quiet = false;
         let Some(outstanding) = self.outstanding.take_if(|outstanding| outstanding.id == id) else { return };
         self.record(now, What::Result { directive: id, result: result.clone() }, out);
+        if *result != ActionResult::Done {
+            self.examination.deny_credit();
+        }
         match result {
             ActionResult::Moot { .. } if outstanding.action == Action::FreeLogs => {
                 // No other step waits for that, and it is looked for ever more rarely.

@@ -5,8 +5,8 @@ use clawmend_core::diagnosis::advice::Tier;
 use clawmend_core::diagnosis::case::RemedyAction;
 use clawmend_core::diagnosis::counsel::{Counsel, CounselStep};
 use clawmend_core::diagnosis::opinion::Opinion;
-use clawmend_core::directive::{Action, Directive, IncidentId, Output};
-use clawmend_core::incident::{IncidentEvent, What};
+use clawmend_core::directive::{Action, ActionResult, Directive, IncidentId, Output};
+use clawmend_core::incident::{IncidentEvent, Outcome, What};
 use clawmend_core::observation::{ChannelState, Evidence, RpcSeen};
 use clawmend_core::policy::Policy;
 
@@ -127,4 +127,95 @@ fn an_answer_about_another_incident_or_without_being_asked_does_nothing() {
     say(&mut scene, incident, vec![step(RemedyAction::ReloadSecrets, Tier::Green)]);
     let (_, directives, events) = taken(&mut scene);
     assert!(directives.is_empty() && !events.iter().any(|event| matches!(event, What::Advised { .. })));
+}
+
+/// Whether an AI's answer was found to have helped, by the end of a long look.
+fn credited(scene: &mut Scene) -> bool {
+    scene.run(300);
+    scene.out.iter().any(|output| matches!(output, Output::CounselHelped(_)))
+}
+
+fn telegram(running: bool) -> Evidence {
+    let account = ChannelState {
+        channel: "telegram".into(),
+        account: "default".into(),
+        wanted: true,
+        running,
+        suppressed: false,
+        stopped_by_person: false,
+        terminal: !running,
+        error: None,
+    };
+    Evidence::Rpc(RpcSeen::Channels { accounts: vec![account] })
+}
+
+/// A gateway that serves, with a channel that has given up; the doctor could not explain it.
+fn deaf() -> (Scene, IncidentId) {
+    let mut scene = Scene::healthy_child();
+    scene.guardian.set_policy(Policy { ask_ai: true, ai_auto_heal: true, ..Policy::adaptive() });
+    scene.see(&telegram(false));
+    scene.run(5);
+    scene.see(&telegram(false));
+    let incident = scene.guardian.report().incident.expect("it is open");
+    for directive in taken(&mut scene).1 {
+        scene.done(&directive);
+    }
+    scene.see(&Evidence::Examined(Opinion { incident, causes: Vec::new() }));
+    scene.see(&Evidence::Examined(Opinion { incident, causes: Vec::new() }));
+    assert_eq!(taken(&mut scene).0, 1, "nobody was asked");
+    (scene, incident)
+}
+
+#[test]
+fn an_answer_whose_step_was_the_last_before_a_proven_recovery_has_helped() {
+    let (mut scene, incident) = deaf();
+    say(&mut scene, incident, vec![step(RemedyAction::ReloadSecrets, Tier::Green)]);
+    let (_, directives, _) = taken(&mut scene);
+    assert_eq!(directives[0].action, Action::ReloadSecrets);
+    scene.done(&directives[0]);
+    scene.see(&telegram(true));
+    assert!(credited(&mut scene));
+    assert_eq!(scene.last_outcome().1, Outcome::Recovered);
+}
+
+#[test]
+fn an_answer_that_came_when_all_was_well_again_gets_no_credit() {
+    let (mut scene, incident, _) = unexplained(true, true);
+    say(&mut scene, incident, vec![step(RemedyAction::ReloadSecrets, Tier::Green)]);
+    let (_, directives, _) = taken(&mut scene);
+    scene.done(&directives[0]);
+    assert!(!credited(&mut scene), "the ladder's own start did it");
+    assert_eq!(scene.last_outcome().1, Outcome::Recovered);
+}
+
+#[test]
+fn an_answer_that_nothing_came_of_gets_no_credit() {
+    let (mut scene, incident, _) = unexplained(true, true);
+    say(&mut scene, incident, vec![step(RemedyAction::Tell, Tier::Red)]);
+    assert!(!credited(&mut scene), "the ladder's own start did it");
+    assert_eq!(scene.last_outcome().1, Outcome::Recovered);
+}
+
+#[test]
+fn a_step_that_failed_gets_no_credit() {
+    let (mut scene, incident, _) = unexplained(true, true);
+    say(&mut scene, incident, vec![step(RemedyAction::ReloadSecrets, Tier::Green)]);
+    let (_, directives, _) = taken(&mut scene);
+    let result = ActionResult::Retry { reason: "no answer".into() };
+    scene.see(&Evidence::Result { directive: directives[0].id, result });
+    assert!(!credited(&mut scene));
+}
+
+#[test]
+fn a_later_step_of_another_takes_the_credit_away() {
+    let (mut scene, incident, _) = unexplained(true, true);
+    say(&mut scene, incident, vec![step(RemedyAction::ReloadSecrets, Tier::Green)]);
+    let (_, directives, _) = taken(&mut scene);
+    scene.done(&directives[0]);
+    scene.end(KILLED);
+    let (_, spawn) = scene.until_asked(120);
+    scene.done(&spawn);
+    scene.appear(Some(&spawn));
+    assert!(!credited(&mut scene));
+    assert_eq!(scene.last_outcome().1, Outcome::Recovered);
 }

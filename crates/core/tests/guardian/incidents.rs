@@ -90,7 +90,8 @@ fn a_remedy_that_did_not_help_is_recorded_as_such_and_a_person_hears_after_half_
                 | Output::Changed
                 | Output::Examine(_)
                 | Output::Consult(_)
-                | Output::Learned(_) => {}
+                | Output::Learned(_)
+                | Output::CounselHelped(_) => {}
             }
         }
         scene.idle(1);

@@ -209,7 +209,12 @@ impl<B: Brain> Life<B> {
                 Output::Remember(_) => self.saved = self.brain.save(self.now()),
                 // Written down soon, not at once: a guard that dies may have lost the last one.
                 Output::Persist if self.world.rng.chance(900) => self.saved = self.brain.save(self.now()),
-                Output::Persist | Output::Changed | Output::Examine(_) | Output::Consult(_) | Output::Learned(_) => {}
+                Output::Persist
+                | Output::Changed
+                | Output::Examine(_)
+                | Output::Consult(_)
+                | Output::Learned(_)
+                | Output::CounselHelped(_) => {}
             }
         }
         self.out = out;

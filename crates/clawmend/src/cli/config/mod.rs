@@ -13,6 +13,7 @@ mod restore;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use crate::daemon::setup;
+use crate::doctor::here;
 use crate::generations::{Loaded, Room, RoomError, Snapshot};
 use crate::host::{clock, dirs};
 use crate::openclaw::config::check::Around;
@@ -99,6 +100,11 @@ pub(super) fn examine(context: &Context, home: Home) -> Result<Examined, CliErro
     check::examine(&Desk::of(context, home)?)
 }
 
+/// Brings back the newest proven config of `home`, as `config restore` does.
+pub(super) fn restore_proven(context: &Context, home: Home) -> Result<(), CliError> {
+    restore::proven(&Desk::of(context, home)?)
+}
+
 /// Our own settings.
 pub(super) fn settings(context: &Context) -> Result<settings::Settings, CliError> {
     Ok(match &context.global.config {
@@ -107,9 +113,24 @@ pub(super) fn settings(context: &Context) -> Result<settings::Settings, CliError
     })
 }
 
+/// The gateways that are guarded, wherever they live (a sandbox, say); else those found here.
+fn homes(context: &Context) -> Result<Vec<Home>, CliError> {
+    let settings = settings(context)?;
+    let wanted = context.global.gateway.as_ref();
+    if let Some(status) = context.guard_status() {
+        let found = setup::homes_here(None, &settings).unwrap_or_default();
+        let mut homes = here::homes(found, Some(&status));
+        homes.retain(|home| wanted.is_none_or(|wanted| home.id == *wanted));
+        if !homes.is_empty() {
+            return Ok(homes);
+        }
+    }
+    Ok(setup::homes_here(wanted, &settings)?)
+}
+
 impl<'a> Desk<'a> {
     fn open(context: &'a Context) -> Result<Self, CliError> {
-        let mut homes = setup::homes_here(context.global.gateway.as_ref(), &settings(context)?)?;
+        let mut homes = homes(context)?;
         if homes.len() > 1 && context.global.gateway.is_none() {
             let found: Vec<Home> = homes.iter().filter(|home| home.config_path.exists()).cloned().collect();
             if found.len() > 1 {

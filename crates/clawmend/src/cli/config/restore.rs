@@ -67,6 +67,19 @@ pub(super) fn bisect(desk: &Desk<'_>, args: &BisectArgs) -> Result<ExitCode, Cli
     run(desk, &args.generation, Who::Guard, args.restore, true)
 }
 
+/// Brings back the newest proven one, and says only what was written.
+pub(super) fn proven(desk: &Desk<'_>) -> Result<(), CliError> {
+    let from = desk.named("proven")?;
+    let room = desk.room()?;
+    let schema = desk.schema(false);
+    let env = desk.env();
+    let around = desk.around(&env, schema.as_ref());
+    let bench = Bench { home: &desk.home, room: &room, around: &around };
+    let plan = bench.plan(Some(from), Who::Person)?;
+    tell_written(&plan, &bench.carry_out(&plan, Some("replaced"), desk.now())?);
+    Ok(())
+}
+
 fn run(desk: &Desk<'_>, name: &str, who: Who, write: bool, keys_only: bool) -> Result<ExitCode, CliError> {
     let from = desk.named(name)?;
     let room = desk.room()?;
@@ -115,15 +128,17 @@ fn tell(desk: &Desk<'_>, plan: &Plan, applied: Option<&Applied>) -> Result<(), C
     output::print(&text)?;
     match applied {
         None => output::tell("nothing was written"),
-        Some(done) => {
-            let names: Vec<String> = done.written.iter().map(|path| path.display().to_string()).collect();
-            output::tell(&format!("written: {} (from {})", names.join(", "), short(&plan.from)));
-            if let Some(aside) = &done.aside {
-                output::tell(&format!("the config as it was: {}", aside.display()));
-            }
-        }
+        Some(done) => tell_written(plan, done),
     }
     Ok(())
+}
+
+fn tell_written(plan: &Plan, done: &Applied) {
+    let names: Vec<String> = done.written.iter().map(|path| path.display().to_string()).collect();
+    output::tell(&format!("written: {} (from {})", names.join(", "), short(&plan.from)));
+    if let Some(aside) = &done.aside {
+        output::tell(&format!("the config as it was: {}", aside.display()));
+    }
 }
 
 fn report(plan: &Plan, found: &[Difference], applied: Option<&Applied>) -> Report {

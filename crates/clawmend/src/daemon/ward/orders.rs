@@ -40,7 +40,11 @@ impl Ward {
                 Output::Remember(standing) => wish = Some(self.store.remember(&self.home.id, &standing)),
                 Output::Examine(question) => self.examine(question),
                 Output::Consult(question) => self.consult(question),
-                Output::Record(_) | Output::Persist | Output::Changed | Output::Learned(_) => self.later.push(output),
+                Output::Record(_)
+                | Output::Persist
+                | Output::Changed
+                | Output::Learned(_)
+                | Output::CounselHelped(_) => self.later.push(output),
             }
         }
         if !kills.is_empty() {
@@ -65,6 +69,7 @@ impl Ward {
                 }
                 Output::Changed => self.voice.changed(&self.guardian.report()),
                 Output::Learned(lesson) => self.physician.learn(&lesson),
+                Output::CounselHelped(incident) => self.physician.keep_candidate(incident),
                 Output::Persist | Output::Do(_) | Output::Remember(_) | Output::Examine(_) | Output::Consult(_) => {
                     persist = true
                 }

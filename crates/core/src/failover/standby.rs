@@ -1,0 +1,320 @@
+//! The standby's state machine.
+//!
+//! It has no timer of its own: a look comes every [`Figures::every_ms`], and each is followed by a decision.
+
+use super::figures::Figures;
+use super::sight::{Armed, Evidence, Order, Sight};
+use crate::time::{Moment, Now, Wall};
+use serde::{Deserialize, Serialize};
+
+/// What this node does at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It watches the primary; its gateway is off.
+    #[default]
+    Watching,
+    /// It is being made ready.
+    Promoting,
+    /// It carries.
+    Active,
+    /// It is stepping back.
+    Demoting,
+}
+
+/// Why a role changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Nobody answered, so many times in a row.
+    Silent {
+        /// How many.
+        misses: u32,
+    },
+    /// The primary's guard has been repairing for too long.
+    RepairTooLong,
+    /// The primary has been well for long enough.
+    PrimaryWell {
+        /// For how long, in milliseconds.
+        for_ms: u64,
+    },
+    /// A person wants it.
+    Person,
+    /// The guard ended half-way: it is done again.
+    Resumed,
+}
+
+/// What a person hears.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Telling {
+    /// The primary is lost, and nothing is done about it.
+    NotPromoted {
+        /// Why.
+        why: String,
+    },
+    /// The primary is back, and must be well for longer than usual, because it came and went.
+    Unsteady {
+        /// For how long it must be well, in milliseconds.
+        needs_ms: u64,
+        /// Takeovers of late.
+        takeovers: u32,
+    },
+    /// This node carries, and the configs are not known to be apart any more: a channel may have two owners.
+    NotApart {
+        /// Why.
+        why: String,
+    },
+    /// A change of role failed; it is tried again.
+    Failed {
+        /// What this node is now.
+        role: Role,
+    },
+}
+
+/// What comes out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// Carry on.
+    Promote(Reason),
+    /// Step back.
+    Demote(Reason),
+    /// Tell a person.
+    Tell(Telling),
+    /// [`Standby::memory`] has changed: make it durable before anything else is done.
+    Persist,
+}
+
+/// What outlives the guard and the boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// What this node was doing.
+    pub role: Role,
+    /// A person holds it.
+    pub held: bool,
+    /// When it took over of late, by the wall clock. At most [`Memory::TAKEOVERS`].
+    pub takeovers: Vec<Wall>,
+}
+
+impl Memory {
+    /// Takeovers kept.
+    pub const TAKEOVERS: usize = 16;
+
+    fn note_takeover(&mut self, at: Wall) {
+        if self.takeovers.len() >= Self::TAKEOVERS {
+            self.takeovers.remove(0);
+        }
+        self.takeovers.push(at);
+    }
+
+    /// How many were within `span_ms`. One that lies ahead of a clock that was set back counts.
+    fn recent(&self, now: Wall, span_ms: u64) -> u32 {
+        let span = i64::try_from(span_ms).unwrap_or(i64::MAX);
+        let n = self.takeovers.iter().filter(|at| now.0.saturating_sub(at.0) < span).count();
+        u32::try_from(n).unwrap_or(u32::MAX)
+    }
+}
+
+/// Decides for one standby.
+#[derive(Debug)]
+pub struct Standby {
+    figures: Figures,
+    memory: Memory,
+    armed: Armed,
+    missed: u32,
+    repairing_since: Option<Moment>,
+    well_since: Option<Moment>,
+    looked: Option<Moment>,
+    not_before: Moment,
+    /// What was told since the primary last changed.
+    told: Vec<Telling>,
+}
+
+impl Standby {
+    /// Begins, or goes on from what an earlier guard remembered; a change of role that it left half-done is asked for
+    /// again.
+    #[must_use]
+    pub fn new(figures: Figures, memory: Memory, out: &mut Vec<Output>) -> Self {
+        match memory.role {
+            Role::Promoting => out.push(Output::Promote(Reason::Resumed)),
+            Role::Demoting => out.push(Output::Demote(Reason::Resumed)),
+            Role::Watching | Role::Active => {}
+        }
+        Self {
+            figures,
+            memory,
+            armed: Armed::No { why: "the configs were not compared yet".to_owned() },
+            missed: 0,
+            repairing_since: None,
+            well_since: None,
+            looked: None,
+            not_before: Moment(0),
+            told: Vec::new(),
+        }
+    }
+
+    /// What outlives this guard.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Takes one fact.
+    pub fn observe(&mut self, now: Now, evidence: &Evidence, out: &mut Vec<Output>) {
+        match evidence {
+            Evidence::Look(sight) => self.look(now, *sight, out),
+            Evidence::Armed(armed) => self.compared(armed, out),
+            Evidence::Person(order) => self.order(*order, out),
+            Evidence::Done { worked } => self.done(now, *worked, out),
+        }
+    }
+
+    fn compared(&mut self, armed: &Armed, out: &mut Vec<Output>) {
+        self.armed = armed.clone();
+        if let (Role::Active | Role::Promoting, Armed::No { why }) = (self.memory.role, armed) {
+            self.tell_once(Telling::NotApart { why: why.clone() }, out);
+        }
+    }
+
+    fn look(&mut self, now: Now, sight: Sight, out: &mut Vec<Output>) {
+        let slept = self.looked.is_some_and(|at| now.mono.since(at) > self.figures.asleep_ms());
+        self.looked = Some(now.mono);
+        if slept {
+            // What happened meanwhile is not known, so nothing from before counts.
+            self.begin_anew();
+        }
+        match sight {
+            Sight::Serves => {
+                (self.missed, self.repairing_since) = (0, None);
+                self.well_since.get_or_insert(now.mono);
+            }
+            Sight::BeingRepaired => {
+                (self.missed, self.well_since) = (0, None);
+                self.repairing_since.get_or_insert(now.mono);
+            }
+            Sight::Silent | Sight::Stopped => {
+                self.missed = self.missed.saturating_add(1);
+                (self.well_since, self.repairing_since) = (None, None);
+            }
+            Sight::Blind => return self.begin_anew(),
+        }
+        self.decide(now, out);
+    }
+
+    fn begin_anew(&mut self) {
+        (self.missed, self.repairing_since, self.well_since) = (0, None, None);
+    }
+
+    fn decide(&mut self, now: Now, out: &mut Vec<Output>) {
+        if now.mono < self.not_before {
+            return;
+        }
+        match self.memory.role {
+            Role::Watching => self.consider_promotion(now.mono, out),
+            Role::Active => self.consider_demotion(now, out),
+            Role::Promoting | Role::Demoting => {}
+        }
+    }
+
+    fn consider_promotion(&mut self, now: Moment, out: &mut Vec<Output>) {
+        let repaired_for = self.repairing_since.map_or(0, |since| now.since(since));
+        let reason = if self.missed >= self.figures.misses.max(1) {
+            Reason::Silent { misses: self.missed }
+        } else if repaired_for >= self.figures.repair_ms && self.repairing_since.is_some() {
+            Reason::RepairTooLong
+        } else {
+            if self.well_since.is_some() {
+                self.told.clear();
+            }
+            return;
+        };
+        if let Some(why) = self.obstacle() {
+            return self.tell_once(Telling::NotPromoted { why }, out);
+        }
+        self.turn(Role::Promoting, Output::Promote(reason), out);
+    }
+
+    /// Why it is not promoted although it is time.
+    fn obstacle(&self) -> Option<String> {
+        if self.memory.held {
+            return Some("a person holds this node as it is; `release` ends that".to_owned());
+        }
+        match &self.armed {
+            Armed::Yes => None,
+            Armed::No { why } => Some(why.clone()),
+        }
+    }
+
+    fn consider_demotion(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(since) = self.well_since.filter(|_| !self.memory.held) else { return };
+        let takeovers = self.memory.recent(now.wall, self.figures.flap_window_ms);
+        let needs_ms = self.figures.steadiness_ms(takeovers);
+        let for_ms = now.mono.since(since);
+        if for_ms >= needs_ms {
+            self.turn(Role::Demoting, Output::Demote(Reason::PrimaryWell { for_ms }), out);
+        } else if takeovers > 1 {
+            self.tell_once(Telling::Unsteady { needs_ms, takeovers }, out);
+        }
+    }
+
+    /// Durable first, so that the next guard knows what this one has begun.
+    fn turn(&mut self, role: Role, output: Output, out: &mut Vec<Output>) {
+        self.memory.role = role;
+        out.push(Output::Persist);
+        out.push(output);
+    }
+
+    fn order(&mut self, order: Order, out: &mut Vec<Output>) {
+        match (order, self.memory.role) {
+            (Order::Promote, Role::Watching) => {
+                if let Armed::No { why } = &self.armed {
+                    return out.push(Output::Tell(Telling::NotPromoted { why: why.clone() }));
+                }
+                self.memory.held = true;
+                self.turn(Role::Promoting, Output::Promote(Reason::Person), out);
+            }
+            (Order::Demote, Role::Active) => {
+                self.memory.held = true;
+                self.turn(Role::Demoting, Output::Demote(Reason::Person), out);
+            }
+            (Order::Release, _) => {
+                self.memory.held = false;
+                self.begin_anew();
+                out.push(Output::Persist);
+            }
+            // What is under way ends first, and stays as it ends.
+            (Order::Hold | Order::Promote | Order::Demote, _) => {
+                self.memory.held = true;
+                out.push(Output::Persist);
+            }
+        }
+    }
+
+    fn done(&mut self, now: Now, worked: bool, out: &mut Vec<Output>) {
+        let role = match (self.memory.role, worked) {
+            (Role::Promoting, true) | (Role::Demoting, false) => Role::Active,
+            (Role::Promoting, false) | (Role::Demoting, true) => Role::Watching,
+            (Role::Watching | Role::Active, _) => return,
+        };
+        self.memory.role = role;
+        if worked {
+            self.told.clear();
+        } else {
+            self.not_before = now.mono.plus(self.figures.retry_ms);
+            self.tell_once(Telling::Failed { role }, out);
+        }
+        if worked && role == Role::Active {
+            self.memory.note_takeover(now.wall);
+        }
+        out.push(Output::Persist);
+    }
+
+    /// Each thing once, until the primary is well again or the role changes.
+    fn tell_once(&mut self, telling: Telling, out: &mut Vec<Output>) {
+        if !self.told.contains(&telling) && self.told.len() < 8 {
+            self.told.push(telling.clone());
+            out.push(Output::Tell(telling));
+        }
+    }
+}
