@@ -13,6 +13,7 @@ pub mod install;
 pub mod lock;
 pub mod logs;
 pub mod owners;
+pub mod ownership;
 pub mod redact;
 pub mod sandbox;
 pub mod session_lock;

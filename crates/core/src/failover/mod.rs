@@ -1,13 +1,15 @@
 //! Who of a pair carries the gateway: decisions of the node that stands by, in split mode.
 //!
 //! In split mode each node owns different channels, so two that are up at once do no harm; what must not happen is
-//! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`].
+//! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`]; whether the channels
+//! really are different is decided in [`ownership`].
 //!
 //! Invariants: nothing is promoted on fewer than the policy's looks in a row, on a look by a node that doubts itself,
 //! or while the two configs are not known to be apart; a node that carries steps back only from a primary that has
 //! been well without a break; what a person holds stays; one change of role is under way at a time.
 
 pub mod figures;
+pub mod ownership;
 pub mod sight;
 pub mod standby;
 

@@ -11,7 +11,7 @@ use crate::openclaw::redact::redact;
 use serde_json::{Map, Value};
 
 /// The account of a channel that names none.
-pub(super) const DEFAULT: &str = "default";
+pub(in crate::openclaw) const DEFAULT: &str = "default";
 /// Longest id of an account.
 const MAX_ID: usize = 64;
 /// Longest shown key of an account, in characters.
@@ -133,7 +133,7 @@ pub(super) const fn env_token(kind: Kind) -> Option<&'static str> {
 }
 
 /// OpenClaw's form of an account's id: small letters, digits, `-` and `_`.
-fn normalized(key: &str) -> Option<String> {
+pub(in crate::openclaw) fn normalized(key: &str) -> Option<String> {
     let mut id = String::new();
     for c in key.trim().chars().take(MAX_ID * 4).flat_map(char::to_lowercase) {
         let kept = c.is_ascii_alphanumeric() || c == '_';

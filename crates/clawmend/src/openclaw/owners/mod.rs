@@ -8,14 +8,14 @@
 //! `@openclaw/slack` 2026.9.6, `@openclaw/feishu` 2026.9.5) and of the community plugin `@soimy/dingtalk` 3.6.7.
 //! Start at [`find`]; who counts as the owner is decided in `rule.rs`.
 
-mod account;
+pub(in crate::openclaw) mod account;
 mod bot;
 mod found;
 mod pairing;
 mod person;
 mod reason;
 mod rule;
-mod secret;
+pub(in crate::openclaw) mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +37,7 @@ pub const MAX_RECIPIENTS: usize = 5;
 /// Longest name of a channel that we do not know, in characters.
 const MAX_NAME: usize = 64;
 /// Keys of `channels` that are no channels.
-const NOT_CHANNELS: [&str; 2] = ["defaults", "modelByChannel"];
+pub(in crate::openclaw) const NOT_CHANNELS: [&str; 2] = ["defaults", "modelByChannel"];
 
 /// What a search looks at, besides the config.
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ fn other(name: &str, value: &Value, config: &Value) -> Found {
 }
 
 /// The key that switches the channel's plugin off.
-fn plugin_off(channel: &str, config: &Value) -> Option<String> {
+pub(in crate::openclaw) fn plugin_off(channel: &str, config: &Value) -> Option<String> {
     let plugins = config.get("plugins")?;
     if is_off(plugins.as_object()) {
         return Some("plugins.enabled".to_owned());
@@ -132,6 +132,6 @@ fn plugin_off(channel: &str, config: &Value) -> Option<String> {
     is_off(entry.as_object()).then(|| format!("plugins.entries.{}.enabled", redact(channel, MAX_NAME)))
 }
 
-fn is_off(settings: Option<&Map<String, Value>>) -> bool {
+pub(in crate::openclaw) fn is_off(settings: Option<&Map<String, Value>>) -> bool {
     settings.and_then(|settings| settings.get("enabled")).and_then(Value::as_bool) == Some(false)
 }

@@ -24,16 +24,16 @@ const MAX_VARIABLE: usize = 128;
 const OLD_MARKS: [&str; 2] = ["secretref-env:", "__env__:"];
 
 /// What secrets are resolved with.
-pub(super) struct Secrets<'a> {
-    pub(super) config: &'a Value,
-    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) user_home: &'a Path,
-    pub(super) uid: u32,
+pub(in crate::openclaw) struct Secrets<'a> {
+    pub(in crate::openclaw) config: &'a Value,
+    pub(in crate::openclaw) env: &'a dyn Fn(&str) -> Option<String>,
+    pub(in crate::openclaw) user_home: &'a Path,
+    pub(in crate::openclaw) uid: u32,
 }
 
 /// Who resolves references.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rules {
+pub(in crate::openclaw) enum Rules {
     /// OpenClaw, with `secrets.providers`.
     OpenClaw,
     /// The DingTalk plugin: the id of a file reference is its path, and providers do not matter.
@@ -42,17 +42,22 @@ pub(super) enum Rules {
 
 impl Secrets<'_> {
     /// The value of a variable, as the gateway has it.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
+    pub(in crate::openclaw) fn variable(&self, name: &str) -> Option<String> {
         variable(self.config, self.env, name)
     }
 
     /// The secret of a setting; none where it is empty.
-    pub(super) fn secret(&self, value: &Value, key: &str, rules: Rules) -> Result<Option<SecretString>, Reason> {
+    pub(in crate::openclaw) fn secret(
+        &self,
+        value: &Value,
+        key: &str,
+        rules: Rules,
+    ) -> Result<Option<SecretString>, Reason> {
         Ok(self.text(value, key, rules)?.map(SecretString::from))
     }
 
     /// A setting that is not secret, and may yet be a reference.
-    pub(super) fn text(&self, value: &Value, key: &str, rules: Rules) -> Result<Option<String>, Reason> {
+    pub(in crate::openclaw) fn text(&self, value: &Value, key: &str, rules: Rules) -> Result<Option<String>, Reason> {
         let text = match value {
             Value::Null => return Ok(None),
             Value::String(raw) => self.plain(raw, key)?,
@@ -67,7 +72,7 @@ impl Secrets<'_> {
     }
 
     /// What the file of `tokenFile` holds.
-    pub(super) fn token_file(&self, path: &str, key: &str) -> Result<SecretString, Reason> {
+    pub(in crate::openclaw) fn token_file(&self, path: &str, key: &str) -> Result<SecretString, Reason> {
         let text = self.read(path, key, MAX_TOKEN_FILE)?;
         let text = text.trim();
         if text.is_empty() || text.len() > MAX_SECRET {
@@ -159,7 +164,8 @@ impl Secrets<'_> {
         self.config.get("secrets")?.get("providers")?.get(name)?.as_object()
     }
 
-    fn read(&self, path: &str, key: &str, max: u64) -> Result<String, Reason> {
+    /// What a file holds that the config names.
+    pub(in crate::openclaw) fn read(&self, path: &str, key: &str, max: u64) -> Result<String, Reason> {
         let failed = |problem| Reason::SecretFile { key: key.to_owned(), problem };
         let path = self.absolute(path.trim()).ok_or_else(|| failed(FileProblem::Relative))?;
         let bytes = files::read_named(&path, self.uid, max).map_err(|error| failed(problem(&error)))?;
