@@ -4,9 +4,10 @@
 //! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`]; whether the channels
 //! really are different is decided in [`ownership`].
 //!
-//! Invariants: nothing is promoted on fewer than the policy's looks in a row, on a look by a node that doubts itself,
-//! or while the two configs are not known to be apart; a node that carries steps back only from a primary that has
-//! been well without a break; what a person holds stays; one change of role is under way at a time.
+//! Invariants: nothing is promoted on fewer than the policy's looks in a row, on a look by a node that doubts itself or
+//! that was answered in other words, or while the two configs are not known to be apart; a node that carries steps back
+//! only from a primary that has been well without a break; what a person holds stays; one change of role is under way at
+//! a time.
 
 pub mod figures;
 pub mod ownership;

@@ -14,6 +14,8 @@ pub enum Sight {
     Stopped,
     /// Nobody there answered in time.
     Silent,
+    /// Somebody answered there, and not as a peer does: another key, an older protocol, garbage. Nothing follows from it.
+    Unclear,
     /// This node could not look: it reaches neither its own gateway's port, nor a name server, nor the reference host.
     Blind,
 }

@@ -197,7 +197,7 @@ impl Standby {
                 self.missed = self.missed.saturating_add(1);
                 (self.well_since, self.repairing_since) = (None, None);
             }
-            Sight::Blind => return self.begin_anew(),
+            Sight::Blind | Sight::Unclear => return self.begin_anew(),
         }
         self.decide(now, out);
     }
