@@ -11,6 +11,7 @@ mod error;
 mod gateway;
 mod notify;
 mod policy;
+mod standby;
 mod synthetic;
 
 pub use ai::{AiSettings, BadUrl, BaseUrl, CredentialSource, Engine};
@@ -19,6 +20,7 @@ pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use notify::NotifySettings;
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
+pub use standby::{Side, StandbySettings, Timing};
 pub use synthetic::SyntheticSettings;
 
 use serde::Deserialize;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// `[approval]`.
     pub approval: ApprovalSettings,
+    /// `[standby]`; `None`: this host is not one of a pair.
+    pub standby: Option<StandbySettings>,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -96,6 +100,7 @@ struct File {
     synthetic: Option<Spanned<SyntheticSettings>>,
     notify: NotifySettings,
     approval: ApprovalSettings,
+    standby: Option<Spanned<StandbySettings>>,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -166,6 +171,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         Some(entry) => entry.into_inner(),
         None => SyntheticSettings::default(),
     };
+    let standby = match file.standby {
+        Some(entry) => match entry.get_ref().missing() {
+            Some(missing) => {
+                return Err(SettingsError::invalid(path, text.as_bytes(), entry.span().start, missing));
+            }
+            None => Some(entry.into_inner()),
+        },
+        None => None,
+    };
     Ok(Settings {
         guard: file.guard,
         policy: file.policy,
@@ -173,6 +187,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         synthetic,
         notify: file.notify,
         approval: file.approval,
+        standby,
         gateways,
     })
 }

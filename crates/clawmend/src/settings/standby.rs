@@ -1,0 +1,152 @@
+//! `[standby]`: this host is one of a pair.
+//!
+//! Invariant: what is parsed here is whole: a standby knows where its primary is, a primary where it listens, and no
+//! address is a public one.
+
+use super::gateway::gateway_id;
+use clawmend_core::failover::Figures;
+use clawmend_core::gateway::GatewayId;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Which of the two this host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// It carries the gateway, and answers its standby.
+    Primary,
+    /// It watches the primary, and carries on when that is lost.
+    Standby,
+}
+
+/// How patient a standby is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// A look every 10 s, three misses promote: [`Figures::document`].
+    #[default]
+    Document,
+    /// A look every half second: [`Figures::fast`].
+    Fast,
+}
+
+impl Timing {
+    /// In figures.
+    #[must_use]
+    pub const fn figures(self) -> Figures {
+        match self {
+            Self::Document => Figures::document(),
+            Self::Fast => Figures::fast(),
+        }
+    }
+}
+
+/// `[standby]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandbySettings {
+    /// Which of the two this host is.
+    pub side: Side,
+    /// Which gateway of this host, where there are several.
+    #[serde(default, deserialize_with = "checked_id")]
+    pub gateway: Option<GatewayId>,
+    /// Where a primary's guard answers its standby: an address of the private network between the two.
+    #[serde(default, deserialize_with = "private")]
+    pub listen: Option<SocketAddr>,
+    /// Where the primary's guard answers. An address, not a name: a name server may be lost together with the primary.
+    #[serde(default, deserialize_with = "private")]
+    pub peer: Option<SocketAddr>,
+    /// Where the primary's gateway answers, if it can be reached from here: a second way to see that it serves.
+    #[serde(default, deserialize_with = "private")]
+    pub peer_gateway: Option<SocketAddr>,
+    /// Something beyond the primary that answers when this node's own network is well. Any address: it is only connected
+    /// to, and told nothing.
+    #[serde(default)]
+    pub reference: Option<SocketAddr>,
+    /// How patient it is.
+    #[serde(default)]
+    pub timing: Timing,
+    /// The key that both share; by default `pair.key` in our own state folder.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+}
+
+impl StandbySettings {
+    /// What is missing for its side.
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        match self.side {
+            Side::Primary if self.listen.is_none() => Some("a primary needs `listen`, where it answers its standby"),
+            Side::Standby if self.peer.is_none() => Some("a standby needs `peer`, where the primary's guard answers"),
+            Side::Primary | Side::Standby => None,
+        }
+    }
+}
+
+fn checked_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<GatewayId>, D::Error> {
+    gateway_id(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+fn private<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let address = SocketAddr::deserialize(from)?;
+    if is_private(address.ip()) {
+        return Ok(Some(address));
+    }
+    let what = if address.ip().is_unspecified() { "every address of this host" } else { "a public address" };
+    Err(D::Error::custom(format!(
+        "{address} is {what}, expected one of the private network between the two (Tailscale, WireGuard, 10.…, 192.168.…)"
+    )))
+}
+
+/// Loopback, RFC 1918, link-local, the shared space of RFC 6598 (which Tailscale uses), and unique local IPv6 (RFC 4193).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parsed(text: &str) -> Result<crate::settings::Settings, String> {
+        crate::settings::parse(std::path::Path::new("clawmend.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn both_sides_are_read() {
+        let standby =
+            parsed("[standby]\nside = \"standby\"\npeer = \"100.64.0.1:18790\"\ntiming = \"fast\"\n").unwrap();
+        let standby = standby.standby.unwrap();
+        assert_eq!(standby.side, Side::Standby);
+        assert_eq!(standby.peer, Some("100.64.0.1:18790".parse().unwrap()));
+        assert_eq!(standby.timing.figures(), Figures::fast());
+        let primary = parsed("[standby]\nside = \"primary\"\nlisten = \"[fd00::1]:18790\"\n").unwrap();
+        assert_eq!(primary.standby.unwrap().timing, Timing::Document);
+        assert_eq!(parsed("").unwrap().standby, None);
+    }
+
+    #[test]
+    fn what_is_half_or_public_is_refused() {
+        for (text, wants) in [
+            ("[standby]\nside = \"standby\"\n", "a standby needs `peer`"),
+            ("[standby]\nside = \"primary\"\npeer = \"10.0.0.1:1\"\n", "a primary needs `listen`"),
+            ("[standby]\nside = \"primary\"\nlisten = \"0.0.0.0:18790\"\n", "every address of this host"),
+            ("[standby]\nside = \"primary\"\nlisten = \"8.8.8.8:18790\"\n", "a public address"),
+            ("[standby]\nside = \"primary\"\nlisten = \"100.128.0.1:18790\"\n", "a public address"),
+            ("[standby]\nside = \"standby\"\npeer = \"[2001:db8::1]:18790\"\n", "a public address"),
+            ("[standby]\nside = \"standby\"\npeer = \"primary.example:18790\"\n", "invalid socket address"),
+            ("[standby]\nside = \"third\"\npeer = \"10.0.0.1:1\"\n", "unknown variant"),
+            ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ntypo = 1\n", "unknown field"),
+            ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ngateway = \"../x\"\n", "is no gateway id"),
+        ] {
+            let error = parsed(text).unwrap_err();
+            assert!(error.contains(wants), "{text}: {error}");
+        }
+    }
+}
