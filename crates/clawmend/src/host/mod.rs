@@ -19,6 +19,7 @@ pub mod peer;
 pub mod pidfd;
 pub mod pressure;
 pub mod process;
+pub mod resolver;
 pub mod signal;
 pub mod socket;
 pub mod terminal;

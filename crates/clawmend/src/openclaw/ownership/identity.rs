@@ -90,7 +90,7 @@ impl Reader<'_> {
     pub(super) fn has_variable(&self, rule: &Rule) -> bool {
         let set = |name: &&str| self.secrets.variable(name).is_some();
         match rule {
-            Rule::Settings(settings) => settings.iter().any(|setting| setting.variables.iter().any(|name| set(&name))),
+            Rule::Settings(settings) => settings.iter().any(|setting| setting.variables.iter().any(&set)),
             Rule::WhatsApp | Rule::Login(_) => false,
         }
     }

@@ -1,0 +1,61 @@
+//! What this node owns, read again whenever its config has changed.
+
+use super::key::PairKey;
+use super::peer::wire::Owned;
+use crate::openclaw::config::read_tree;
+use crate::openclaw::discovery::Home;
+use crate::openclaw::environ::Environ;
+use crate::openclaw::owners::Place;
+use crate::openclaw::ownership;
+use std::time::SystemTime;
+
+/// The accounts of this home's config on disk.
+#[must_use]
+pub fn owned(home: &Home, uid: u32, key: &PairKey) -> Owned {
+    let environ = Environ::of(home, uid);
+    let env = |name: &str| environ.get(name);
+    match ownership::owned(&Place { home, env: &env, uid }, &key.for_fingerprints()) {
+        Ok(accounts) => Owned::Known(accounts),
+        Err(problem) => Owned::Unknown { why: problem.message },
+    }
+}
+
+/// OpenClaw's version, as the config says who wrote it last (`meta.lastTouchedVersion`, OpenClaw 2026.9.6).
+#[must_use]
+pub fn version(home: &Home) -> Option<String> {
+    let tree = read_tree(home, &|_| None).ok()?;
+    Some(tree.get("meta")?.get("lastTouchedVersion")?.as_str()?.chars().take(40).collect())
+}
+
+/// Remembers what was read last.
+pub struct Reading {
+    home: Home,
+    uid: u32,
+    key: PairKey,
+    last: Option<(Stamp, Owned, Option<String>)>,
+}
+
+type Stamp = (SystemTime, u64);
+
+impl Reading {
+    /// Nothing is read yet.
+    #[must_use]
+    pub const fn new(home: Home, uid: u32, key: PairKey) -> Self {
+        Self { home, uid, key, last: None }
+    }
+
+    /// What is owned as of now, and by which OpenClaw. A file that an account's secret stands in is read again only
+    /// together with the config.
+    pub fn now(&mut self) -> (Owned, Option<String>) {
+        let seen = std::fs::metadata(&self.home.config_path).ok();
+        let stamp = seen.and_then(|seen| Some((seen.modified().ok()?, seen.len())));
+        if let (Some((before, owned, version)), Some(stamp)) = (&self.last, stamp)
+            && *before == stamp
+        {
+            return (owned.clone(), version.clone());
+        }
+        let (owned, version) = (owned(&self.home, self.uid, &self.key), version(&self.home));
+        self.last = stamp.map(|stamp| (stamp, owned.clone(), version.clone()));
+        (owned, version)
+    }
+}
