@@ -39,6 +39,7 @@ fn guard(runtime: &Path) {
                     | Request::EmergencyStop
                     | Request::Start
                     | Request::Decide { .. }
+                    | Request::Standby { .. }
                     | Request::Incidents { .. }
                     | Request::Incident { .. } => {
                         let message = format!("pid {:?} uid {}", peer.pid, peer.uid);

@@ -135,6 +135,7 @@ async fn answer(Call { question, reply, .. }: Call) {
         Request::Incident { .. } => Answer::Incident(Vec::new()),
         Request::Pause { for_ms, reason } => Answer::Done { message: format!("paused {for_ms:?} {reason:?}") },
         Request::EmergencyStop => Answer::Refused { why: "the caller is part of the gateway `default`".into() },
+        Request::Standby { order } => Answer::Done { message: format!("{order:?}") },
         Request::Decide { .. } | Request::Restart => {
             Answer::Failed { why: "it is draining; try again when that is over".into() }
         }
@@ -171,6 +172,7 @@ fn every_help_text() {
         "cases",
         "bundle",
         "logs",
+        "standby",
         "completions",
         "help",
     ] {
@@ -318,4 +320,33 @@ fn a_settings_file_that_was_named_must_be_there() {
     std::fs::write(&path, "[guard]\nflag = 1\n").unwrap();
     let told = missing + "\n" + &unusable + "\n" + &home.told(&["run", "--config", named]);
     insta::assert_snapshot!(told.replace(home.0.path().to_str().unwrap(), "HOME"));
+}
+
+/// Before a guard runs: what a person says first, and what a mistake gets.
+#[test]
+fn a_pair_is_made_and_mistakes_are_answered() {
+    let home = Home::new();
+    let init: &[&str] = &["standby", "init", "--side"];
+    let with = |more: &[&'static str]| [init, more].concat();
+    let all = home.all(&[
+        &["standby"],
+        &["standby", "check"],
+        &["standby", "promote"],
+        &with(&["primary"]),
+        &with(&["primary", "--listen", "0.0.0.0:18790"]),
+        &with(&["standby", "--peer", "primary.example:18790"]),
+        &with(&["primary", "--listen", "127.0.0.1:18790", "--fast"]),
+        &with(&["standby", "--peer", "127.0.0.1:18790"]),
+        &["standby", "status"],
+    ]);
+    let key = home.state().join("pair.key");
+    let text = std::fs::read_to_string(&key).unwrap();
+    assert_eq!(text.trim().len(), 64);
+    assert!(!all.contains(text.trim()));
+    std::fs::write(&key, "nonsense").unwrap();
+    let checked = home.told(&["standby", "check", "--json"]);
+    for said in ["\"ready\":false", "no guard is running here", "pair.key holds no key", "exit 78"] {
+        assert!(checked.contains(said), "{said}: {checked}");
+    }
+    insta::assert_snapshot!(all);
 }

@@ -226,6 +226,7 @@ fn sights() -> impl Strategy<Value = Sight> {
         1 => Just(Sight::Stopped),
         2 => Just(Sight::BeingRepaired),
         1 => Just(Sight::Blind),
+        1 => Just(Sight::Unclear),
     ]
 }
 
@@ -273,7 +274,9 @@ impl Judge {
     }
 
     fn note_look(&mut self, at: u64, sight: Sight) {
-        if self.looked.is_some_and(|looked| at - looked > DOCUMENT.asleep_ms()) || sight == Sight::Blind {
+        if self.looked.is_some_and(|looked| at - looked > DOCUMENT.asleep_ms())
+            || matches!(sight, Sight::Blind | Sight::Unclear)
+        {
             (self.misses, self.repairing, self.well) = (0, None, None);
         }
         self.looked = Some(at);
@@ -290,7 +293,7 @@ impl Judge {
                 self.misses += 1;
                 (self.repairing, self.well) = (None, None);
             }
-            Sight::Blind => {}
+            Sight::Blind | Sight::Unclear => {}
         }
     }
 

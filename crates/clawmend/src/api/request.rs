@@ -2,6 +2,7 @@
 
 use super::types::{CheckReport, IncidentDetail, IncidentsReport, StatusReport};
 use clawmend_core::directive::IncidentId;
+use clawmend_core::failover::Order;
 use clawmend_core::gateway::GatewayId;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -83,6 +84,11 @@ pub enum Request {
         /// What a person has set with `clawmend pair`.
         passphrase: Passphrase,
     },
+    /// A person's word to a standby: [`Answer::Done`].
+    Standby {
+        /// Which.
+        order: Order,
+    },
     /// [`Answer::Incidents`].
     Incidents {
         /// At most so many.
@@ -115,6 +121,7 @@ impl Request {
             | Self::EmergencyStop
             | Self::Start
             | Self::Restart
+            | Self::Standby { .. }
             | Self::Decide { .. } => true,
             Self::Status | Self::Check | Self::Incidents { .. } | Self::Incident { .. } | Self::Logs { .. } => false,
         }

@@ -4,10 +4,13 @@
 //! in UTC with milliseconds ([`Time`]), durations end in `_ms`.
 
 mod incidents;
+mod standby;
 
 pub use incidents::{
     ActionReport, EventReport, IncidentDetail, IncidentReport, IncidentState, IncidentsReport, result_text,
 };
+
+pub use standby::{ChangeReport, StandbyReport};
 
 use crate::store::{IncidentRecord, StoreHealth};
 use clawmend_core::directive::IncidentId;
@@ -61,6 +64,9 @@ pub struct StatusReport {
     pub guard: GuardStatus,
     /// The gateways, by id.
     pub gateways: Vec<GatewayStatus>,
+    /// This host as one of a pair; absent where it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Box<StandbyReport>>,
 }
 
 /// The guard itself. Everything but `running` is null while none runs.

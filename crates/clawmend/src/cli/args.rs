@@ -2,7 +2,7 @@
 
 use super::{
     approve, bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pause,
-    run, stop, up,
+    run, standby, stop, up,
 };
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
@@ -82,6 +82,8 @@ pub enum Command {
     Pair,
     /// Say who is told of trouble, and try whether it arrives
     Notify(notify::Args),
+    /// Have another host carry on when this one is lost
+    Standby(standby::Args),
     /// Check, keep, compare and bring back the gateway's config
     Config(config::Args),
     /// Print a completion script for your shell

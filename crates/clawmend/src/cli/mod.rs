@@ -30,6 +30,7 @@ mod restart;
 mod resume;
 mod run;
 mod secret;
+mod standby;
 mod start;
 mod status;
 mod stop;
@@ -89,6 +90,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Deny(args) => approve::deny(&context, &args),
         Command::Pair => pair::pair(&context),
         Command::Notify(args) => notify::notify(&context, &args),
+        Command::Standby(args) => standby::standby(&context, &args),
         Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),

@@ -64,7 +64,7 @@ pub(super) fn without_guard(context: &Context) -> Result<StatusReport, CliError>
             remembered(&state, reader.as_ref(), id, known)
         })
         .collect();
-    Ok(StatusReport { schema: SCHEMA, guard: GuardStatus { notes, ..GuardStatus::default() }, gateways })
+    Ok(StatusReport { schema: SCHEMA, guard: GuardStatus { notes, ..GuardStatus::default() }, gateways, standby: None })
 }
 
 fn remembered(state: &Path, reader: Option<&Reader>, id: GatewayId, known: Option<&Introduction>) -> GatewayStatus {
@@ -114,6 +114,11 @@ fn render(report: &StatusReport, now: Wall, zone: &TimeZone, style: Style) -> St
     }
     if report.gateways.is_empty() {
         page.text.push_str("No gateway is known yet.\n\n");
+    }
+    if let Some(standby) = &report.standby {
+        page.text.push_str("Pair\n");
+        page.text.push_str(&super::standby::page(standby, now, zone));
+        page.text.push('\n');
     }
     page.guard(&report.guard);
     page.text

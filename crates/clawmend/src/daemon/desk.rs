@@ -80,6 +80,11 @@ fn note_life(ward: &Ward) {
 /// A gateway's assistant has a shell under the same user: it may look, and change nothing, at no gateway of this guard.
 fn from_inside(ward: &Ward, peer: &Peer) -> Option<String> {
     note_life(ward);
+    inside_of_any(peer)
+}
+
+/// As far as the present lives are known.
+pub fn inside_of_any(peer: &Peer) -> Option<String> {
     // A caller that cannot be seen (another pid namespace) cannot be told from a gateway's own.
     let inside = |life: &Incarnation| peer.pid.is_none_or(|pid| process::is_descendant(pid, life));
     let found = LIVES.with_borrow(|lives| lives.iter().find(|(_, life)| inside(life)).map(|(id, _)| id.0.clone()));
@@ -102,6 +107,7 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
         | Request::Incidents { .. }
         | Request::Incident { .. }
         | Request::Decide { .. }
+        | Request::Standby { .. }
         | Request::Logs { .. } => return None,
     };
     Some(wish)
@@ -127,6 +133,18 @@ fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
             let _ = reply.send(Answer::Done { message }.into());
         }
     }
+}
+
+/// A pair's change of role. It lifts no wish of a person but the stop that standing by is.
+pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<Reply>) {
+    let standing = &ward.guardian.memory().standing;
+    let held = standing.hands_off() || standing.ended_in_pause;
+    if carry && held {
+        let why = "a person has paused or stopped this node's gateway; `clawmend status` says how".to_owned();
+        let _ = reply.send(Answer::Failed { why }.into());
+        return;
+    }
+    obey(ward, now, if carry { Wish::Start } else { Wish::Stop }, reply);
 }
 
 /// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same

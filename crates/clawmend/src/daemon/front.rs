@@ -10,6 +10,7 @@ use crate::api::request::{Answer, Request};
 use crate::api::server::{Call, Reply};
 use crate::api::types::{CheckReport, GuardStatus, IncidentDetail, IncidentsReport, SCHEMA, StatusReport, store_note};
 use crate::store::{Cursor, Filter, Store};
+use clawmend_core::failover::Order;
 use clawmend_core::gateway::GatewayId;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -97,6 +98,7 @@ impl Context {
                 let folders = chosen.iter().map(|(id, _)| setup::log_dir(&self.place.state, id)).collect();
                 let _ = call.reply.send(Reply::Stream(logs::stream(folders, lines, follow)));
             }
+            Request::Standby { order } => self.order(order, call),
             Request::Pause { .. }
             | Request::Resume
             | Request::Stop
@@ -119,6 +121,20 @@ impl Context {
         }
     }
 
+    fn order(&self, order: Order, call: Call) {
+        if let Some(why) = desk::inside_of_any(&call.peer) {
+            let _ = call.reply.send(Answer::Refused { why }.into());
+            return;
+        }
+        match &self.pair {
+            Some(pair) => pair.order(order, call.reply),
+            None => {
+                let why = "this host is not one of a pair; `clawmend standby init` makes it one".to_owned();
+                let _ = call.reply.send(Answer::Failed { why }.into());
+            }
+        }
+    }
+
     async fn status(&self, wards: &[(GatewayId, news::Sender)]) -> StatusReport {
         let mut notes: Vec<String> = store_note(&self.store.health().borrow()).into_iter().collect();
         notes.extend(self.notes.borrow().iter().cloned());
@@ -133,6 +149,7 @@ impl Context {
                 notes,
             },
             gateways: desk::ask_all(wards).await,
+            standby: self.pair.as_ref().map(|pair| Box::new(pair.report())),
         }
     }
 }

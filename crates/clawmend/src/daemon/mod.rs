@@ -19,6 +19,7 @@ mod log;
 mod logs;
 mod news;
 mod options;
+mod pair;
 mod physician;
 mod pulse;
 mod sandbox;
@@ -45,6 +46,7 @@ use clawmend_core::guardian::{Guardian, Profile};
 use clawmend_core::observation::Evidence;
 use clawmend_core::wish::Wish;
 use kept::Kept;
+use pair::Pair;
 use pulse::{Saying, ServiceWatchdog, say};
 use setup::{Charge, Holding};
 use std::cell::{Cell, RefCell};
@@ -132,7 +134,12 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
     tokio::task::spawn_local(server.serve(calls));
     let (policy, _) = watch::channel(setup::policy_of(&settings));
     let (condition, alerts) = watch::channel(Condition::default());
+    let pair = match &throwaway {
+        Some(_) => None,
+        None => pair_of(&settings, &charges, &place, &voice)?,
+    };
     let context = Context {
+        pair,
         place,
         store,
         voice,
@@ -155,6 +162,11 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
             state: &context.place.state,
             condition,
         }));
+    }
+    if let Some(pair) = &context.pair
+        && let Err(why) = pair::start(pair).await
+    {
+        pair::note_problem(pair, why);
     }
     let mut wards = Wards::new();
     let mut locks = vec![lock];
@@ -208,6 +220,19 @@ fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> 
             settings::load_or_default(&path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error))
         }
     }
+}
+
+/// A pair that cannot be made out needs a person: a standby that guarded without it would carry what it must not.
+fn pair_of(
+    settings: &Settings,
+    charges: &[Charge],
+    place: &Places,
+    voice: &Rc<Voice>,
+) -> Result<Option<Rc<Pair>>, DaemonError> {
+    Pair::new(settings.standby.as_ref(), charges, &place.state, voice).map_err(|message| DaemonError::NeedsPerson {
+        message,
+        hints: vec!["correct [standby] in clawmend.toml, or take it out".to_owned()],
+    })
 }
 
 fn hold(path: &Path) -> Result<FileLock, DaemonError> {
@@ -289,6 +314,8 @@ fn settings_watch(context: &Context, path: PathBuf) {
 
 /// What everybody here needs.
 struct Context {
+    /// This host as one of a pair.
+    pair: Option<Rc<Pair>>,
     place: Places,
     store: Store,
     voice: Rc<Voice>,
@@ -383,6 +410,9 @@ impl Context {
         }
         if self.start.get() {
             ward.observe(now, &Evidence::Person(Wish::Start));
+        }
+        if self.pair.as_ref().is_some_and(|pair| pair.meet(&id, &news)) {
+            ward.observe(now, &Evidence::Person(Wish::Stop));
         }
         ward.settle_in(now);
         ward.settle_left(&left);

@@ -28,6 +28,13 @@ pub enum News {
     KeeperLost,
     /// A person decides on a proposal; that they may has been proven.
     Decision(Decision, tokio::sync::oneshot::Sender<Reply>),
+    /// This host, as one of a pair, is to carry its gateway or to stand by.
+    Role {
+        /// Carry it.
+        carry: bool,
+        /// Answered when it is obeyed.
+        reply: tokio::sync::oneshot::Sender<Reply>,
+    },
     /// Somebody wants to know how things are.
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
     /// New figures from changed settings.

@@ -172,6 +172,7 @@ impl Ward {
             }
             News::Call(call) => desk::answer(self, now, call),
             News::Decision(decision, reply) => approvals::apply(self, now, decision, reply),
+            News::Role { carry, reply } => desk::take_role(self, now, carry, reply),
             News::Report(reply) => {
                 let _ = reply.send(desk::status(self, now));
             }

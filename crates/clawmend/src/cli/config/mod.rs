@@ -22,6 +22,7 @@ use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::install::{self, Tools};
 use crate::settings;
+use clawmend_core::gateway::GatewayId;
 use clawmend_core::time::Wall;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,6 +112,13 @@ pub(super) fn settings(context: &Context) -> Result<settings::Settings, CliError
         Some(file) => settings::load(file)?,
         None => settings::load_or_default(&dirs::config_file()?)?,
     })
+}
+
+/// The home of this gateway; of the only one, where none is named.
+pub(super) fn home(context: &Context, wanted: Option<&GatewayId>) -> Result<Home, CliError> {
+    let Some(wanted) = wanted else { return Ok(Desk::open(context)?.home) };
+    let found = homes(context)?.into_iter().find(|home| home.id == *wanted);
+    found.ok_or_else(|| CliError::new(Kind::NotFound, format!("there is no gateway {} here", wanted.0)))
 }
 
 /// The gateways that are guarded, wherever they live (a sandbox, say); else those found here.

@@ -1,0 +1,82 @@
+//! `standby` of `status --json`: this host as one of a pair.
+
+use super::Time;
+use crate::failover::kept::{Change, Kept, Step};
+use crate::settings::{Side, StandbySettings};
+use clawmend_core::failover::{Reason, Role};
+use serde::{Deserialize, Serialize};
+
+/// This host's part in a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandbyReport {
+    /// `primary` or `standby`.
+    pub side: String,
+    /// What a standby does at present; null on a primary.
+    pub role: Option<Role>,
+    /// A person holds it as it is.
+    pub held: bool,
+    /// The other node.
+    pub peer: Option<String>,
+    /// When the other node was last heard.
+    pub seen_at: Option<Time>,
+    /// What was seen of it last, for people.
+    pub sight: Option<String>,
+    /// A standby may be promoted: no account is owned twice.
+    pub armed: Option<bool>,
+    /// Why not.
+    pub not_armed_because: Option<String>,
+    /// The last change of role.
+    pub last_change: Option<ChangeReport>,
+    /// What is wrong with this node, for people.
+    pub problem: Option<String>,
+}
+
+/// A change of role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeReport {
+    /// What the node became, or was to become.
+    pub to: Role,
+    /// Why.
+    pub reason: Reason,
+    /// When it was decided.
+    pub at: Time,
+    /// How long it took.
+    pub took_ms: u64,
+    /// It worked.
+    pub worked: bool,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+}
+
+impl From<&Change> for ChangeReport {
+    fn from(change: &Change) -> Self {
+        Self {
+            to: change.to,
+            reason: change.reason,
+            at: Time(change.at),
+            took_ms: change.took_ms,
+            worked: change.worked,
+            steps: change.steps.clone(),
+        }
+    }
+}
+
+impl StandbyReport {
+    /// Before anything is seen.
+    #[must_use]
+    pub fn new(settings: &StandbySettings, kept: &Kept) -> Self {
+        let standby = settings.side == Side::Standby;
+        Self {
+            side: if standby { "standby" } else { "primary" }.to_owned(),
+            role: standby.then_some(kept.memory.role),
+            held: kept.memory.held,
+            peer: settings.peer.map(|peer| peer.to_string()),
+            seen_at: None,
+            sight: None,
+            armed: None,
+            not_armed_because: None,
+            last_change: kept.last_change.as_ref().map(ChangeReport::from),
+            problem: None,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! `clawmend standby check`: whether the pair is ready, line by line.
+//!
+//! Invariant: it only looks; the one thing that it sends is the question that a standby's guard sends anyway.
+
+use super::super::config::home;
+use super::super::context::Context;
+use super::super::error::{CliError, Kind};
+use super::super::output::{self, Style, Tone, clean};
+use super::Pair;
+use crate::api::types::{SCHEMA, StandbyReport};
+use crate::daemon::own_uid;
+use crate::failover::key::PairKey;
+use crate::failover::look::reaches;
+use crate::failover::owned::{owned, version};
+use crate::failover::peer::client::ask;
+use crate::failover::peer::wire::{Owned, Question, Told};
+use crate::host::{clock, disk, resolver};
+use clawmend_core::failover::ownership::compare;
+use clawmend_core::failover::{Armed, Role};
+use serde::Serialize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(5);
+/// Clocks that differ by more make times in records hard to compare.
+const CLOCKS_APART_MS: i64 = 2_000;
+/// More than this and something is wrong with one of them.
+const CLOCKS_WRONG_MS: i64 = 60_000;
+/// A gateway with its packages, sessions and logs wants this much.
+const ROOM: u64 = 2 * 1024 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    Good,
+    Warning,
+    Bad,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    check: &'static str,
+    level: Level,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: u32,
+    ready: bool,
+    checks: &'a [Line],
+}
+
+pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
+    let pair = Pair::of(context)?;
+    let mut lines = Vec::new();
+    let guard = context.guard_status().map(|status| status.standby);
+    this_guard(guard.as_ref().map(Option::as_deref), &mut lines);
+    space(context, &mut lines)?;
+    match PairKey::load(&pair.key) {
+        Ok(key) if pair.is_standby() => ask_primary(context, &pair, &key, &mut lines)?,
+        Ok(key) => this_primary(context, &pair, &key, &mut lines),
+        Err(error) => lines.push(Line { check: "key", level: Level::Bad, text: error.to_string() }),
+    }
+    let ready = lines.iter().all(|line| line.level != Level::Bad);
+    if context.global.json {
+        output::print_json(&Report { schema: SCHEMA, ready, checks: &lines })?;
+    } else {
+        output::print(&render(&lines, ready, Style::of_stdout()))?;
+    }
+    Ok(ExitCode::from(if ready { 0 } else { Kind::NeedsPerson.exit_code() }))
+}
+
+fn this_guard(guard: Option<Option<&StandbyReport>>, lines: &mut Vec<Line>) {
+    let (level, text) = match guard {
+        None => (Level::Bad, "no guard is running here: `clawmend up`".to_owned()),
+        Some(None) => {
+            (Level::Bad, "the guard here began before this host was one of a pair: start it again".to_owned())
+        }
+        Some(Some(StandbyReport { problem: Some(problem), .. })) => (Level::Bad, problem.clone()),
+        Some(Some(report)) => {
+            let seen = report.sight.as_deref().unwrap_or("nothing of the other node yet");
+            (Level::Good, format!("the guard here runs as {}; seen last: {seen}", report.side))
+        }
+    };
+    lines.push(Line { check: "guard", level, text });
+}
+
+fn space(context: &Context, lines: &mut Vec<Line>) -> Result<(), CliError> {
+    let state = context.state_dir()?;
+    if let Ok(space) = disk::space(&state) {
+        let mib = space.free_bytes / 1024 / 1024;
+        let level = if space.free_bytes < ROOM { Level::Warning } else { Level::Good };
+        lines.push(Line { check: "disk", level, text: format!("{mib} MiB are free") });
+    }
+    Ok(())
+}
+
+fn this_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) {
+    let listen = pair.standby.listen.map(|address| address.to_string()).unwrap_or_default();
+    lines.push(Line { check: "address", level: Level::Good, text: format!("answers its standby on {listen}") });
+    match own(context, pair, key) {
+        Owned::Known(accounts) => {
+            let text =
+                format!("{} channel accounts; `clawmend standby check` on the standby compares them", accounts.len());
+            lines.push(Line { check: "channels", level: Level::Good, text });
+        }
+        Owned::Unknown { why } => lines.push(Line { check: "channels", level: Level::Bad, text: why }),
+    }
+}
+
+fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) -> Result<(), CliError> {
+    let Some(peer) = pair.standby.peer else { return Ok(()) };
+    let question = Question {
+        version: crate::version::VERSION.to_owned(),
+        role: Role::Watching,
+        held: false,
+        wall: clock::now().wall,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sent = clock::now();
+    let told = runtime.block_on(ask(peer, key, &question, LIMIT));
+    let back = clock::now();
+    let references = pair.standby.reference.map_or_else(resolver::name_servers, |one| vec![one]);
+    let reached = runtime.block_on(async {
+        for one in &references {
+            if reaches(*one, LIMIT).await {
+                return Some(*one);
+            }
+        }
+        None
+    });
+    lines.push(match (reached, references.is_empty()) {
+        (Some(one), _) => {
+            Line { check: "reference", level: Level::Good, text: format!("{one} answers, so this node can doubt itself") }
+        }
+        (None, true) => Line {
+            check: "reference",
+            level: Level::Warning,
+            text: "this node cannot tell its own network's loss from the primary's: set `reference` to something beyond both"
+                .to_owned(),
+        },
+        (None, false) => Line {
+            check: "reference",
+            level: Level::Bad,
+            text: "neither the reference nor a name server can be reached, so this node would blame itself".to_owned(),
+        },
+    });
+    match told {
+        Ok(told) => {
+            let text = format!("the guard at {peer} answers; its gateway is {}", told.verdict.name());
+            lines.push(Line { check: "primary", level: Level::Good, text });
+            compared(context, pair, key, &told, lines);
+            let half = i64::try_from(back.mono.since(sent.mono) / 2).unwrap_or(0);
+            clocks(told.wall.0 - (sent.wall.0 + half), lines);
+        }
+        Err(why) => lines.push(Line { check: "primary", level: Level::Bad, text: why.to_string() }),
+    }
+    Ok(())
+}
+
+fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &mut Vec<Line>) {
+    let armed = match (own(context, pair, key), &told.accounts) {
+        (Owned::Unknown { why }, _) => Armed::No { why: format!("this node's config: {why}") },
+        (_, Owned::Unknown { why }) => Armed::No { why: format!("the primary's config: {why}") },
+        (Owned::Known(mine), Owned::Known(theirs)) => compare(&mine, theirs),
+    };
+    lines.push(match armed {
+        Armed::Yes => Line { check: "channels", level: Level::Good, text: "no account has two owners".to_owned() },
+        Armed::No { why } => Line { check: "channels", level: Level::Bad, text: why },
+    });
+    if told.version != crate::version::VERSION {
+        let text = format!("Clawmend is {} there and {} here", told.version, crate::version::VERSION);
+        lines.push(Line { check: "versions", level: Level::Warning, text });
+    }
+    let mine = home(context, pair.standby.gateway.as_ref()).ok().and_then(|home| version(&home));
+    if let (Some(theirs), Some(mine)) = (&told.openclaw, &mine) {
+        let same = theirs == mine;
+        let level = if same { Level::Good } else { Level::Warning };
+        let text = if same {
+            format!("OpenClaw {mine} on both")
+        } else {
+            format!("OpenClaw is {theirs} there and {mine} here")
+        };
+        lines.push(Line { check: "versions", level, text });
+    }
+}
+
+fn clocks(apart_ms: i64, lines: &mut Vec<Line>) {
+    let apart = apart_ms.saturating_abs();
+    let (level, text) = if apart > CLOCKS_WRONG_MS {
+        (Level::Bad, format!("the clocks are {} s apart: one of them is wrong, set it by the network", apart / 1_000))
+    } else if apart > CLOCKS_APART_MS {
+        (Level::Warning, format!("the clocks are {} s apart", apart / 1_000))
+    } else {
+        (Level::Good, format!("the clocks are {apart} ms apart"))
+    };
+    lines.push(Line { check: "clock", level, text });
+}
+
+fn own(context: &Context, pair: &Pair, key: &PairKey) -> Owned {
+    match home(context, pair.standby.gateway.as_ref()) {
+        Ok(home) => owned(&home, own_uid(), key),
+        Err(error) => Owned::Unknown { why: error.message },
+    }
+}
+
+fn render(lines: &[Line], ready: bool, style: Style) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let mark = match line.level {
+            Level::Good => style.paint(Tone::Good, "ok     "),
+            Level::Warning => style.paint(Tone::Warning, "careful"),
+            Level::Bad => style.paint(Tone::Bad, "wrong  "),
+        };
+        text.push_str(&format!("{mark}  {:<10} {}\n", line.check, clean(&line.text, 500)));
+    }
+    text.push_str(if ready { "The pair is ready.\n" } else { "The pair is not ready.\n" });
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_judged_by_how_far_they_are_apart() {
+        let mut lines = Vec::new();
+        for apart in [0, -1_500, 2_500, -61_000, i64::MIN] {
+            clocks(apart, &mut lines);
+        }
+        let levels: Vec<Level> = lines.iter().map(|line| line.level).collect();
+        assert_eq!(levels, [Level::Good, Level::Good, Level::Warning, Level::Bad, Level::Bad]);
+        this_guard(None, &mut lines);
+        this_guard(Some(None), &mut lines);
+        insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
+    }
+}

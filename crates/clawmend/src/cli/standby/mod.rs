@@ -1,0 +1,111 @@
+//! `clawmend standby`: this host as one of a pair.
+
+mod check;
+mod init;
+mod show;
+
+pub(super) use show::render as page;
+
+use super::config::settings;
+use super::context::{Context, no_guard};
+use super::error::{CliError, Kind};
+use super::wish;
+use crate::api::Request;
+use crate::failover::key;
+use crate::settings::{Side, StandbySettings};
+use clawmend_core::failover::Order;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Options of `standby`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum What {
+    /// Show this node's role, and what it sees of the other one
+    Status,
+    /// Look whether the pair is ready: key, network, clocks, versions, and that no channel has two owners
+    Check,
+    /// Make this host one of a pair: write the settings, make the key, say what is left to do
+    Init(InitArgs),
+    /// Take over now, and go on until `release`
+    Promote,
+    /// Step back now, and stay there until `release`
+    Demote,
+    /// Stay as you are until `release`
+    Hold,
+    /// Decide by yourself again
+    Release,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct InitArgs {
+    /// Which of the two this host is
+    #[arg(long, value_enum)]
+    side: SideArg,
+    /// On the primary: the address of the private network that its guard answers on, such as 100.64.0.1:18790
+    #[arg(long, value_name = "ADDRESS", required_if_eq("side", "primary"))]
+    listen: Option<SocketAddr>,
+    /// On the standby: the primary's address
+    #[arg(long, value_name = "ADDRESS", required_if_eq("side", "standby"))]
+    peer: Option<SocketAddr>,
+    /// Look every half second instead of every 10 s
+    #[arg(long)]
+    fast: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SideArg {
+    Primary,
+    Standby,
+}
+
+pub(super) fn standby(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
+    match &args.what {
+        None | Some(What::Status) => show::show(context),
+        Some(What::Check) => check::check(context),
+        Some(What::Init(args)) => init::init(context, args),
+        Some(What::Promote) => order(context, Order::Promote),
+        Some(What::Demote) => order(context, Order::Demote),
+        Some(What::Hold) => order(context, Order::Hold),
+        Some(What::Release) => order(context, Order::Release),
+    }
+}
+
+fn order(context: &Context, order: Order) -> Result<ExitCode, CliError> {
+    match context.ask(Request::Standby { order })? {
+        Some(answer) => wish::done(context, answer),
+        None => Err(no_guard()),
+    }
+}
+
+/// What is set, and where its key is.
+struct Pair {
+    standby: StandbySettings,
+    key: PathBuf,
+}
+
+impl Pair {
+    fn of(context: &Context) -> Result<Self, CliError> {
+        let Some(standby) = settings(context)?.standby else { return Err(none()) };
+        let state = context.state_dir()?;
+        let key = standby.key_file.clone().unwrap_or_else(|| state.join(key::FILE));
+        Ok(Self { standby, key })
+    }
+
+    fn is_standby(&self) -> bool {
+        self.standby.side == Side::Standby
+    }
+}
+
+/// This host is not one of a pair.
+fn none() -> CliError {
+    CliError::new(Kind::NotFound, "this host is not one of a pair")
+        .hint("`clawmend standby init --side primary --listen ADDRESS` on the one that has everything")
+        .hint("`clawmend standby init --side standby --peer ADDRESS` on the one that stands by")
+}

@@ -1,0 +1,131 @@
+//! `clawmend standby status`.
+
+use super::super::context::{Context, no_guard};
+use super::super::duration::human;
+use super::super::error::CliError;
+use super::super::output::{self, clean};
+use super::super::words;
+use crate::api::types::StandbyReport;
+use crate::failover::words as called;
+use crate::host::clock;
+use clawmend_core::time::Wall;
+use jiff::tz::TimeZone;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+pub(super) fn show(context: &Context) -> Result<ExitCode, CliError> {
+    let Some(status) = context.guard_status() else {
+        super::Pair::of(context)?;
+        return Err(no_guard());
+    };
+    let Some(report) = status.standby else { return Err(super::none()) };
+    if context.global.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&render(&report, clock::now().wall, &TimeZone::system()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The part of a pair, as a page.
+pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<14}{value}");
+    };
+    match report.role {
+        Some(role) => {
+            let held = if report.held { ", held by a person until `clawmend standby release`" } else { "" };
+            row("role", &format!("standby, {}{held}", called::role(role)));
+        }
+        None => row("role", "primary"),
+    }
+    let peer = report.peer.as_deref().map_or_else(|| "not heard of yet".to_owned(), |peer| clean(peer, 100));
+    let heard = report.seen_at.map_or_else(String::new, |at| format!(", heard {}", words::ago(at, now)));
+    row(if report.role.is_some() { "primary" } else { "standby" }, &format!("{peer}{heard}"));
+    if let Some(sight) = &report.sight {
+        row("seen", &clean(sight, 300));
+    }
+    match (report.armed, &report.not_armed_because) {
+        (Some(true), _) => row("channels", "apart: no account has two owners"),
+        (Some(false), Some(why)) => row("channels", &format!("it would not take over: {}", clean(why, 400))),
+        (Some(false) | None, _) => {}
+    }
+    if let Some(change) = &report.last_change {
+        let how = if change.worked { "done" } else { "failed" };
+        let at = words::time(change.at, zone);
+        row(
+            "last change",
+            &format!(
+                "{} at {at}, {how} after {}: {}",
+                called::change(change.to),
+                human(change.took_ms),
+                called::reason(change.reason)
+            ),
+        );
+        for step in &change.steps {
+            row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
+        }
+    }
+    if let Some(problem) = &report.problem {
+        row("problem", &clean(problem, 400));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::{ChangeReport, Time};
+    use crate::failover::kept::Step;
+    use clawmend_core::failover::{Reason, Role};
+
+    fn report() -> StandbyReport {
+        StandbyReport {
+            side: "standby".into(),
+            role: Some(Role::Active),
+            held: false,
+            peer: Some("100.64.0.1:18790".into()),
+            seen_at: Some(Time(Wall(1_790_000_000_000))),
+            sight: Some("nothing came within 2000 ms\u{1b}[31m".into()),
+            armed: Some(true),
+            not_armed_because: None,
+            last_change: Some(ChangeReport {
+                to: Role::Active,
+                reason: Reason::Silent { misses: 3 },
+                at: Time(Wall(1_790_000_030_000)),
+                took_ms: 16_400,
+                worked: true,
+                steps: vec![Step { step: "gateway".into(), worked: true, took_ms: 16_400, detail: "healthy".into() }],
+            }),
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn the_page_of_a_standby_and_of_a_primary() {
+        let now = Wall(1_790_000_100_000);
+        let carrying = render(&report(), now, &TimeZone::UTC);
+        let refused = StandbyReport {
+            role: Some(Role::Watching),
+            held: true,
+            armed: Some(false),
+            not_armed_because: Some("both nodes own telegram".into()),
+            last_change: None,
+            ..report()
+        };
+        let primary = StandbyReport {
+            side: "primary".into(),
+            role: None,
+            armed: None,
+            last_change: None,
+            peer: None,
+            seen_at: None,
+            sight: None,
+            problem: Some("there is no key".into()),
+            ..report()
+        };
+        let pages = [carrying, render(&refused, now, &TimeZone::UTC), render(&primary, now, &TimeZone::UTC)];
+        insta::assert_snapshot!(pages.join("--\n"));
+    }
+}

@@ -1,0 +1,156 @@
+//! This host as one of a pair: the loops that wire `clawmend_core::failover` to its adapters.
+//!
+//! A standby looks, decides and changes its role ([`standby`]); a primary answers ([`primary`]). Invariant: the gateway is
+//! started and stopped by its ward alone, through the same check as every wish, and a person's stop or pause of it stays.
+
+mod change;
+mod primary;
+mod standby;
+
+use super::news;
+use super::setup::Charge;
+use super::voice::Voice;
+use crate::api::server::Reply;
+use crate::api::types::StandbyReport;
+use crate::failover::kept::{self, Kept};
+use crate::failover::key::{self, PairKey};
+use crate::openclaw::discovery::Home;
+use crate::settings::{Side, StandbySettings};
+use clawmend_core::failover::{Order, Role};
+use clawmend_core::gateway::GatewayId;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders of people that wait at most.
+const ORDERS: usize = 8;
+
+/// A person's word to a standby, and where the answer goes.
+type Said = (Order, oneshot::Sender<Reply>);
+
+/// What the rest of the guard knows of the pair.
+pub struct Pair {
+    settings: StandbySettings,
+    home: Home,
+    state: PathBuf,
+    voice: Rc<Voice>,
+    kept: RefCell<Kept>,
+    /// The gateway's ward, as long as there is one.
+    ward: RefCell<Option<news::Sender>>,
+    report: RefCell<StandbyReport>,
+    orders: RefCell<Option<mpsc::Sender<Said>>>,
+}
+
+impl Pair {
+    /// Whether this host is one of a pair, and with which gateway.
+    ///
+    /// # Errors
+    /// In words for people: which gateway is not clear.
+    pub fn new(
+        settings: Option<&StandbySettings>,
+        charges: &[Charge],
+        state: &Path,
+        voice: &Rc<Voice>,
+    ) -> Result<Option<Rc<Self>>, String> {
+        let Some(settings) = settings.cloned() else { return Ok(None) };
+        let home = match (&settings.gateway, charges) {
+            (None, [only]) => only.home.clone(),
+            (None, _) => return Err("[standby] must say which gateway it is about: gateway = \"ID\"".to_owned()),
+            (Some(id), all) => match all.iter().find(|charge| charge.home.id == *id) {
+                Some(charge) => charge.home.clone(),
+                None => return Err(format!("[standby] is about the gateway {}, which is not guarded here", id.0)),
+            },
+        };
+        let kept = kept::load(state);
+        let report = RefCell::new(StandbyReport::new(&settings, &kept));
+        Ok(Some(Rc::new(Self {
+            settings,
+            home,
+            state: state.to_owned(),
+            voice: Rc::clone(voice),
+            kept: RefCell::new(kept),
+            ward: RefCell::default(),
+            report,
+            orders: RefCell::default(),
+        })))
+    }
+
+    /// A ward has begun. Answers whether its gateway is to stay off.
+    pub fn meet(&self, id: &GatewayId, ward: &news::Sender) -> bool {
+        if self.home.id != *id {
+            return false;
+        }
+        *self.ward.borrow_mut() = Some(ward.clone());
+        self.stands_by()
+    }
+
+    fn stands_by(&self) -> bool {
+        let off = matches!(self.kept.borrow().memory.role, Role::Watching | Role::Demoting);
+        self.settings.side == Side::Standby && off
+    }
+
+    /// For `status`.
+    pub fn report(&self) -> StandbyReport {
+        self.report.borrow().clone()
+    }
+
+    /// A person's word.
+    pub fn order(&self, order: Order, reply: oneshot::Sender<Reply>) {
+        use crate::api::request::Answer;
+        let sender = self.orders.borrow().clone();
+        let failed = |why: &str| Answer::Failed { why: why.to_owned() }.into();
+        match sender {
+            Some(sender) => {
+                if let Err(error) = sender.try_send((order, reply)) {
+                    let (_, reply) = error.into_inner();
+                    let _ = reply.send(failed("too many orders wait; ask again in a moment"));
+                }
+            }
+            None => {
+                let _ = reply.send(failed("this host is the primary; say it on the standby"));
+            }
+        }
+    }
+
+    fn key(&self) -> Result<PairKey, String> {
+        let path = self.settings.key_file.clone().unwrap_or_else(|| self.state.join(key::FILE));
+        PairKey::load(&path).map_err(|error| error.to_string())
+    }
+
+    /// Remembers, durably.
+    fn save(&self) {
+        if let Err(error) = kept::save(&self.state, &self.kept.borrow()) {
+            tracing::error!(%error, "the role of this node could not be written down");
+            self.report.borrow_mut().problem = Some(format!("its role could not be written down: {error}"));
+        }
+    }
+
+    fn say(&self, words: &str) {
+        tracing::warn!("{words}");
+        self.voice.account().borrow().say(words);
+    }
+}
+
+/// Starts this node's loop.
+///
+/// # Errors
+/// In words for people: no key, or the address cannot be listened on. The guard guards all the same.
+pub async fn start(pair: &Rc<Pair>) -> Result<(), String> {
+    let key = pair.key()?;
+    match pair.settings.side {
+        Side::Primary => primary::start(Rc::clone(pair), key).await,
+        Side::Standby => {
+            let (orders, asked) = mpsc::channel(ORDERS);
+            *pair.orders.borrow_mut() = Some(orders);
+            standby::start(Rc::clone(pair), key, asked);
+            Ok(())
+        }
+    }
+}
+
+/// What is wrong with this node, where `status` shows it.
+pub fn note_problem(pair: &Pair, why: String) {
+    pair.say(&format!("this host is no part of its pair yet: {why}"));
+    pair.report.borrow_mut().problem = Some(why);
+}

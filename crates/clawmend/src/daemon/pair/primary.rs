@@ -1,0 +1,69 @@
+//! The primary's side: it answers its standby, and knows when that asked last.
+
+use super::super::news::News;
+use super::super::own_uid;
+use super::Pair;
+use crate::api::types::{DesiredState, GatewayStatus, Time};
+use crate::failover::key::PairKey;
+use crate::failover::owned::Reading;
+use crate::failover::peer::server::{Answers, serve};
+use crate::failover::peer::wire::{Question, Told};
+use crate::failover::words;
+use crate::host::clock;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// A ward whose loop is turning answers in no time.
+const WARD_LIMIT: Duration = Duration::from_secs(2);
+
+struct Answering {
+    pair: Rc<Pair>,
+    reading: RefCell<Reading>,
+}
+
+/// Listens from now on.
+pub async fn start(pair: Rc<Pair>, key: PairKey) -> Result<(), String> {
+    let Some(listen) = pair.settings.listen else { return Err("[standby] has no `listen`".to_owned()) };
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        format!("{listen} cannot be listened on: {error}; is it an address of this host, and is it up?")
+    })?;
+    let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone()));
+    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading })));
+    Ok(())
+}
+
+impl Answers for Answering {
+    async fn answer(&self, from: SocketAddr, question: Question) -> Option<Told> {
+        let wall = clock::now().wall;
+        {
+            let mut report = self.pair.report.borrow_mut();
+            report.peer = Some(from.ip().to_string());
+            report.seen_at = Some(Time(wall));
+            report.sight = Some(format!("the standby is {}", words::role(question.role)));
+            report.problem = None;
+        }
+        let status = status_of(&self.pair).await?;
+        let (accounts, openclaw) = self.reading.borrow_mut().now();
+        Some(Told {
+            version: crate::version::VERSION.to_owned(),
+            openclaw,
+            wall,
+            verdict: status.verdict,
+            alive: status.incarnation.is_some(),
+            stopped: status.desired == DesiredState::Stopped,
+            accounts,
+        })
+    }
+}
+
+/// What the ward says of the pair's gateway.
+pub async fn status_of(pair: &Pair) -> Option<GatewayStatus> {
+    let ward = pair.ward.borrow().clone()?;
+    let (reply, answer) = oneshot::channel();
+    ward.send(News::Report(reply)).await.ok()?;
+    tokio::time::timeout(WARD_LIMIT, answer).await.ok()?.ok()
+}

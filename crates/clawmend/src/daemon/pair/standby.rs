@@ -1,0 +1,177 @@
+//! The standby's loop: look, decide, change.
+//!
+//! Invariant: what is decided is durable before it is done; one change is under way at a time; a look that takes long
+//! delays the next one and is never made up for.
+
+use super::super::own_uid;
+use super::{Pair, Said, change};
+use crate::api::request::Answer;
+use crate::api::server::Reply;
+use crate::api::types::Time;
+use crate::failover::kept::Change;
+use crate::failover::key::PairKey;
+use crate::failover::look::{Eyes, Seen};
+use crate::failover::owned::Reading;
+use crate::failover::peer::wire::{Owned, Question};
+use crate::failover::words;
+use crate::host::alarm::Alarm;
+use crate::host::{clock, resolver};
+use clawmend_core::failover::ownership::compare;
+use clawmend_core::failover::{Armed, Evidence, Order, Output, Reason, Role, Standby, Telling};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A look may take this long at most.
+const LOOK_LIMIT_MS: u64 = 2_000;
+
+/// Looks from now on.
+pub fn start(pair: Rc<Pair>, key: PairKey, orders: mpsc::Receiver<Said>) {
+    tokio::task::spawn_local(async move { run(pair, key, orders).await });
+}
+
+struct Node {
+    pair: Rc<Pair>,
+    eyes: Eyes,
+    reading: Reading,
+    machine: Standby,
+    out: Vec<Output>,
+    done: mpsc::Sender<Change>,
+}
+
+async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
+    let figures = pair.settings.timing.figures();
+    let Some(peer) = pair.settings.peer else { return };
+    let limit = Duration::from_millis(LOOK_LIMIT_MS.min(figures.every_ms * 4 / 5));
+    let references = pair.settings.reference.map_or_else(resolver::name_servers, |one| vec![one]);
+    let eyes = Eyes { peer, peer_gateway: pair.settings.peer_gateway, references, key: key.clone(), limit };
+    let (done, mut changed) = mpsc::channel(1);
+    let mut out = Vec::new();
+    let machine = Standby::new(figures, pair.kept.borrow().memory.clone(), &mut out);
+    let reading = Reading::new(pair.home.clone(), own_uid(), key);
+    let mut node = Node { pair, eyes, reading, machine, out, done };
+    node.compare();
+    let mut alarm = Alarm::new();
+    let mut next = clock::now().mono;
+    loop {
+        node.carry_out();
+        tokio::select! {
+            Some(change) = changed.recv() => node.changed(change),
+            asked = orders.recv() => match asked {
+                Some((order, reply)) => node.order(order, reply),
+                None => return,
+            },
+            () = alarm.reached(next) => {
+                node.look().await;
+                next = next.plus(figures.every_ms).max(clock::now().mono);
+            }
+        }
+    }
+}
+
+impl Node {
+    async fn look(&mut self) {
+        let memory = self.machine.memory();
+        let question = Question {
+            version: crate::version::VERSION.to_owned(),
+            role: memory.role,
+            held: memory.held,
+            wall: clock::now().wall,
+        };
+        let seen = self.eyes.look(&question).await;
+        self.note(&seen);
+        if let Some(told) = seen.told
+            && self.pair.kept.borrow().theirs.as_ref() != Some(&told.accounts)
+        {
+            self.pair.kept.borrow_mut().theirs = Some(told.accounts);
+            self.pair.save();
+        }
+        self.compare();
+        self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
+    }
+
+    fn note(&self, seen: &Seen) {
+        let mut report = self.pair.report.borrow_mut();
+        report.sight = Some(seen.why.chars().filter(|c| !c.is_control()).take(300).collect());
+        if seen.told.is_some() {
+            report.seen_at = Some(Time(clock::now().wall));
+        }
+    }
+
+    /// Both configs, as last known.
+    fn compare(&mut self) {
+        let theirs = self.pair.kept.borrow().theirs.clone();
+        let armed = match (self.reading.now().0, theirs) {
+            (_, None) => Armed::No { why: "the primary's guard has not said yet what it owns".to_owned() },
+            (Owned::Unknown { why }, _) => Armed::No { why: format!("this node's config: {why}") },
+            (_, Some(Owned::Unknown { why })) => Armed::No { why: format!("the primary's config: {why}") },
+            (Owned::Known(mine), Some(Owned::Known(theirs))) => compare(&mine, &theirs),
+        };
+        let mut report = self.pair.report.borrow_mut();
+        report.armed = Some(armed == Armed::Yes);
+        report.not_armed_because = match &armed {
+            Armed::Yes => None,
+            Armed::No { why } => Some(why.clone()),
+        };
+        drop(report);
+        self.machine.observe(clock::now(), &Evidence::Armed(armed), &mut self.out);
+    }
+
+    fn order(&mut self, order: Order, reply: oneshot::Sender<Reply>) {
+        let before = self.out.len();
+        self.machine.observe(clock::now(), &Evidence::Person(order), &mut self.out);
+        let refused = self.out.iter().skip(before).find_map(|output| match output {
+            Output::Tell(Telling::NotPromoted { why }) => Some(why.clone()),
+            Output::Tell(_) | Output::Promote(_) | Output::Demote(_) | Output::Persist => None,
+        });
+        let role = words::role(self.machine.memory().role);
+        let answer = match (refused, order) {
+            (Some(why), _) => Answer::Failed { why },
+            (None, Order::Release) => {
+                Answer::Done { message: format!("this node is {role}, and decides by itself again") }
+            }
+            (None, Order::Promote | Order::Demote | Order::Hold) => {
+                Answer::Done { message: format!("this node is {role}, and stays so until `clawmend standby release`") }
+            }
+        };
+        let _ = reply.send(answer.into());
+    }
+
+    fn changed(&mut self, change: Change) {
+        let how = if change.worked { "done" } else { "failed" };
+        let steps: Vec<String> =
+            change.steps.iter().map(|step| format!("{}: {} ({} ms)", step.step, step.detail, step.took_ms)).collect();
+        self.pair.say(&format!("{} {how} after {} ms; {}", words::change(change.to), change.took_ms, steps.join("; ")));
+        let worked = change.worked;
+        self.pair.report.borrow_mut().last_change = Some((&change).into());
+        self.pair.kept.borrow_mut().last_change = Some(change);
+        self.machine.observe(clock::now(), &Evidence::Done { worked }, &mut self.out);
+    }
+
+    /// What was decided, in its order.
+    fn carry_out(&mut self) {
+        for output in std::mem::take(&mut self.out) {
+            match output {
+                Output::Persist => {
+                    self.pair.kept.borrow_mut().memory = self.machine.memory().clone();
+                    self.pair.save();
+                }
+                Output::Promote(reason) => self.begin(Role::Active, reason),
+                Output::Demote(reason) => self.begin(Role::Watching, reason),
+                Output::Tell(telling) => self.pair.say(&words::telling(&telling)),
+            }
+        }
+        let memory = self.machine.memory();
+        let mut report = self.pair.report.borrow_mut();
+        (report.role, report.held) = (Some(memory.role), memory.held);
+    }
+
+    fn begin(&self, to: Role, reason: Reason) {
+        self.pair.say(&format!("{} begins: {}", words::change(to), words::reason(reason)));
+        let (pair, done) = (Rc::clone(&self.pair), self.done.clone());
+        tokio::task::spawn_local(async move {
+            let change = change::carry_out(&pair, to, reason).await;
+            let _ = done.send(change).await;
+        });
+    }
+}
