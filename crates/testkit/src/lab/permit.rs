@@ -27,6 +27,16 @@ pub struct Permit {
     _lock: File,
 }
 
+impl Permit {
+    /// The same right, for a second guard of the same lab. It is over when both are dropped.
+    ///
+    /// # Errors
+    /// When the lock's descriptor cannot be duplicated.
+    pub fn share(&self) -> Result<Self> {
+        Ok(Self { cache: self.cache.clone(), _lock: self._lock.try_clone().context("sharing a permit")? })
+    }
+}
+
 /// Asks for a lab. `None` when it cannot run; then the reason was printed and counted as skipped.
 ///
 /// # Errors

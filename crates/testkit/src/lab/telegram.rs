@@ -62,7 +62,15 @@ impl MockTelegram {
     /// When no port is free.
     pub fn start() -> Result<Self> {
         let port = free_port()?;
-        let listener = TcpListener::bind(("127.0.0.1", port)).context("mock Bot API")?;
+        Self::on(TcpListener::bind(("127.0.0.1", port)).context("mock Bot API")?)
+    }
+
+    /// Serves whoever reaches this listener.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn on(listener: TcpListener) -> Result<Self> {
+        let port = listener.local_addr()?.port();
         let state = State {
             mode: Mode::Ok,
             over: false,
