@@ -20,6 +20,7 @@ mod logs;
 mod news;
 mod options;
 mod physician;
+mod printed;
 mod pulse;
 mod sandbox;
 mod senses;
