@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clawmend_testkit::lab::{
-    BOOT_BOUND, Form, Guard, HomeOptions, Inspector, Life, MockTelegram, get_json, hold, until,
+    BOOT_BOUND, Form, Guard, HomeOptions, Inspector, Life, MockTelegram, UNIT, get_json, hold, skipped, until,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -17,6 +17,10 @@ const CRASH_BOUND: Duration = Duration::from_secs(15);
 const SAFE_BOUND: Duration = Duration::from_secs(660);
 /// The default budget of a spin is 30 s.
 const SPIN_BOUND: Duration = Duration::from_secs(90);
+/// A heap of this size boots and is full within seconds.
+const HEAP_MIB: u32 = 512;
+/// How long V8 fights for its last megabytes on a loaded machine.
+const HEAP_BOUND: Duration = Duration::from_secs(180);
 
 #[test]
 fn child_spin_and_crashes() -> Result<()> {
@@ -182,5 +186,54 @@ fn three_crashes(form: Form) -> Result<()> {
         "OpenClaw's breaker did not suppress the channel, or it was not the guard that started it: {actions:?}"
     );
     guard.verdict("healthy", Duration::from_secs(60))?;
+    Ok(())
+}
+
+/// V8's last words go to the journal of a unit, and the guard's own doctor finds them there.
+#[test]
+fn unit_heap_exhausted() -> Result<()> {
+    const NAME: &str = "heap exhausted under a unit";
+    let Some(mut guard) = Guard::prepared_in(Form::Unit, NAME, CLAWMEND, HomeOptions::default())? else {
+        return Ok(());
+    };
+    if let Some(reason) = guard.manager.as_ref().and_then(|manager| manager.no_journal.clone()) {
+        skipped(NAME, &reason);
+        return Ok(());
+    }
+    small_heap(&guard)?;
+    guard.start()?;
+    let life = guard.healthy()?;
+    Inspector::open(life)?.exhaust_heap()?;
+    life.ended(HEAP_BOUND)?;
+    guard.replacement(life, CRASH_BOUND)?;
+    guard.healthy()?;
+    let incident = recovered(&guard, "crashed")?;
+    ensure!(incident["cause"]["detail"] == json!("signal 6"), "{incident}");
+    let events = guard.events(&incident)?;
+    let examined: Vec<_> = events.iter().filter(|event| event["event"] == json!("examined")).collect();
+    eprintln!("measured: what the doctor said of it: {examined:?}");
+    let first = |event: &&&Value| event["causes"][0]["case"] == json!("heap-exhausted");
+    let named = examined.iter().find(first).with_context(|| format!("the heap was not named: {events:?}"))?;
+    ensure!(named.to_string().contains("JavaScript heap out of memory"), "{named}");
+    let place = |wanted: &str| events.iter().position(|event| event["event"] == json!(wanted));
+    ensure!(place("acted") < place("examined"), "the restart waited for the doctor: {events:?}");
+    Ok(())
+}
+
+/// The unit as OpenClaw wrote it, with a heap that is full within seconds.
+fn small_heap(guard: &Guard) -> Result<()> {
+    let manager = guard.manager.as_ref().context("a unit")?;
+    let text = std::fs::read_to_string(&manager.unit_file)?;
+    let small = format!("--max-old-space-size={HEAP_MIB} ");
+    let (before, command) = text.split_once("ExecStart=").context("ExecStart")?;
+    let (program, rest) = command.split_once(' ').context("arguments")?;
+    let rest = match rest.split_once("--max-old-space-size=").and_then(|(own, rest)| Some((own, rest.split_once(' ')?)))
+    {
+        Some((own, (_, rest))) => format!("{own}{rest}"),
+        None => rest.to_owned(),
+    };
+    std::fs::write(&manager.unit_file, format!("{before}ExecStart={program} {small}{rest}"))?;
+    guard.systemctl(&["daemon-reload"])?;
+    guard.systemctl(&["restart", UNIT])?;
     Ok(())
 }

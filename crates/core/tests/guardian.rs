@@ -27,5 +27,7 @@ mod refusals;
 mod scene;
 #[path = "guardian/silences.rs"]
 mod silences;
+#[path = "guardian/thresholds.rs"]
+mod thresholds;
 #[path = "guardian/wishes.rs"]
 mod wishes;

@@ -8,15 +8,17 @@ use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
 use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
-use crate::daemon::setup::log_dir;
+use crate::daemon::setup::{log_dir, unit_of};
 use crate::doctor::exam::Exam;
 use crate::doctor::figures::Figures;
 use crate::doctor::log::{Log, LogError};
 use crate::doctor::report::{DoctorReport, FoundCause, Tongue, report};
 use crate::doctor::{Diagnosis, Library, consult, experience, figures, here, library};
 use crate::openclaw::discovery::{self, Home};
+use crate::service::UnitWords;
 use crate::settings::Language;
 use clawmend_core::diagnosis::record::Standing;
+use clawmend_core::gateway::Form;
 use clawmend_core::health::Verdict;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -210,8 +212,22 @@ fn look_here(context: &Context, around: &Around, exam: &mut Exam<'_>) {
         let kept = context.state_dir().map(|state| log_dir(&state, &home.id).join("gateway.log"));
         if let Some(path) = kept.ok().filter(|path| path.is_file()) {
             tell_left_out(here::read_output(exam, &path, since(seen)));
+        } else if let Some(words) = unit_words(context, home, seen) {
+            tell_left_out(here::read_unit(exam, &words, user(), since(seen)));
         }
     }
+}
+
+/// Where the words of this home's unit are: if the guard says that a unit runs it, or no guard says anything.
+fn unit_words(context: &Context, home: &Home, seen: Option<&GatewayStatus>) -> Option<UnitWords> {
+    if seen.and_then(|gateway| gateway.form).is_some_and(|form| form != Form::Systemd) {
+        return None;
+    }
+    // Settings that cannot be read are told by the commands that live by them.
+    let settings = ai::settings_of(context).unwrap_or_default();
+    let entry = settings.gateways.iter().find(|entry| entry.id == home.id);
+    let (manager, unit) = unit_of(home, entry)?;
+    Some(UnitWords::of(manager, unit))
 }
 
 fn tell_left_out(read: Result<(), String>) {

@@ -21,6 +21,7 @@ mod news;
 mod options;
 mod pair;
 mod physician;
+mod printed;
 mod pulse;
 mod sandbox;
 mod senses;

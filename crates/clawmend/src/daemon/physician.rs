@@ -3,6 +3,7 @@
 //! Invariant: it reads and never changes anything; one examination at a time, each over a bounded part of the logs; what
 //! it finds goes back as evidence. Start at [`Physician::examine`].
 
+use super::printed::Printed;
 use crate::api::types::GatewayStatus;
 use crate::doctor::ai::{self, collect};
 use crate::doctor::exam::Exam;
@@ -24,8 +25,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Longest line of evidence, and longest advice, in bytes.
 const MAX_TEXT: usize = 300;
-/// Of the gateway's own output at most so much before now is read.
-const MAX_OUTPUT: u64 = 1 << 20;
 
 /// Examines one gateway.
 #[derive(Clone, Debug)]
@@ -35,26 +34,22 @@ pub struct Physician {
     state: PathBuf,
     /// No other gateway writes into its log.
     alone: bool,
-    /// The gateway's output, as our keeper writes it, and how long it was when all was last well.
-    output: Option<PathBuf>,
-    well_at: Arc<Mutex<u64>>,
+    /// What the gateway itself prints.
+    printed: Printed,
     /// The last answer of an AI, until its incident is over.
     answer: Arc<Mutex<Option<(IncidentId, ai::Answer)>>>,
 }
 
 impl Physician {
-    /// For this home. `state` is our own state folder, `output` the file of a child's output.
+    /// For this home. `state` is our own state folder.
     #[must_use]
-    pub fn new(home: Home, uid: u32, state: PathBuf, alone: bool, output: Option<PathBuf>) -> Self {
-        let length = output.as_ref().map_or(0, length);
-        Self { home, uid, state, alone, output, well_at: Arc::new(Mutex::new(length)), answer: Arc::default() }
+    pub fn new(home: Home, uid: u32, state: PathBuf, alone: bool, printed: Printed) -> Self {
+        Self { home, uid, state, alone, printed, answer: Arc::default() }
     }
 
-    /// All is well: what its output says up to here is of the past.
+    /// All is well: what it has printed up to here is of the past.
     pub fn all_is_well(&self) {
-        if let Some(path) = &self.output {
-            *self.well_at.lock().unwrap_or_else(PoisonError::into_inner) = length(path);
-        }
+        self.printed.all_is_well();
     }
 
     /// Looks at everything that is there. `status` is what the guard itself says. `None` when it failed, which
@@ -146,7 +141,7 @@ impl Physician {
             uid: self.uid,
         };
         let mut left_out = collect::gateway(&mut evidence, &of);
-        left_out.extend(self.output.iter().filter_map(|path| collect::log(&mut evidence, path, |_| true)));
+        left_out.extend(self.printed.add_to(&mut evidence, question.since.0));
         for why in left_out {
             tracing::debug!(why, "left out of an AI's evidence");
         }
@@ -173,26 +168,9 @@ impl Physician {
                 tracing::debug!(why, "a log was left out");
             }
         }
-        self.read_output(&mut exam);
+        self.printed.read(&mut exam, question.since.0);
         Ok(exam)
     }
-
-    /// What the gateway has printed since it was last well.
-    fn read_output(&self, exam: &mut Exam<'_>) {
-        let Some(path) = &self.output else { return };
-        let well_at = *self.well_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = length(path);
-        // A shorter file than then is a new one.
-        let begin = if now < well_at { 0 } else { well_at }.max(now.saturating_sub(MAX_OUTPUT));
-        match Log::open_from(path, begin) {
-            Ok(log) => exam.read(log),
-            Err(error) => tracing::debug!(%error, "the gateway's output was left out"),
-        }
-    }
-}
-
-fn length(path: &PathBuf) -> u64 {
-    std::fs::metadata(path).map_or(0, |seen| seen.len())
 }
 
 /// Keeps the draft of an answer; why not, for people.
@@ -266,7 +244,7 @@ mod tests {
             config_path: state.join("openclaw/openclaw.json"),
             port: None,
         };
-        Physician::new(home, 0, state.to_owned(), true, None)
+        Physician::new(home, 0, state.to_owned(), true, Printed::Unknown)
     }
 
     #[test]

@@ -361,6 +361,8 @@ pub fn policy_of(settings: &Settings) -> Policy {
     set(&mut policy.channel_deaf_ms, asked.channel_deaf_ms);
     set(&mut policy.channel_retry_ms, asked.channel_retry_ms);
     set(&mut policy.escalate_after_ms, asked.escalate_after_ms);
+    policy.slow_answer_ms = asked.slow_answer_ms.map_or(policy.slow_answer_ms, short);
+    set(&mut policy.memory_high_bytes, asked.memory_high_mib.map(|mib| mib << 20));
     if asked.backoff_first_ms.is_some() || asked.backoff_max_ms.is_some() {
         let longest = asked.backoff_max_ms.or(policy.backoff_ms.last().copied()).unwrap_or(30_000);
         let first = asked.backoff_first_ms.unwrap_or_else(|| policy.backoff(0));

@@ -1,7 +1,7 @@
 //! Evidence about the gateway on this machine: what the guard says, and our own look at config, disk and log.
 //!
-//! Works without a guard, and with the gateway down. Invariant: nothing is changed, nothing is run, and each look is
-//! bounded.
+//! Works without a guard, and with the gateway down. Invariant: nothing is changed, nothing is run but systemd's own
+//! reader of its journal, and each look is bounded.
 
 use super::exam::Exam;
 use super::log::Log;
@@ -11,6 +11,8 @@ use crate::openclaw::config;
 use crate::openclaw::config::check::{self, Around};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
+use crate::openclaw::redact::redact;
+use crate::service::UnitWords;
 use clawmend_core::diagnosis::case::{ConfigState, Fact};
 use clawmend_core::observation::ConfigValidity;
 use std::cell::Cell;
@@ -20,6 +22,9 @@ use std::path::{Path, PathBuf};
 const MAX_DAYS: usize = 3;
 /// Less than this is a full disk: a start writes more.
 const DISK_FULL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Longest reason why something could not be read, in characters.
+const MAX_WHY: usize = 300;
 
 /// The gateways to look at: those of the guard, wherever they live; without a guard, those found here that exist.
 #[must_use]
@@ -213,6 +218,16 @@ pub fn read_output(exam: &mut Exam<'_>, path: &Path, since_ms: i64) -> Result<()
         read.get() > before
     });
     Ok(())
+}
+
+/// Reads what a unit has printed since, in milliseconds since 1970. `uid`: whose unit it is. Waits for another program.
+///
+/// # Errors
+/// Something could not be read, for people; what could counts.
+pub fn read_unit(exam: &mut Exam<'_>, words: &UnitWords, uid: u32, since_ms: i64) -> Result<(), String> {
+    let heard = words.since(uid, since_ms);
+    exam.read(Log::of_bytes(&format!("the journal of {}", words.unit()), heard.text));
+    heard.left_out.map_or(Ok(()), |why| Err(redact(&why, MAX_WHY)))
 }
 
 /// Whether a line names this home, by its folder or its port.

@@ -8,6 +8,9 @@ pub mod launchd;
 #[cfg(target_os = "linux")]
 pub mod systemd;
 pub mod task_scheduler;
+mod unit_words;
+
+pub use unit_words::{Heard, UnitWords};
 
 use clawmend_core::directive::ActionResult;
 use clawmend_core::gateway::Control;
@@ -215,6 +218,15 @@ impl Unit {
 
     #[cfg(not(target_os = "linux"))]
     async fn call(&self, _call: Call) -> ActionResult {
+        match self.inner {}
+    }
+
+    /// What the unit has printed.
+    #[must_use]
+    pub fn words(&self) -> UnitWords {
+        #[cfg(target_os = "linux")]
+        return self.inner.words();
+        #[cfg(not(target_os = "linux"))]
         match self.inner {}
     }
 

@@ -78,6 +78,12 @@ pub struct PolicyOverrides {
     /// Starts by the guard in any hour (a count).
     #[serde(deserialize_with = "between::<1, 1_000, _>")]
     pub starts_per_hour: Option<u64>,
+    /// An answer of the health endpoint that takes longer is a long one; several are told. 0: none is.
+    #[serde(deserialize_with = "between::<0, 600_000, _>")]
+    pub slow_answer_ms: Option<u64>,
+    /// Memory below this, in MiB, is never too much, whatever is usual. 0: none is.
+    #[serde(deserialize_with = "between::<0, 1_048_576, _>")]
+    pub memory_high_mib: Option<u64>,
     /// A person is told of an incident that is open for this long.
     #[serde(deserialize_with = "between::<1_000, 86_400_000, _>")]
     pub escalate_after_ms: Option<u64>,

@@ -94,6 +94,16 @@ pub enum Cause {
     },
     /// The disk is nearly full.
     DiskNearlyFull,
+    /// It serves, and its answers take too long, again and again.
+    SlowAnswers {
+        /// How long.
+        detail: String,
+    },
+    /// It serves, and takes far more memory than is usual for it.
+    MemoryHigh {
+        /// How much.
+        detail: String,
+    },
     /// `/readyz` names something else that is not ready.
     NotReady {
         /// What it says.
@@ -150,6 +160,8 @@ impl Cause {
             Self::ChannelDeaf { .. } => "channel_deaf",
             Self::ConfigInvalid { .. } => "config_invalid",
             Self::DiskNearlyFull => "disk_nearly_full",
+            Self::SlowAnswers { .. } => "slow_answers",
+            Self::MemoryHigh { .. } => "memory_high",
             Self::NotReady { .. } => "not_ready",
             Self::DiskFull => "disk_full",
             Self::ProviderFailing { .. } => "provider_failing",
@@ -169,6 +181,8 @@ impl Cause {
             Self::RefusedToStart { detail, .. }
             | Self::ConfigInvalid { detail }
             | Self::NotReady { detail }
+            | Self::SlowAnswers { detail }
+            | Self::MemoryHigh { detail }
             | Self::ProviderFailing { detail }
             | Self::ProviderSlow { detail }
             | Self::ProviderQuota { detail }

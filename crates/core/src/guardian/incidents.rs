@@ -345,6 +345,8 @@ fn outcome_of(incident: &Incident) -> Outcome {
             | Cause::ChannelsSuppressed
             | Cause::ChannelDeaf { .. }
             | Cause::NotReady { .. }
+            | Cause::SlowAnswers { .. }
+            | Cause::MemoryHigh { .. }
             | Cause::ProviderFailing { .. }
             | Cause::ProviderSlow { .. }
             | Cause::ProviderQuota { .. }

@@ -359,4 +359,16 @@ impl Guardian {
         }
         self.quiet = false;
     }
+
+    /// What it takes of memory, by the last look; what is usual is learned from it.
+    pub(super) fn weigh(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Life::Alive(life) = &mut self.life else { return };
+        let (Some(look), Some(served)) = (life.look, life.served) else { return };
+        let since = (served, life.seen.since(life.born));
+        let usual = self.memory.weights.usual_kib();
+        if let Some(kib) = life.weight.take(now.mono, look.rss_kib, since, usual, &self.policy) {
+            self.memory.weights.learn(kib);
+            out.push(Output::Persist);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::directive::IncidentId;
 use crate::gateway::Incarnation;
 use crate::health::Boots;
 use crate::health::reasons::Reason;
+use crate::health::weight::Weights;
 use crate::incident::{Incident, Outcome};
 use crate::plan::{Refusal, Restored};
 use crate::time::{Now, Wall};
@@ -26,6 +27,8 @@ pub struct Memory {
     pub unclean: Window,
     /// Earlier starts.
     pub boots: Boots,
+    /// What earlier lives have taken of memory.
+    pub weights: Weights,
     /// The incident that is open.
     pub incident: Option<Incident>,
     /// Why it refused to start, while it does.

@@ -205,7 +205,11 @@ impl Guardian {
                 self.rpc_seen(seen);
                 self.live_evidence(now, evidence);
             }
-            Evidence::Process(_) | Evidence::Listener(_) | Evidence::Http(_) => self.live_evidence(now, evidence),
+            Evidence::Process(_) => {
+                self.live_evidence(now, evidence);
+                self.weigh(now, out);
+            }
+            Evidence::Listener(_) | Evidence::Http(_) => self.live_evidence(now, evidence),
         }
         if !(self.quiet && self.still_quiet(now)) {
             self.settle(now, out);
@@ -318,6 +322,8 @@ impl Guardian {
             && life.readiness.suppressed.is_empty()
             && !life.readiness.event_loop.is_some_and(|event_loop| event_loop.degraded)
             && !matches!(life.listener, Listener::Foreign { .. })
+            && !life.slowness.named()
+            && life.weight.high().is_none()
     }
 
     fn look_at_self(&mut self, now: Now, guard: GuardSelf) {

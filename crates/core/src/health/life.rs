@@ -3,6 +3,8 @@
 //! Invariant: time in which the guard did not look never counts as silence of the gateway: [`Alive::forgive`] shifts
 //! every running clock by it. Start at [`Alive::take`].
 
+use super::slowness::Slowness;
+use super::weight::Weight;
 use crate::gateway::Incarnation;
 use crate::observation::{
     Appeared, ChannelState, Endpoint, Evidence, Exit, Held, HttpOutcome, HttpSeen, Listener, LogSign, ProcessSample,
@@ -160,6 +162,10 @@ pub struct Alive {
     pub channels: Vec<ChannelState>,
     /// First sight of an unbroken row in which a channel had given up.
     pub deaf: Option<Moment>,
+    /// Whether its answers take too long.
+    pub slowness: Slowness,
+    /// Whether it takes too much memory.
+    pub weight: Weight,
 }
 
 impl Alive {
@@ -194,6 +200,8 @@ impl Alive {
             cpu_base_ms: 0,
             channels: Vec::new(),
             deaf: None,
+            slowness: Slowness::default(),
+            weight: Weight::default(),
         }
     }
 
@@ -258,6 +266,8 @@ impl Alive {
         for clock in [&mut self.first_miss, &mut self.progress.stopped].into_iter().flatten() {
             *clock = (*clock).min(now);
         }
+        self.slowness.forgive(now, unseen_ms);
+        self.weight.forgive(now, unseen_ms);
         self.progress.stopped_looks = self.progress.stopped_looks.min(1);
         self.progress.window = None;
         self.born = self.born.plus(unseen_ms).min(now);
@@ -266,7 +276,10 @@ impl Alive {
 
     fn take_http(&mut self, now: Moment, seen: &HttpSeen, policy: &Policy) {
         match (&seen.outcome, seen.endpoint) {
-            (HttpOutcome::Ok, Endpoint::Healthz) => self.answered(now),
+            (HttpOutcome::Ok, Endpoint::Healthz) => {
+                self.slowness.answered(now, seen.latency_ms, policy);
+                self.answered(now);
+            }
             (HttpOutcome::Ok, Endpoint::Startupz) => self.starting = false,
             (HttpOutcome::Starting, _) => self.starting = true,
             (HttpOutcome::Draining, _) => self.note_drain(now, policy),
@@ -285,6 +298,9 @@ impl Alive {
                 self.readiness_at = Some(now);
             }
             (HttpOutcome::Late | HttpOutcome::TimedOut | HttpOutcome::Broken, Endpoint::Healthz) => {
+                if seen.outcome == HttpOutcome::TimedOut && self.served.is_some() {
+                    self.slowness.given_up(now, seen.latency_ms, policy);
+                }
                 self.missed(now, u64::from(seen.latency_ms), false);
                 self.not_health = false;
             }

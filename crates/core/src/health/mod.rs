@@ -1,13 +1,16 @@
 //! What the guard believes, from evidence.
 //!
 //! [`life`] keeps what is known of the present process, [`judge`] turns it into a [`Verdict`] and a cause,
-//! [`reasons`] names what is wrong with a gateway that serves, [`synthetic`] what messages to its model have shown. A verdict is a belief: it acts on nothing.
+//! [`reasons`] names what is wrong with a gateway that serves, [`slowness`] and [`weight`] whether it is slow or takes too
+//! much memory, [`synthetic`] what messages to its model have shown. A verdict is a belief: it acts on nothing.
 
 mod boot;
 pub mod judge;
 pub mod life;
 pub mod reasons;
+pub mod slowness;
 pub mod synthetic;
+pub mod weight;
 
 pub use boot::{Boot, Boots};
 

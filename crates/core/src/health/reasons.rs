@@ -23,6 +23,10 @@ pub enum Reason {
     DiskNearlyFull,
     /// The event loop has been slow for a while.
     EventLoopSlow,
+    /// Its answers take too long, again and again.
+    SlowAnswers(String),
+    /// It takes far more memory than is usual for it.
+    MemoryHigh(String),
     /// The gateway is well, but its RPC refuses our token: probes go over HTTP alone.
     RpcUnauthorized,
     /// The gateway is well, but no token was found: probes go over HTTP alone.
@@ -60,6 +64,8 @@ impl Reason {
             Self::ConfigInvalid(detail) => format!("config_invalid:{detail}"),
             Self::DiskNearlyFull => "disk_nearly_full".to_owned(),
             Self::EventLoopSlow => "event_loop_slow".to_owned(),
+            Self::SlowAnswers(detail) => format!("slow_answers:{detail}"),
+            Self::MemoryHigh(detail) => format!("memory_high:{detail}"),
             Self::RpcUnauthorized => "rpc_unauthorized".to_owned(),
             Self::RpcNoToken => "rpc_no_token".to_owned(),
             Self::RpcProtocol => "rpc_protocol_mismatch".to_owned(),
@@ -98,6 +104,8 @@ impl Reason {
             Self::NotReady(detail) => Some(Cause::NotReady { detail: detail.clone() }),
             Self::ConfigInvalid(detail) => Some(Cause::ConfigInvalid { detail: detail.clone() }),
             Self::DiskNearlyFull => Some(Cause::DiskNearlyFull),
+            Self::SlowAnswers(detail) => Some(Cause::SlowAnswers { detail: detail.clone() }),
+            Self::MemoryHigh(detail) => Some(Cause::MemoryHigh { detail: detail.clone() }),
             Self::PortStolen(owner) => Some(Cause::PortStolen { owner: owner.clone() }),
             Self::DiskFull => Some(Cause::DiskFull),
             Self::ProviderFailing(detail) => Some(Cause::ProviderFailing { detail: detail.clone() }),
@@ -172,6 +180,13 @@ pub fn reasons(life: &Alive, around: &Circumstances, policy: &Policy) -> Vec<Rea
     }
     if life.readiness.event_loop.is_some_and(|event_loop| event_loop.degraded && event_loop.degraded_for_ms > 60_000) {
         found.push(Reason::EventLoopSlow);
+    }
+    if life.slowness.named() {
+        found.push(Reason::SlowAnswers(format!("over {} s", policy.slow_answer_ms / 1_000)));
+    }
+    if let Some(high) = life.weight.high() {
+        let (limit, usual) = (high.limit_kib / 1_024, high.usual_kib / 1_024);
+        found.push(Reason::MemoryHigh(format!("over {limit} MiB, where {usual} MiB is usual")));
     }
     found.extend(around.synthetic.reasons());
     found.extend(around.rpc.clone());

@@ -190,6 +190,15 @@ fn cure(view: &View<'_>, life: &Alive, cause: &Cause) -> Next {
         Cause::CredentialsRejected { detail } => {
             tell(format!("the provider of its model refuses the credentials ({detail}); set a valid key"))
         }
+        // It works, only badly: whether a restart is worth the turns that it ends is for a person to say.
+        Cause::SlowAnswers { detail } => tell(format!(
+            "its answers take too long ({detail}), again and again; `clawmend doctor` looks at what holds it up, and it is \
+             not restarted for that"
+        )),
+        Cause::MemoryHigh { detail } => tell(format!(
+            "it takes too much memory ({detail}) and may be growing until it dies; restart it at a time that suits you, \
+             with `clawmend restart`"
+        )),
         Cause::Frozen => end::wake_and_end(view),
         Cause::NotListening => end::in_order(view, life, "it lives but listens nowhere"),
         Cause::Spinning => end::by_force(view, "its event loop has not turned for its whole budget"),

@@ -100,6 +100,14 @@ pub struct Policy {
     pub escalate_after_ms: u64,
     /// Free space below which the gateway counts as degraded.
     pub disk_low_bytes: u64,
+    /// An answer of its health endpoint that takes longer is a long one; zero: no answer is.
+    pub slow_answer_ms: u32,
+    /// Three long answers within this are told to a person; none within it, and that is over.
+    pub slow_window_ms: u64,
+    /// Memory below this is never too much, whatever is usual; zero: none is.
+    pub memory_high_bytes: u64,
+    /// How long it must take too much memory before a person is told.
+    pub memory_confirm_ms: u64,
     /// Between two messages through the gateway to its model; zero: none is sent.
     pub synthetic_ms: u64,
     /// A message without a whole answer after this is given up. OpenClaw's own limits took 83 s to tell of a provider
@@ -161,6 +169,10 @@ impl Policy {
             approval_ms: 60 * 60_000,
             escalate_after_ms: 30 * 60_000,
             disk_low_bytes: 200 << 20,
+            slow_answer_ms: 5_000,
+            slow_window_ms: 300_000,
+            memory_high_bytes: 1 << 30,
+            memory_confirm_ms: 600_000,
             synthetic_ms: 0,
             synthetic_timeout_ms: 120_000,
             synthetic_slow_ms: 30_000,

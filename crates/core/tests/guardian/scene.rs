@@ -23,6 +23,9 @@ pub struct Ways {
     /// CPU per half second.
     pub burn_ms: u64,
     pub yields: bool,
+    /// How long it takes for an answer, or until it is given up.
+    pub latency_ms: u32,
+    pub rss_kib: u64,
 }
 
 impl Ways {
@@ -34,6 +37,8 @@ impl Ways {
             listener: Listener::Own { port: 18789, backlog: 0 },
             burn_ms: 5,
             yields: true,
+            latency_ms: 2,
+            rss_kib: 800_000,
         }
     }
 
@@ -126,7 +131,7 @@ impl Scene {
     }
 
     pub fn http(&mut self, endpoint: Endpoint, outcome: HttpOutcome) {
-        self.see(&Evidence::Http(HttpSeen { endpoint, latency_ms: 2, outcome }));
+        self.see(&Evidence::Http(HttpSeen { endpoint, latency_ms: self.ways.latency_ms, outcome }));
     }
 
     /// One look at the process.
@@ -138,7 +143,7 @@ impl Scene {
             cpu_ms: self.cpu_ms,
             voluntary: self.voluntary,
             involuntary: 0,
-            rss_kib: 800_000,
+            rss_kib: ways.rss_kib,
             threads: 15,
             descriptors: None,
             throttled: None,

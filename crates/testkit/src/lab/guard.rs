@@ -31,6 +31,8 @@ pub struct Manager {
     pub systemd: SystemdLab,
     /// The file of the gateway's unit.
     pub unit_file: PathBuf,
+    /// Why what its units print is kept nowhere; `None`: it is in a journal of the lab's own.
+    pub no_journal: Option<Unavailable>,
     /// Where its processes are listed; more than one place where the machine has more than one cgroup hierarchy.
     cgroups: Vec<PathBuf>,
     _folder: TempDir,
@@ -108,7 +110,7 @@ impl Guard {
     /// When the home cannot be made.
     pub fn over_unit(permit: Permit, program: &str, options: HomeOptions) -> Result<Result<Self, Unavailable>> {
         let folder = tempfile::Builder::new().prefix("cml-").tempdir_in("/tmp")?;
-        let systemd = match SystemdLab::start(folder.path()) {
+        let mut systemd = match SystemdLab::start(folder.path()) {
             Ok(systemd) => systemd,
             Err(reason) => return Ok(Err(Unavailable(reason.0))),
         };
@@ -116,10 +118,12 @@ impl Guard {
             // Here the unit's name is the user's own gateway's.
             return Ok(Err(Unavailable("needs root, for a user manager of the lab's own".into())));
         }
+        // Before the unit's first start: what a process prints goes where it did when it began.
+        let no_journal = systemd.start_journal().err().map(|reason| Unavailable(reason.0));
         let home = Home::at(systemd.home(), options)?;
         let mut guard = Self::with_arguments(permit, program, home, &["run"])?;
         let unit_file = systemd.home().join(".config/systemd/user").join(UNIT);
-        guard.manager = Some(Manager { systemd, unit_file, cgroups: Vec::new(), _folder: folder });
+        guard.manager = Some(Manager { systemd, unit_file, no_journal, cgroups: Vec::new(), _folder: folder });
         let port = guard.home.port;
         let installed = guard.manager.as_mut().map(|manager| manager.systemd.install_openclaw(port));
         if let Some(Err(reason)) = installed {

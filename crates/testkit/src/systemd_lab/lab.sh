@@ -5,7 +5,7 @@
 #   sh lab.sh LAB ROOT NOTIFY      (LAB: name of the lab's cgroup folder; ROOT: its folder; NOTIFY: readiness socket)
 #
 # Lines it understands: `user` starts the user manager, `system` starts the stand-in for the system manager,
-# `stop-user` ends the user manager in order and answers `stopped`.
+# `stop-user` ends the user manager in order and answers `stopped`, `journal` starts a journald of the lab's own.
 set -u
 lab=$1 root=$2 notify=$3
 user='' system=''
@@ -59,8 +59,27 @@ manager() {
         "$SYSTEMD" --user </dev/null >>"$2/manager.log" 2>&1 &
 }
 
+# A real journald whose files go with the namespace. It reads the unit of whoever prints from the path of its cgroup,
+# which begins with the user's manager only as seen from the lab's own folder: so it gets a cgroup namespace there.
+journal() {
+    for base in $bases; do mkdir -p "$base/$lab/journald" || exit 1; done
+    # shellcheck disable=SC2016
+    sh -c 'for base in $1; do echo $$ >"$base/$2/cgroup.procs" || exit 1; done
+        exec unshare --cgroup sh -c "$3" journald "$@"' \
+        journal "$bases" "$lab" \
+        'for base in $1; do echo $$ >"$base/$2/journald/cgroup.procs" || exit 1; done; shift 3; exec env -i "$@"' \
+        PATH="$PATH" NOTIFY_SOCKET="$notify" SYSTEMD_LOG_TARGET=console "$JOURNALD" \
+        </dev/null >>"$root/journald.log" 2>&1 &
+}
+
 # Units such as `systemctl` and libraries ask `/run/systemd/system` whether this machine runs systemd.
 mount -t tmpfs -o mode=755 tmpfs /run/systemd && mkdir /run/systemd/system || exit 1
+# Else the journal would be this machine's, and its files would stay. Nothing of the kernel is to be in it.
+mkdir -p /run/log && mount -t tmpfs -o mode=755 tmpfs /run/log && mkdir /run/log/journal || exit 1
+if [ -e /etc/systemd/journald.conf ]; then
+    printf '[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n' >"$root/journald.conf"
+    mount --bind "$root/journald.conf" /etc/systemd/journald.conf || exit 1
+fi
 mkdir -p /run/dbus && mount -t tmpfs -o mode=755 tmpfs /run/dbus || exit 1
 
 # Inside, the account's home is the lab's: OpenClaw installs no service for any other home.
@@ -77,6 +96,9 @@ while read -r line; do
     stop-user)
         kill -TERM "$user" && wait "$user"
         echo stopped
+        ;;
+    journal)
+        journal
         ;;
     system)
         [ -z "$system" ] || continue

@@ -85,6 +85,7 @@ struct Namespace {
     notify: UnixDatagram,
     log: PathBuf,
     has_system: bool,
+    has_journal: bool,
 }
 
 impl SystemdLab {
@@ -237,6 +238,21 @@ impl SystemdLab {
         self.settle()
     }
 
+    /// Starts a real journald for the lab, so that what units print from their next start on is kept for `journalctl`
+    /// inside. Its files go with the lab.
+    ///
+    /// # Errors
+    /// When it does not come up, or the manager is borrowed: its journal is the machine's own.
+    pub fn start_journal(&mut self) -> Result<(), Unavailable> {
+        let Kind::Own(namespace) = &mut self.kind else {
+            return Err(unavailable("needs root, for a journal of the lab's own"));
+        };
+        if !namespace.has_journal {
+            namespace.start_journal()?;
+        }
+        Ok(())
+    }
+
     /// Starts the stand-in for the system manager (a second user manager behind `/run/dbus/system_bus_socket`),
     /// for programs that ask the system manager about a unit. It knows none of the user's units.
     ///
@@ -315,6 +331,7 @@ impl Namespace {
             .arg(root)
             .arg(&socket)
             .env("SYSTEMD", systemd)
+            .env("JOURNALD", format!("{systemd}-journald"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).map_err(unavailable)?)
@@ -322,7 +339,16 @@ impl Namespace {
             .map_err(|error| unavailable(format!("unshare: {error}")))?;
         let orders = holder.stdin.take();
         let answers = holder.stdout.take().ok_or_else(|| unavailable("the lab has no output"))?;
-        Ok(Self { holder, orders, answers: BufReader::new(answers), ready, notify, log, has_system: false })
+        Ok(Self {
+            holder,
+            orders,
+            answers: BufReader::new(answers),
+            ready,
+            notify,
+            log,
+            has_system: false,
+            has_journal: false,
+        })
     }
 
     fn order(&mut self, line: &str) -> Result<(), Unavailable> {
@@ -346,6 +372,14 @@ impl Namespace {
         while self.ready_signals().try_recv().is_ok() {}
         self.order(which)?;
         self.await_ready(&format!("the {which} manager"))
+    }
+
+    fn start_journal(&mut self) -> Result<(), Unavailable> {
+        while self.ready_signals().try_recv().is_ok() {}
+        self.order("journal")?;
+        self.await_ready("journald")?;
+        self.has_journal = true;
+        Ok(())
     }
 
     /// Waits for `READY=1`, which a manager sends when its basic units are up.

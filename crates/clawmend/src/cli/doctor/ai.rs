@@ -9,7 +9,7 @@ use crate::doctor::ai::report::{AiReport, SentLine, StepReport};
 use crate::doctor::ai::{self, AskError, Consequence, Evidence, Surroundings};
 use crate::doctor::report::Tongue;
 use crate::host::dirs;
-use crate::settings::{self, AiSettings, Engine};
+use crate::settings::{self, AiSettings, Engine, Settings};
 use clawmend_core::diagnosis::advice::Tier;
 use clawmend_core::health::Verdict;
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ pub(super) fn ask(
     found: &Found<'_>,
     tongue: Tongue,
 ) -> Result<Asked, CliError> {
-    let settings = settings_of(context)?;
+    let settings = settings_of(context)?.ai;
     if when == When::Unknown && !found.diagnosis.causes.is_empty() {
         return Ok(Asked { report: AiReport::not_needed(settings.engine), failed: None });
     }
@@ -62,12 +62,12 @@ pub(super) fn ask(
     }
 }
 
-fn settings_of(context: &Context) -> Result<AiSettings, CliError> {
-    let settings = match &context.global.config {
+/// Our settings: the file that was named, else the usual one.
+pub(super) fn settings_of(context: &Context) -> Result<Settings, CliError> {
+    Ok(match &context.global.config {
         Some(file) => settings::load(file)?,
         None => settings::load_or_default(&dirs::config_file()?)?,
-    };
-    Ok(settings.ai)
+    })
 }
 
 fn of_ask(error: &AskError) -> CliError {

@@ -5,6 +5,7 @@ use super::super::body::{Body, ChildCommand};
 use super::super::keepsake::Keepsake;
 use super::super::news::{News, Sender};
 use super::super::physician::Physician;
+use super::super::printed::Printed;
 use super::super::pulse::{Pulse, ServiceWatchdog};
 use super::super::voice::Voice;
 use super::{Asking, Schedule, Ward};
@@ -67,11 +68,11 @@ impl Ward {
     pub fn new(parts: Parts, now: Now) -> Self {
         let keepsake =
             Keepsake::new(parts.home.clone(), parts.voice.state_dir().to_owned(), own_uid(), parts.news.clone());
-        let output = parts.body.child().map(|child| child.command.log_dir.join(OUTPUT));
+        let printed = printed(&parts.body);
         // What a child says is in a file of its own; only without it is the shared log of the day needed line by line.
-        let alone = parts.alone && output.is_none();
+        let alone = parts.alone && parts.body.child().is_none();
         let state = parts.voice.state_dir().to_owned();
-        let physician = Physician::new(parts.home.clone(), own_uid(), state, alone, output);
+        let physician = Physician::new(parts.home.clone(), own_uid(), state, alone, printed);
         Self {
             home: parts.home,
             keepsake,
@@ -134,6 +135,15 @@ impl Ward {
             control: self.guardian.profile().control,
             at: crate::host::clock::now().wall,
         }
+    }
+}
+
+/// Where the gateway's own words are.
+fn printed(body: &Body) -> Printed {
+    match body {
+        Body::Child(child) => Printed::into_file(child.command.log_dir.join(OUTPUT)),
+        Body::Service(unit) => Printed::by_unit(unit.words(), own_uid()),
+        Body::Foreign => Printed::Unknown,
     }
 }
 

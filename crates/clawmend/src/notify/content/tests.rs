@@ -126,6 +126,35 @@ fn an_alert_tells_everything_that_is_needed_to_decide() {
 }
 
 #[test]
+fn a_gateway_that_is_slow_or_heavy_is_told_quietly_in_both_languages() {
+    let causes = [
+        (Cause::SlowAnswers { detail: "over 5 s".into() }, "its answers take too long (over 5 s), again and again"),
+        (
+            Cause::MemoryHigh { detail: "over 1562 MiB, where 781 MiB is usual".into() },
+            "it takes too much memory (over 1562 MiB, where 781 MiB is usual)",
+        ),
+    ];
+    for (language, name) in [(Language::English, "thresholds_en"), (Language::Chinese, "thresholds_zh")] {
+        let letters: Vec<String> = causes.iter().map(|(cause, said)| threshold(language, cause, said)).collect();
+        insta::assert_snapshot!(name, letters.join("\n"));
+    }
+}
+
+/// The first word on a gateway that serves and is not well.
+fn threshold(language: Language, cause: &Cause, said: &str) -> String {
+    let opened = What::Opened { onset: Wall(BEGAN), onset_uncertainty_ms: 0, detected_after_ms: 0, incarnation: None };
+    let mut story = Story::default();
+    for what in [opened, What::Diagnosed { cause: cause.clone() }, What::Serving] {
+        story.note(&event(0, what));
+    }
+    let what =
+        Told::Alert { gateway: GatewayId("default".into()), incident: IncidentId(12), reason: Some(said.into()) };
+    let notice = Notice { level: Level::Warning, at: Wall(BEGAN), what, ..alert() };
+    let quiet = Surroundings { crashes: 0, log: Vec::new(), several: false, code: String::new() };
+    shown(&writer(language).write(&notice, &story, &quiet, &mask()))
+}
+
+#[test]
 fn every_kind_of_letter_in_both_languages() {
     let gateway = GatewayId("default".into());
     let mut over = story();

@@ -82,6 +82,8 @@ pub fn cause_of_code(language: Language, code: &str) -> &'static str {
         "channel_deaf" => ("a channel hears nothing", "通道失聪"),
         "config_invalid" => ("its config on disk is broken", "磁盘上的配置已损坏"),
         "disk_nearly_full" => ("its disk is nearly full", "磁盘即将写满"),
+        "slow_answers" => ("its answers take too long", "网关响应过慢"),
+        "memory_high" => ("it takes too much memory", "内存占用过高"),
         "not_ready" => ("it is not ready", "网关未就绪"),
         "disk_full" => ("its disk is full", "磁盘已满"),
         "provider_failing" => ("the provider of its model fails", "模型服务故障"),
@@ -177,6 +179,11 @@ pub const fn next(language: Language, cause: Option<&Cause>) -> &'static str {
             language,
             "it is not restarted for that: a restart would not help; the guard asks again from time to time",
             "不会为此重启（重启无济于事）；守护程序会定期再次检查",
+        ),
+        Some(Cause::SlowAnswers { .. } | Cause::MemoryHigh { .. }) => pick(
+            language,
+            "it is not restarted for that while it serves: when to restart it is yours to say",
+            "网关仍在服务，不会为此自动重启；何时重启由您决定",
         ),
         Some(Cause::ConfigInvalid { .. }) => pick(
             language,

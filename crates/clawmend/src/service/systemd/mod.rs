@@ -24,11 +24,12 @@
 mod actions;
 mod bus;
 mod jobs;
+pub(super) mod journal;
 mod properties;
 mod rights;
 mod session;
 
-use super::{Call, Manager, Restriction, ServiceEvent, UnitName};
+use super::{Call, Manager, Restriction, ServiceEvent, UnitName, UnitWords};
 use clawmend_core::directive::ActionResult;
 use clawmend_core::gateway::Control;
 use std::sync::Arc;
@@ -75,6 +76,10 @@ impl Handle {
 
     pub(super) fn control(&self) -> Control {
         if self.may_act.load(Ordering::Relaxed) { Control::Full } else { Control::Observe }
+    }
+
+    pub(super) fn words(&self) -> UnitWords {
+        UnitWords::of(self.manager.clone(), self.name.clone())
     }
 
     pub(super) fn restriction(&self) -> Option<Restriction> {
