@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod cli;
 pub mod daemon;
 pub mod doctor;
+pub mod failover;
 pub mod generations;
 pub mod host;
 pub mod keeper;
