@@ -9,3 +9,4 @@ pub mod look;
 pub mod owned;
 pub mod peer;
 pub mod words;
+pub mod workspace;

@@ -3,6 +3,10 @@
 //! Invariant: everything that another program wrote passes [`redact`] before it enters evidence. It errs on the side
 //! of hiding: a long mixed token is masked even when it was harmless.
 
+/// Shortest secret part of a bot's token.
+const BOT_TOKEN: usize = 30;
+/// Shortest value that is a secret because of its name.
+const NAMED_VALUE: usize = 12;
 /// What stands in for a secret.
 const MASK: &str = "***";
 /// Shortest run of letters, digits, `-` and `_` that may be a secret when it mixes letters and digits.
@@ -60,6 +64,53 @@ pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Whether a file's text holds a credential. [`redact`] hides whatever could be one; this says so only of what hardly
+/// can be anything else, because notes of people are full of identifiers.
+#[must_use]
+pub fn holds_secret(text: &str) -> bool {
+    text.lines().any(|line| {
+        let line = plain(line);
+        (line.contains("-----BEGIN ") && line.contains("PRIVATE KEY-----"))
+            || line.split_whitespace().any(is_secret)
+            || names_value(&line)
+    })
+}
+
+/// A well-known key, or a bot's token.
+fn is_secret(word: &str) -> bool {
+    let run = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let known =
+        |run: &str| run.len() >= SECRET_RUN && is_mixed(run) && SECRET_STARTS.iter().any(|s| run.starts_with(s));
+    let bot = word.split(|c| !run(c) && c != ':').any(|part| {
+        part.split_once(':').is_some_and(|(id, token)| {
+            id.len() >= 6
+                && id.bytes().all(|b| b.is_ascii_digit())
+                && token.len() >= BOT_TOKEN
+                && token.chars().all(run)
+        })
+    });
+    bot || word.split(|c| !run(c)).any(known)
+}
+
+/// `token = value`, where the value is long and mixed, and no place-holder.
+fn names_value(line: &str) -> bool {
+    let Some((name, value)) = line.split_once(['=', ':']) else { return false };
+    let name = name.trim_end().trim_end_matches(['"', '\'', '`', '*']);
+    let name = name.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '{' | ',')).next();
+    let value = value.trim_start().trim_start_matches(['"', '\'', '`', '*']);
+    let value =
+        value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',')).next().unwrap_or_default();
+    name.is_some_and(names_a_secret)
+        && value.len() >= NAMED_VALUE
+        && is_mixed(value)
+        && !value.contains("://")
+        && !value.starts_with(['$', '<', '*', '/', '.', '~'])
+}
+
+fn is_mixed(text: &str) -> bool {
+    text.bytes().any(|b| b.is_ascii_digit()) && text.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
 fn shorten(text: &str, max_chars: usize) -> String {
     if text.chars().count() <= max_chars {
         return text.to_owned();
@@ -98,9 +149,7 @@ fn mask_word(word: &str, out: &mut String) {
 
 fn push_run(run: &mut String, out: &mut String) {
     let known = run.len() >= 12 && SECRET_STARTS.iter().any(|start| run.starts_with(start));
-    let mixed = run.len() >= SECRET_RUN
-        && run.bytes().any(|b| b.is_ascii_digit())
-        && run.bytes().any(|b| b.is_ascii_alphabetic());
+    let mixed = run.len() >= SECRET_RUN && is_mixed(run);
     out.push_str(if known || mixed { MASK } else { run });
     run.clear();
 }
@@ -122,6 +171,33 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(redact(text, 200).replace("Authorization: *** ***", "Authorization: ***"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_credential_in_notes_is_told_from_an_identifier() {
+        for text in [
+            "key sk-proj-abcdefghijkl1234",
+            "bot 123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1",
+            "url https://api.telegram.org/bot123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1/getMe",
+            "TELEGRAM_TOKEN=a1b2c3d4e5f6",
+            "  \"apiKey\": \"a1b2c3d4e5f6\",",
+            "- **Password**: hunter2hunter2",
+            "-----BEGIN OPENSSH PRIVATE KEY-----",
+        ] {
+            assert!(holds_secret(&format!("# Notes\n{text}\n")), "{text}");
+        }
+        for text in [
+            "see 3f2b8c1e-77aa-4c9e-9d00-0123456789ab",
+            "commit 35c1777d2e6863c1e01de970e922d328c5c00aa1",
+            "memory/2026-11-25-what-we-said-about-it.md",
+            "token: see chapter 4",
+            "the password is in the safe",
+            "token: ${TELEGRAM_BOT_TOKEN_1}",
+            "secrets: https://docs.example.com/secrets-2026",
+            "-----BEGIN PUBLIC KEY-----",
+        ] {
+            assert!(!holds_secret(text), "{text}");
         }
     }
 

@@ -9,9 +9,9 @@ use super::credential::Surroundings;
 use super::engine::Call;
 use super::room::{Room, is_room};
 use crate::host::files::{Durability, write_atomic};
+use crate::host::group::{end_group, end_members};
 use crate::host::pidfd::{ExitWatch, WatchError};
-use crate::host::process::{descendants, environ_value, in_same_group_or_cgroup, incarnation_of, is_alive};
-use crate::host::signal::{Signal, send};
+use crate::host::process::{environ_value, incarnation_of, is_alive};
 use clawmend_core::gateway::Incarnation;
 use secrecy::ExposeSecret as _;
 use std::ffi::OsString;
@@ -27,8 +27,6 @@ const MAX_OUTPUT: usize = super::reply::MAX_REPLY;
 const MAX_MESSAGES: usize = 8 * 1024;
 /// Largest note on a running program.
 const MAX_RUNNING: u64 = 4096;
-/// How often the group is looked through: a child that is just being born can be missed once.
-const SWEEPS: usize = 5;
 
 /// How it ended.
 #[derive(Debug)]
@@ -251,28 +249,4 @@ fn how(status: std::process::ExitStatus) -> String {
 #[cfg(not(unix))]
 fn how(status: std::process::ExitStatus) -> String {
     status.code().map_or_else(|| "an unknown end".to_owned(), |code| format!("exit {code}"))
-}
-
-/// Ends the leader, everybody in its group, and whom it started besides.
-pub(super) fn end_group(life: &Incarnation) {
-    // Asked first: children of a dead process are nobody's children.
-    let started = descendants(life);
-    for one in std::iter::once(life).chain(&started) {
-        // One that has ended already, or cannot be proven, is left alone.
-        let _ = send(one, Signal::Kill);
-    }
-    end_members(life);
-}
-
-fn end_members(leader: &Incarnation) {
-    for _ in 0..SWEEPS {
-        let members: Vec<Incarnation> = in_same_group_or_cgroup(leader, None);
-        let mut alive = false;
-        for member in members.iter().filter(|member| is_alive(member)) {
-            alive |= send(member, Signal::Kill).is_ok();
-        }
-        if !alive {
-            return;
-        }
-    }
 }

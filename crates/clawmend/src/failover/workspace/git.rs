@@ -1,0 +1,319 @@
+//! Runs git: a child of our own, within bounds, and undisturbed by settings of the user.
+//!
+//! Invariants: no shell of ours, no prompt, no hook, no pager, no editor; its environment is what is listed here; its
+//! output is bounded while it is read; when its time is over, its whole process group is ended.
+
+use super::error::{Person, Retry, WorkspaceError};
+use crate::host::group::end_group;
+use crate::host::process::incarnation_of;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Most of what it prints that is read. Lists of files are the longest.
+const MAX_OUTPUT: u64 = 32 * 1024 * 1024;
+/// Most of its messages that is kept.
+const MAX_MESSAGES: u64 = 64 * 1024;
+/// How often its end is looked for.
+const BEAT: Duration = Duration::from_millis(5);
+/// How long a pipe may be held by others after git has ended.
+const HELD: Duration = Duration::from_secs(5);
+/// How often a growing folder is measured.
+const MEASURE: Duration = Duration::from_millis(200);
+
+/// Variables that are passed on: what finds programs, keys and proxies.
+const PASSED: [&str; 22] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SSH_AUTH_SOCK",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "COMSPEC",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// Settings that hold whatever the repository says: nothing runs beside git, nothing is signed, collected or rewritten,
+/// and what is written is on the disk.
+const SETTINGS: [&str; 24] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.splitIndex=false",
+    "index.sparse=false",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+    "core.autocrlf=false",
+    "core.safecrlf=false",
+    "core.askPass=",
+    "core.fsync=all",
+    "core.logAllRefUpdates=true",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "fetch.unpackLimit=1",
+    "fetch.recurseSubmodules=false",
+    "fetch.prune=false",
+    "push.recurseSubmodules=no",
+    "push.gpgSign=false",
+    "push.followTags=false",
+    "submodule.recurse=false",
+    "commit.gpgSign=false",
+    "protocol.ext.allow=never",
+    "advice.detachedHead=false",
+];
+
+/// `BatchMode`: a key with a passphrase, or a host that is not known, is a refusal and no question.
+const SSH: &str = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=5 -oServerAliveCountMax=3";
+
+/// Git in one folder, until one point in time.
+pub(super) struct Git {
+    folder: PathBuf,
+    until: Instant,
+    time: Duration,
+}
+
+/// One call.
+#[derive(Default)]
+pub(super) struct Call<'a> {
+    pub(super) arguments: Vec<OsString>,
+    /// What it reads.
+    pub(super) input: Option<Vec<u8>>,
+    /// The index that it works on, instead of the user's.
+    pub(super) index: Option<&'a Path>,
+    /// A folder, and how many bytes of new files in it are too many.
+    pub(super) bound: Option<(&'a Path, u64)>,
+}
+
+/// What came of it.
+pub(super) struct Said {
+    /// Its exit code; -1 where it has none.
+    pub(super) code: i32,
+    pub(super) out: Vec<u8>,
+    pub(super) messages: String,
+}
+
+impl Said {
+    /// The first line that it printed.
+    pub(super) fn line(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.out);
+        text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
+    }
+
+    /// What it printed, cut at the zeros.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.out.split(|b| *b == 0).filter(|part| !part.is_empty())
+    }
+
+    /// The end of what it said, for a person.
+    pub(super) fn detail(&self) -> String {
+        let lines: Vec<&str> = self.messages.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
+        let text = crate::openclaw::redact::redact(&lines.join(" | "), 300);
+        if text.is_empty() { format!("exit {}", self.code) } else { text }
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
+        let arguments = arguments.into_iter().map(|one| one.as_ref().to_owned()).collect();
+        Self { arguments, ..Self::default() }
+    }
+
+    pub(super) fn index(mut self, index: &'a Path) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    pub(super) fn input(mut self, input: Vec<u8>) -> Self {
+        self.input = Some(input);
+        self
+    }
+}
+
+impl Git {
+    /// Git in `folder`, for at most `time` in all.
+    pub(super) fn new(folder: PathBuf, time: Duration) -> Self {
+        Self { folder, until: Instant::now() + time, time }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Runs it, whatever its exit code.
+    pub(super) fn run(&self, call: Call<'_>) -> Result<Said, WorkspaceError> {
+        let mut command = self.command(&call);
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => WorkspaceError::from(Person::NoGit),
+            _ => Person::Git { detail: format!("it cannot be started: {error}") }.into(),
+        })?;
+        let life = incarnation_of(child.id());
+        if let Some(pipe) = child.stdin.take() {
+            feed(pipe, call.input);
+        }
+        let out = child.stdout.take().map(|pipe| read(pipe, MAX_OUTPUT));
+        let messages = child.stderr.take().map(|pipe| read(pipe, MAX_MESSAGES));
+        let ended = self.wait(&mut child, call.bound);
+        if ended.is_err() {
+            if let Some(life) = &life {
+                end_group(life);
+            }
+            // Where no life could be proven: the handle of our own child, which nobody has reaped.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        let status = ended?;
+        let (out, messages) = (all_of(out)?, all_of(messages)?);
+        if out.len() as u64 > MAX_OUTPUT {
+            return Err(Person::Git { detail: "it printed too much".to_owned() }.into());
+        }
+        let messages = String::from_utf8_lossy(&messages).into_owned();
+        Ok(Said { code: status.code().unwrap_or(-1), out, messages })
+    }
+
+    /// Runs it; another exit code than 0 is an error.
+    pub(super) fn must(&self, call: Call<'_>) -> Result<Said, WorkspaceError> {
+        let said = self.run(call)?;
+        if said.code == 0 { Ok(said) } else { Err(failed(&said)) }
+    }
+
+    /// Runs it; its first line, or nothing where it fails.
+    pub(super) fn ask<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<Option<String>, WorkspaceError> {
+        let said = self.run(Call::new(arguments))?;
+        Ok(if said.code == 0 { said.line() } else { None })
+    }
+
+    fn wait(&self, child: &mut Child, bound: Option<(&Path, u64)>) -> Result<std::process::ExitStatus, WorkspaceError> {
+        let before = bound.map_or(0, |(folder, _)| size_of(folder));
+        let mut measured = Instant::now();
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) => {}
+                Err(error) => return Err(Person::Git { detail: format!("it cannot be followed: {error}") }.into()),
+            }
+            if Instant::now() >= self.until {
+                return Err(Retry::TooSlow(self.time).into());
+            }
+            if let Some((folder, most)) = bound
+                && measured.elapsed() >= MEASURE
+            {
+                measured = Instant::now();
+                if size_of(folder).saturating_sub(before) > most {
+                    return Err(Person::TooLarge(most).into());
+                }
+            }
+            std::thread::sleep(BEAT);
+        }
+    }
+
+    fn command(&self, call: &Call<'_>) -> Command {
+        let mut command = Command::new("git");
+        command.arg("--no-pager").arg("--literal-pathspecs").arg("--no-optional-locks");
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        command.args(&call.arguments).current_dir(&self.folder).env_clear();
+        for name in PASSED {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("LC_ALL", "C").env("LANG", "C").env("TZ", "UTC");
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", ":").env("GIT_SSH_COMMAND", SSH);
+        // No transport that runs a program by another name.
+        command.env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
+        command.env("GIT_AUTHOR_NAME", "Clawmend").env("GIT_AUTHOR_EMAIL", "clawmend@localhost");
+        command.env("GIT_COMMITTER_NAME", "Clawmend").env("GIT_COMMITTER_EMAIL", "clawmend@localhost");
+        // The repository of a folder around the workspace is not the workspace's.
+        if let Some(around) = self.folder.parent() {
+            command.env("GIT_CEILING_DIRECTORIES", around);
+        }
+        if let Some(index) = call.index {
+            command.env("GIT_INDEX_FILE", index);
+        }
+        command.stdin(if call.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command
+    }
+}
+
+/// What a failure means that has nothing to do with a remote.
+pub(super) fn failed(said: &Said) -> WorkspaceError {
+    let text = said.messages.as_str();
+    let has = |part: &str| text.contains(part);
+    let detail = said.detail();
+    if has("No space left on device") || has("Disk quota exceeded") {
+        Person::NoSpace { detail }.into()
+    } else if has(".lock': File exists")
+        || has("cannot lock ref")
+        || has("not uptodate")
+        || has("short read")
+        || has("would be overwritten")
+        || has("would lose untracked")
+        || has("overwritten by merge")
+    {
+        Retry::Busy { detail }.into()
+    } else if has("dubious ownership") || has("not a git repository") || has("corrupt") || has("bad object") {
+        Person::BadRepository { detail }.into()
+    } else {
+        Person::Git { detail }.into()
+    }
+}
+
+/// A git that does not read its input says why in its exit code.
+fn feed(mut pipe: impl Write + Send + 'static, input: Option<Vec<u8>>) {
+    std::thread::spawn(move || {
+        if let Some(input) = input {
+            drop(pipe.write_all(&input));
+        }
+    });
+}
+
+/// At most one byte more than `most` is kept, so that too much is seen; the rest is read and dropped.
+fn read(mut pipe: impl Read + Send + 'static, most: u64) -> Receiver<Vec<u8>> {
+    let (done, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        drop(pipe.by_ref().take(most + 1).read_to_end(&mut kept));
+        drop(io::copy(&mut pipe, &mut io::sink()));
+        drop(done.send(kept));
+    });
+    receiver
+}
+
+/// What was read, now that git has ended. Whatever it started may hold the pipe for ever.
+fn all_of(reader: Option<Receiver<Vec<u8>>>) -> Result<Vec<u8>, WorkspaceError> {
+    let Some(reader) = reader else { return Ok(Vec::new()) };
+    reader
+        .recv_timeout(HELD)
+        .map_err(|_| Person::Git { detail: "something that it started does not end".to_owned() }.into())
+}
+
+/// The sizes of the files in a folder, without those below it.
+fn size_of(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file).map(|data| data.len()).sum()
+}

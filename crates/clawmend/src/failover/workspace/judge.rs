@@ -1,0 +1,124 @@
+//! Which files do not leave this machine.
+//!
+//! Invariant: a file is read within its bound only, and never followed where it is a link. What cannot be looked at is
+//! left out.
+
+use crate::openclaw::files::read_bounded;
+use crate::openclaw::redact::{holds_secret, plain};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Longest path that is shown, in characters.
+const MAX_SHOWN: usize = 200;
+
+/// A file that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its path in the workspace, fit to be shown.
+    pub path: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a file is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It is larger than allowed.
+    #[error("larger than the limit")]
+    TooLarge,
+    /// Its name is one of `.DS_Store .env *.key *.pem secrets*`, which OpenClaw's guide leaves out.
+    #[error("named like a secret")]
+    Named,
+    /// A credential stands in it.
+    #[error("holds a credential")]
+    HoldsSecret,
+    /// A git repository inside of the workspace.
+    #[error("a repository of its own")]
+    Repository,
+    /// It cannot be read, or its name cannot be written.
+    #[error("cannot be read")]
+    Unreadable,
+}
+
+/// Names `path`, as git writes it, for a person.
+pub(super) fn shown(path: &[u8]) -> String {
+    plain(&String::from_utf8_lossy(path)).chars().take(MAX_SHOWN).collect()
+}
+
+/// Why this file is left out, if it is. `path` is as git writes it.
+pub(super) fn reason(folder: &Path, path: &[u8], most: u64) -> Option<Why> {
+    if path.ends_with(b"/") {
+        return Some(Why::Repository);
+    }
+    if is_secret_name(path) {
+        return Some(Why::Named);
+    }
+    let Some(file) = place(folder, path) else { return Some(Why::Unreadable) };
+    let Ok(data) = std::fs::symlink_metadata(&file) else {
+        // Gone meanwhile: git sees that as well.
+        return None;
+    };
+    if data.is_symlink() {
+        // Its target is a text; what it points to is not read.
+        return None;
+    }
+    if data.len() > most {
+        return Some(Why::TooLarge);
+    }
+    match read_bounded(&file, most) {
+        Ok(bytes) => std::str::from_utf8(&bytes).is_ok_and(holds_secret).then_some(Why::HoldsSecret),
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Some(Why::TooLarge),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(_) => Some(Why::Unreadable),
+    }
+}
+
+fn is_secret_name(path: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(path).to_ascii_lowercase();
+    text.split('/').any(|part| part.starts_with("secrets") || part == ".env" || part == ".ds_store")
+        || text.rsplit('/').next().is_some_and(|name| {
+            let end = Path::new(name).extension();
+            name.starts_with(".env.") || end.is_some_and(|end| end == "key" || end == "pem")
+        })
+}
+
+/// Where a path of git's is on the disk. Git never gives one that leads out of the folder.
+pub(super) fn place(folder: &Path, path: &[u8]) -> Option<PathBuf> {
+    Some(folder.join(os_path(path)?))
+}
+
+#[cfg(unix)]
+fn os_path(path: &[u8]) -> Option<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(OsString::from_vec(path.to_vec()))
+}
+
+#[cfg(not(unix))]
+fn os_path(path: &[u8]) -> Option<OsString> {
+    Some(OsString::from(String::from_utf8(path.to_vec()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_those_of_openclaws_guide() {
+        for name in [
+            ".env",
+            "a/.env",
+            "x/.env.local",
+            ".DS_Store",
+            "a/b/id.key",
+            "cert.PEM",
+            "secrets.md",
+            "secrets/x",
+            "a/Secrets-old/y",
+        ] {
+            assert!(is_secret_name(name.as_bytes()), "{name}");
+        }
+        for name in ["MEMORY.md", "keys.md", "monkey", "environment.md", "my-secret.md", "a.env.md", "pem/x"] {
+            assert!(!is_secret_name(name.as_bytes()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The workspace as it is now, as a commit. Nothing of the user's changes: not a file, not the index, not a branch.
+//!
+//! Invariant: every file is either in the snapshot with its present bytes, or is named in `left_out`, or is ignored by
+//! the user's own rules. Names are taken as they are, never as patterns.
+
+use super::error::{Person, WorkspaceError};
+use super::git::{Call, failed};
+use super::judge::{LeftOut, Why, reason, shown};
+use super::repo::{LAST, Repo};
+use std::path::PathBuf;
+
+/// Most files that one snapshot looks at.
+const MAX_FILES: usize = 50_000;
+/// Most files that are named.
+const MAX_NAMED: usize = 50;
+
+/// Which files may stay out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// It goes to the remote: whatever must not leave this machine.
+    Remote,
+    /// It stays here: only files that nobody has taken in before, and that stay on the disk as they are.
+    Here,
+}
+
+/// The workspace at one moment.
+pub(super) struct Snapshot {
+    /// An index that says the same as the disk.
+    pub(super) index: PathBuf,
+    pub(super) tree: String,
+    /// At most [`MAX_NAMED`] of them.
+    pub(super) left_out: Vec<LeftOut>,
+    /// How many besides.
+    pub(super) more: usize,
+}
+
+/// The newest commit that the workspace is known to come from: ours, unless the user went on from it.
+pub(super) fn base(repo: &Repo) -> Result<Option<String>, WorkspaceError> {
+    let (head, last) = (repo.commit_of("HEAD")?, repo.commit_of(LAST)?);
+    match (head, last) {
+        (Some(head), Some(last)) if repo.is_ancestor(&head, &last)? => Ok(Some(last)),
+        (Some(head), _) => Ok(Some(head)),
+        (None, last) => Ok(last),
+    }
+}
+
+/// Takes one, of what differs from `base`.
+pub(super) fn take(repo: &Repo, base: Option<&str>, to: For, most: u64) -> Result<Snapshot, WorkspaceError> {
+    let index = repo.fresh_index("snapshot");
+    let from = base.map_or_else(|| "--empty".to_owned(), |base| format!("{base}^{{tree}}"));
+    repo.git.must(Call::new(["read-tree", &from]).index(&index))?;
+    // Its exit code only says whether anything differs.
+    repo.git.run(Call::new(["update-index", "-q", "--refresh"]).index(&index))?;
+    let changed =
+        Call::new(["diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=all"]).index(&index);
+    let changed = repo.git.must(changed)?;
+    let others = repo.git.must(Call::new(["ls-files", "-z", "--others", "--exclude-standard"]).index(&index))?;
+    if changed.parts().count() + others.parts().count() > MAX_FILES {
+        return Err(Person::TooMany(MAX_FILES).into());
+    }
+    let (mut taken, mut left_out) = (Vec::new(), Vec::new());
+    for path in changed.parts() {
+        let why = if to == For::Remote { reason(repo.git.folder(), path, most) } else { None };
+        sort(path, why, &mut taken, &mut left_out);
+    }
+    for path in others.parts() {
+        sort(path, reason(repo.git.folder(), path, most), &mut taken, &mut left_out);
+    }
+    let more = left_out.len().saturating_sub(MAX_NAMED);
+    left_out.truncate(MAX_NAMED);
+    let mut snapshot = Snapshot { index, tree: String::new(), left_out, more };
+    snapshot.add(repo, taken)?;
+    Ok(snapshot)
+}
+
+fn sort(path: &[u8], why: Option<Why>, taken: &mut Vec<u8>, left_out: &mut Vec<LeftOut>) {
+    match why {
+        Some(why) => left_out.push(LeftOut { path: shown(path), why }),
+        None => {
+            taken.extend_from_slice(path);
+            taken.push(0);
+        }
+    }
+}
+
+impl Snapshot {
+    /// Takes in files, whatever is said of them. `paths` end with a zero each.
+    pub(super) fn add(&mut self, repo: &Repo, paths: Vec<u8>) -> Result<(), WorkspaceError> {
+        if !paths.is_empty() {
+            let add = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
+            repo.git.must(Call::new(add).index(&self.index).input(paths))?;
+        }
+        let said = repo.git.must(Call::new(["write-tree"]).index(&self.index))?;
+        self.tree = said.line().ok_or_else(|| failed(&said))?;
+        Ok(())
+    }
+}
+
+/// A commit of `tree` after `parents`; the only parent itself where nothing differs, none where there is nothing at all.
+pub(super) fn commit(
+    repo: &Repo,
+    tree: &str,
+    parents: Vec<String>,
+    message: &str,
+) -> Result<Option<String>, WorkspaceError> {
+    let parents = independent(repo, parents)?;
+    match parents.as_slice() {
+        [] if tree == repo.tree_of(None)? => return Ok(None),
+        [parent] if tree == repo.tree_of(Some(parent))? => return Ok(Some(parent.clone())),
+        _ => {}
+    }
+    let mut arguments = vec!["commit-tree".to_owned(), tree.to_owned()];
+    for parent in parents {
+        arguments.extend(["-p".to_owned(), parent]);
+    }
+    arguments.extend(["-F".to_owned(), "-".to_owned()]);
+    let said = repo.git.must(Call::new(arguments).input(message.as_bytes().to_vec()))?;
+    said.line().ok_or_else(|| failed(&said)).map(Some)
+}
+
+/// Without those that another one of them comes from.
+fn independent(repo: &Repo, commits: Vec<String>) -> Result<Vec<String>, WorkspaceError> {
+    if commits.len() < 2 {
+        return Ok(commits);
+    }
+    let arguments = ["merge-base".to_owned(), "--independent".to_owned()].into_iter().chain(commits);
+    let said = repo.git.must(Call::new(arguments))?;
+    Ok(String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect())
+}

@@ -1,0 +1,222 @@
+//! The primary's side.
+
+use crate::folders::*;
+use clawmend::failover::workspace::{Apart, PushedTo, Why, Workspace};
+use std::fs;
+
+fn pushed(node: &Workspace) -> PushedTo {
+    let before = on_disk(&node.folder);
+    let pushed = node.push().unwrap();
+    nothing_lost(&node.folder, &before);
+    pushed.to
+}
+
+#[test]
+fn the_state_that_openclaw_leaves_is_pushed_and_then_each_change() {
+    let pair = pair();
+    assert_eq!(pushed(&pair.primary), PushedTo::Branch);
+    assert_eq!(pair.files("main").len(), 3);
+    assert_eq!(git(&pair.primary.folder, &["status", "--porcelain"]), "");
+    assert_eq!(git(&pair.primary.folder, &["log", "--format=%an: %s"]), "Clawmend: Workspace of primary\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Known);
+    write(&pair.primary.folder, "MEMORY.md", "likes tea\n");
+    write(&pair.primary.folder, "名字 \"a\"\n*.md", "odd name\n");
+    fs::remove_file(pair.primary.folder.join("SOUL.md")).unwrap();
+    fs::remove_dir_all(pair.primary.folder.join("memory")).unwrap();
+    write(&pair.primary.folder, "memory", "a file where a folder was\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Branch);
+    let out = git(&pair.remote(), &["ls-tree", "-r", "-z", "--name-only", "main"]);
+    assert_eq!(out.split('\0').collect::<Vec<_>>(), ["AGENTS.md", "MEMORY.md", "memory", "名字 \"a\"\n*.md", ""]);
+    assert_eq!(git(&pair.primary.folder, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn an_empty_workspace_is_nothing_to_push() {
+    let pair = pair();
+    fs::remove_dir_all(&pair.primary.folder).unwrap();
+    fs::create_dir_all(&pair.primary.folder).unwrap();
+    assert_eq!(pushed(&pair.primary), PushedTo::Nothing);
+    assert!(pair.branches().is_empty());
+}
+
+#[test]
+fn secrets_large_files_and_repositories_stay_here_and_are_named() {
+    let mut pair = pair();
+    pair.primary.limits.file = 1000;
+    let folder = &pair.primary.folder;
+    for (path, content) in [
+        (".env", "A=1\n"),
+        ("deep/.env", "A=1\n"),
+        ("id.key", "x\n"),
+        ("secrets-of-mine/a.md", "x\n"),
+        ("notes.md", "the bot is 123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1\n"),
+        ("fine.md", "see 3f2b8c1e-77aa-4c9e-9d00-0123456789ab\n"),
+        (".gitignore", "*.tmp\n"),
+        ("x.tmp", "ignored\n"),
+    ] {
+        write(folder, path, content);
+    }
+    write(folder, "large.bin", vec![0; 1001]);
+    write(folder, "project/a", "inner\n");
+    git(&folder.join("project"), &["init", "--quiet"]);
+    write(folder, "other/a", "inner\n");
+    git(&folder.join("other"), &["init", "--quiet"]);
+    git(&folder.join("other"), &["add", "-A"]);
+    git(&folder.join("other"), &["commit", "--quiet", "-m", "x"]);
+    let before = on_disk(folder);
+    let pushed = pair.primary.push().unwrap();
+    let named: Vec<(&str, Why)> = pushed.left_out.iter().map(|one| (one.path.as_str(), one.why)).collect();
+    assert_eq!(
+        named,
+        [
+            (".env", Why::Named),
+            ("deep/.env", Why::Named),
+            ("id.key", Why::Named),
+            ("large.bin", Why::TooLarge),
+            ("notes.md", Why::HoldsSecret),
+            ("other/", Why::Repository),
+            ("project/", Why::Repository),
+            ("secrets-of-mine/a.md", Why::Named),
+        ]
+    );
+    let there: Vec<String> = pair.files("main").into_keys().collect();
+    assert_eq!(there, [".gitignore", "AGENTS.md", "SOUL.md", "fine.md", "memory/2026-11-25.md"]);
+    assert_eq!(on_disk(folder), before, "nothing of the user's is touched");
+    // One that was clean before keeps its last clean state there.
+    write(folder, "fine.md", "apiKey: a1b2c3d4e5f6\n");
+    pair.primary.push().unwrap();
+    assert!(pair.files("main")["fine.md"].contains("3f2b8c1e"));
+    // No object of it went along, either.
+    let all = git(&pair.remote(), &["cat-file", "--batch-all-objects", "--batch"]);
+    assert!(!all.contains("a1b2c3d4e5f6") && !all.contains("AAbbCCdd"));
+}
+
+#[test]
+fn what_the_remote_has_besides_is_merged_into_both() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    pair.person("main", "from-person.md", "hello\n");
+    write(&pair.primary.folder, "AGENTS.md", "# Agents, changed\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Merged);
+    assert_eq!(fs::read_to_string(pair.primary.folder.join("from-person.md")).unwrap(), "hello\n");
+    assert_eq!(pair.files("main")["AGENTS.md"], "# Agents, changed\n");
+    assert_eq!(pair.files("main")["from-person.md"], "hello\n");
+    assert_eq!(git(&pair.primary.folder, &["status", "--porcelain"]), "");
+    assert_eq!(pushed(&pair.primary), PushedTo::Known);
+    // A remote that was begun by someone else has no commit in common.
+    let fresh = crate::folders::pair();
+    fresh.person("main", "README.md", "a new repository\n");
+    assert_eq!(pushed(&fresh.primary), PushedTo::Merged);
+    assert_eq!(fresh.files("main").len(), 4);
+}
+
+#[test]
+fn what_does_not_merge_goes_to_one_side_branch_until_a_person_merges_it() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    pair.person("main", "AGENTS.md", "# Agents of the person\n");
+    write(&pair.primary.folder, "AGENTS.md", "# Agents of the assistant\n");
+    let PushedTo::Side { branch, why } = pushed(&pair.primary) else { panic!("not aside") };
+    assert!(branch.starts_with("clawmend/primary-20") && why == Apart::Conflict, "{branch}");
+    assert_eq!(pair.files("main")["AGENTS.md"], "# Agents of the person\n");
+    assert_eq!(pair.files(&branch)["AGENTS.md"], "# Agents of the assistant\n");
+    assert_eq!(fs::read_to_string(pair.primary.folder.join("AGENTS.md")).unwrap(), "# Agents of the assistant\n");
+    write(&pair.primary.folder, "later.md", "later\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Side { branch: branch.clone(), why });
+    assert_eq!(pair.branches(), [branch.as_str(), "main"]);
+    assert_eq!(pair.files(&branch)["later.md"], "later\n");
+    // A person merges it.
+    let folder = pair.dir.path().join("person");
+    git(&folder, &["fetch", "--quiet", "origin"]);
+    git(&folder, &["merge", "--quiet", "-s", "ours", "-m", "mine", &format!("origin/{branch}")]);
+    git(&folder, &["push", "--quiet", "origin", "main"]);
+    write(&pair.primary.folder, "even-later.md", "x\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Merged);
+    assert_eq!(pair.files("main")["AGENTS.md"], "# Agents of the person\n");
+    assert_eq!(pair.files("main")["even-later.md"], "x\n");
+}
+
+#[test]
+fn a_file_that_git_does_not_keep_is_not_replaced_by_a_merge() {
+    let pair = pair();
+    write(&pair.primary.folder, ".gitignore", "private.md\n");
+    write(&pair.primary.folder, "private.md", "mine\n");
+    pair.primary.push().unwrap();
+    pair.person("main", "private.md", "theirs\n");
+    let PushedTo::Side { why: Apart::InTheWay, .. } = pushed(&pair.primary) else { panic!("merged") };
+    assert_eq!(fs::read_to_string(pair.primary.folder.join("private.md")).unwrap(), "mine\n");
+}
+
+#[test]
+fn a_detached_head_and_a_branch_of_the_users_are_left_as_they_are() {
+    let pair = pair();
+    let folder = &pair.primary.folder;
+    pair.primary.push().unwrap();
+    git(folder, &["checkout", "--quiet", "-b", "mine"]);
+    write(folder, "a.md", "a\n");
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "--quiet", "-m", "by hand"]);
+    write(folder, "b.md", "b\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Branch);
+    assert_eq!(git(folder, &["symbolic-ref", "HEAD"]), "refs/heads/mine\n");
+    assert_eq!(git(&pair.remote(), &["log", "--format=%an", "main"]), "Clawmend\nPerson\nClawmend\n");
+    git(folder, &["checkout", "--quiet", "--detach"]);
+    let head = git(folder, &["rev-parse", "HEAD"]);
+    write(folder, "c.md", "c\n");
+    let pushed = pair.primary.push().unwrap();
+    assert_eq!((pushed.to, pushed.followed), (PushedTo::Branch, false));
+    assert_eq!(git(folder, &["rev-parse", "HEAD"]), head);
+    assert_eq!(pair.files("main")["c.md"], "c\n");
+    write(folder, "d.md", "d\n");
+    assert_eq!(pair.primary.push().unwrap().to, PushedTo::Branch);
+    assert_eq!(pair.files("main").len(), 7);
+}
+
+#[test]
+fn what_is_staged_otherwise_than_on_the_disk_stays_staged() {
+    let pair = pair();
+    let folder = &pair.primary.folder;
+    pair.primary.push().unwrap();
+    write(folder, "a.md", "staged\n");
+    git(folder, &["add", "a.md"]);
+    write(folder, "a.md", "on the disk\n");
+    let pushed = pair.primary.push().unwrap();
+    assert_eq!((pushed.to, pushed.followed), (PushedTo::Branch, false));
+    assert_eq!(pair.files("main")["a.md"], "on the disk\n");
+    assert_eq!(git(folder, &["show", ":a.md"]), "staged\n");
+}
+
+#[test]
+fn a_merge_that_somebody_has_begun_goes_on() {
+    let pair = pair();
+    let folder = &pair.primary.folder;
+    pair.primary.push().unwrap();
+    conflict(folder);
+    let before = (on_disk(folder), git(folder, &["status", "--porcelain"]));
+    let pushed = pair.primary.push().unwrap();
+    assert_eq!((pushed.to, pushed.unfinished, pushed.followed), (PushedTo::Branch, Some("merge"), false));
+    assert!(pair.files("main")["SOUL.md"].contains("<<<<<<<"));
+    assert_eq!((on_disk(folder), git(folder, &["status", "--porcelain"])), before);
+    // With something new at the remote, it is not the moment to merge that as well.
+    pair.person("main", "p.md", "p\n");
+    write(folder, "q.md", "q\n");
+    let PushedTo::Side { why: Apart::Unfinished, .. } = pushed_again(&pair) else { panic!("merged") };
+}
+
+fn pushed_again(pair: &Pair) -> PushedTo {
+    pushed(&pair.primary)
+}
+
+/// Leaves the folder in the middle of a merge that conflicts.
+pub fn conflict(folder: &std::path::Path) {
+    let branch = git(folder, &["symbolic-ref", "--short", "HEAD"]);
+    git(folder, &["checkout", "--quiet", "-b", "other"]);
+    write(folder, "SOUL.md", "# Soul, theirs\n");
+    git(folder, &["commit", "--quiet", "-a", "-m", "theirs"]);
+    git(folder, &["checkout", "--quiet", branch.trim()]);
+    write(folder, "SOUL.md", "# Soul, ours\n");
+    git(folder, &["commit", "--quiet", "-a", "-m", "ours"]);
+    assert!(!try_git(folder, &["merge", "other"]), "it merged");
+    // So that only MERGE_HEAD holds that side.
+    git(folder, &["branch", "--quiet", "-D", "other"]);
+}
