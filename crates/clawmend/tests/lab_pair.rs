@@ -22,7 +22,7 @@ struct Pair {
     primary_bot: MockTelegram,
     standby_bot: MockTelegram,
     network: Network,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Pair {
@@ -52,7 +52,7 @@ impl Pair {
             Ok(guard)
         };
         let (primary, standby) = (guard(PRIMARY, 8_081)?, guard(STANDBY, 8_082)?);
-        let mut pair = Self { primary, standby, primary_bot, standby_bot, network, _folder: folder };
+        let mut pair = Self { primary, standby, primary_bot, standby_bot, network, folder };
         pair.set_up()?;
         pair.primary.start()?;
         pair.primary.verdict("healthy", BOUND)?;
@@ -69,7 +69,26 @@ impl Pair {
         // Beyond both: the hub, as a machine of the internet would be.
         let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
         writeln!(settings, "reference = \"{}:8082\"", self.network.address(0))?;
+        let remote = self.folder.path().join("workspace.git");
+        let made = std::process::Command::new("git").args(["init", "--quiet", "--bare"]).arg(&remote).status()?;
+        ensure!(made.success(), "git init: {made}");
+        for guard in [&self.primary, &self.standby] {
+            let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
+            writeln!(settings, "[standby.workspace]\nremote = \"{}\"\npush_every_ms = 10000", remote.display())?;
+        }
         Ok(())
+    }
+
+    /// A file as the repository between the two has it.
+    fn pushed(&self, branch: &str, file: &str) -> Result<String> {
+        let remote = self.folder.path().join("workspace.git");
+        let shown = std::process::Command::new("git")
+            .arg("--git-dir")
+            .arg(remote)
+            .args(["show", &format!("{branch}:{file}")])
+            .output()?;
+        ensure!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+        Ok(String::from_utf8(shown.stdout)?)
     }
 
     fn report(&self) -> Result<Value> {
@@ -106,7 +125,11 @@ impl Pair {
     }
 }
 
-/// A host that is cut off is replaced, and gets its place back.
+fn workspace(guard: &Guard) -> std::path::PathBuf {
+    guard.home.state_dir().join("workspace")
+}
+
+/// A host that is cut off is replaced, and gets its place back. The workspace goes with it.
 #[test]
 fn a_lost_host_is_replaced_and_comes_back() -> Result<()> {
     let Some(pair) = Pair::start("a lost host")? else { return Ok(()) };
@@ -115,6 +138,11 @@ fn a_lost_host_is_replaced_and_comes_back() -> Result<()> {
     ensure!(pair.standby_bot.calls("getUpdates") == 0, "the standby polls");
     let ready = pair.standby.say(&["standby", "check"])?;
     ensure!(ready.code == 0 && ready.stdout.contains("The pair is ready."), "{ready:?}");
+
+    let memory = "what the assistant remembers";
+    std::fs::create_dir_all(workspace(&pair.primary))?;
+    std::fs::write(workspace(&pair.primary).join("MEMORY.md"), memory)?;
+    until("the workspace to be pushed", BOUND, || pair.pushed("main", "MEMORY.md").is_ok_and(|text| text == memory))?;
 
     let cut = Instant::now();
     pair.network.cut(PRIMARY)?;
@@ -130,12 +158,20 @@ fn a_lost_host_is_replaced_and_comes_back() -> Result<()> {
         "measured: takeover decided {decided:?} after the cable was pulled, the standby's bot polls after {polling:?} (cold)"
     );
 
+    ensure!(std::fs::read_to_string(workspace(&pair.standby).join("MEMORY.md"))? == memory, "{active}");
+    std::fs::write(workspace(&pair.standby).join("NOTE.md"), "written while the primary was lost")?;
+
     pair.network.mend(PRIMARY)?;
     let back = Instant::now();
     let stepped = pair.role_is("watching")?;
     ensure!(stepped["last_change"]["to"] == json!("watching"), "{stepped}");
     ensure!(pair.standby.gateway().is_err(), "the standby's gateway still runs");
     eprintln!("measured: it stepped back {:?} after the cable was back (30 s of steadiness)", back.elapsed());
+    let gave = &stepped["last_change"]["steps"][1];
+    let branch = gave["detail"].as_str().and_then(|text| text.split(' ').find(|word| word.starts_with("clawmend/")));
+    let branch = branch.with_context(|| gave.to_string())?.trim_end_matches(';').to_owned();
+    ensure!(pair.pushed(&branch, "NOTE.md")? == "written while the primary was lost", "{gave}");
+    ensure!(pair.pushed("main", "NOTE.md").is_err(), "the standby wrote the main branch");
     pair.stays_off("the standby's bot to stay silent", Duration::from_secs(5))?;
     ensure!(pair.primary_bot.calls("getUpdates") > 0, "the primary's bot never polled");
     Ok(())

@@ -17,3 +17,4 @@ pub mod ownership;
 pub mod redact;
 pub mod sandbox;
 pub mod session_lock;
+pub mod workspace;

@@ -4,6 +4,7 @@
 //! address is a public one.
 
 use super::gateway::gateway_id;
+use crate::failover::workspace::{Branch, Remote};
 use clawmend_core::failover::Figures;
 use clawmend_core::gateway::GatewayId;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -67,9 +68,48 @@ pub struct StandbySettings {
     /// How patient it is.
     #[serde(default)]
     pub timing: Timing,
+    /// Where the assistant's workspace is kept, for both.
+    #[serde(default)]
+    pub workspace: Option<WorkspaceSettings>,
     /// The key that both share; by default `pair.key` in our own state folder.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
+}
+
+/// `[standby.workspace]`: the primary pushes the assistant's files there, and a standby that takes over brings them here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceSettings {
+    /// The git repository that both reach, without a password in its address.
+    #[serde(deserialize_with = "remote")]
+    pub remote: Remote,
+    /// The branch that the primary writes; `main`.
+    #[serde(default, deserialize_with = "branch")]
+    pub branch: Option<Branch>,
+    /// Between two pushes of the primary, in milliseconds.
+    #[serde(default = "push_every", deserialize_with = "pause")]
+    pub push_every_ms: u64,
+}
+
+fn remote<'de, D: Deserializer<'de>>(from: D) -> Result<Remote, D::Error> {
+    Remote::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+fn branch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Branch>, D::Error> {
+    Branch::parse(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+const fn push_every() -> u64 {
+    300_000
+}
+
+fn pause<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let figure = u64::deserialize(from)?;
+    if (10_000..=86_400_000).contains(&figure) {
+        Ok(figure)
+    } else {
+        Err(D::Error::custom(format!("{figure} is out of range, expected 10000 to 86400000")))
+    }
 }
 
 impl StandbySettings {
@@ -141,6 +181,10 @@ mod tests {
             ("[standby]\nside = \"primary\"\nlisten = \"100.128.0.1:18790\"\n", "a public address"),
             ("[standby]\nside = \"standby\"\npeer = \"[2001:db8::1]:18790\"\n", "a public address"),
             ("[standby]\nside = \"standby\"\npeer = \"primary.example:18790\"\n", "invalid socket address"),
+            (
+                "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n[standby.workspace]\nremote = \"ext::sh -c x\"\n",
+                "expected",
+            ),
             ("[standby]\nside = \"third\"\npeer = \"10.0.0.1:1\"\n", "unknown variant"),
             ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ntypo = 1\n", "unknown field"),
             ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ngateway = \"../x\"\n", "is no gateway id"),

@@ -27,6 +27,9 @@ pub struct StandbyReport {
     pub not_armed_because: Option<String>,
     /// The last change of role.
     pub last_change: Option<ChangeReport>,
+    /// What became of the last push of a primary's workspace, for people.
+    #[serde(default)]
+    pub workspace: Option<String>,
     /// What is wrong with this node, for people.
     pub problem: Option<String>,
 }
@@ -76,6 +79,7 @@ impl StandbyReport {
             armed: None,
             not_armed_because: None,
             last_change: kept.last_change.as_ref().map(ChangeReport::from),
+            workspace: None,
             problem: None,
         }
     }

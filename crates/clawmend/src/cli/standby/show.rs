@@ -67,6 +67,9 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
             row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
         }
     }
+    if let Some(workspace) = &report.workspace {
+        row("workspace", &clean(workspace, 400));
+    }
     if let Some(problem) = &report.problem {
         row("problem", &clean(problem, 400));
     }
@@ -98,6 +101,7 @@ mod tests {
                 worked: true,
                 steps: vec![Step { step: "gateway".into(), worked: true, took_ms: 16_400, detail: "healthy".into() }],
             }),
+            workspace: None,
             problem: None,
         }
     }
@@ -122,6 +126,7 @@ mod tests {
             peer: None,
             seen_at: None,
             sight: None,
+            workspace: Some("pushed; left out: .env (named like a secret)".into()),
             problem: Some("there is no key".into()),
             ..report()
         };

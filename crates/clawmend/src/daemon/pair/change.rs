@@ -1,8 +1,8 @@
 //! A change of role, step by step. Each step is bounded, and says how it went.
 
 use super::super::news::News;
-use super::Pair;
 use super::primary::status_of;
+use super::{Pair, workspace};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
 use crate::failover::kept::{Change, Step};
@@ -22,10 +22,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Becomes `to`, whatever it takes within its bounds.
 pub async fn carry_out(pair: &Pair, to: Role, reason: Reason) -> Change {
     let began = clock::now();
-    let steps = match to {
-        Role::Active | Role::Promoting => vec![timed("gateway", start(pair)).await],
-        Role::Watching | Role::Demoting => vec![timed("gateway", stop(pair)).await],
-    };
+    let mut steps = Vec::new();
+    let workspace = pair.settings.workspace.as_ref();
+    match to {
+        Role::Active | Role::Promoting => {
+            // Without the primary's newest files it can still be reached.
+            if let Some(settings) = workspace {
+                steps.push(timed("workspace", workspace::bring(pair, settings)).await);
+            }
+            steps.push(timed("gateway", start(pair)).await);
+        }
+        Role::Watching | Role::Demoting => {
+            steps.push(timed("gateway", stop(pair)).await);
+            if let Some(settings) = workspace {
+                steps.push(timed("workspace", workspace::give_back(pair, settings)).await);
+            }
+        }
+    }
     let worked = steps.iter().all(|step| step.worked || step.step != "gateway");
     let took_ms = clock::now().mono.since(began.mono);
     Change { to, reason, at: began.wall, took_ms, worked, steps }

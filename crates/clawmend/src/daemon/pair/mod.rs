@@ -6,6 +6,7 @@
 mod change;
 mod primary;
 mod standby;
+mod workspace;
 
 use super::news;
 use super::setup::Charge;

@@ -32,6 +32,9 @@ pub async fn start(pair: Rc<Pair>, key: PairKey) -> Result<(), String> {
         format!("{listen} cannot be listened on: {error}; is it an address of this host, and is it up?")
     })?;
     let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone()));
+    if let Some(settings) = pair.settings.workspace.clone() {
+        super::workspace::push_regularly(Rc::clone(&pair), settings);
+    }
     tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading })));
     Ok(())
 }

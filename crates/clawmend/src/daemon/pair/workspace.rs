@@ -1,0 +1,180 @@
+//! The assistant's workspace, as a pair carries it: pushed by the primary, brought by a standby that takes over, given
+//! back on a branch by one that steps back.
+//!
+//! Invariant: git runs beside the loop, one call at a time, and a change of role waits for it only within its bound.
+
+use super::super::ward::multiple_after;
+use super::Pair;
+use crate::failover::workspace::{
+    Branch, GaveBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Workspace,
+};
+use crate::host::alarm::Alarm;
+use crate::host::{clock, machine};
+use crate::openclaw;
+use crate::settings::WorkspaceSettings;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A takeover waits for the workspace so long at most.
+const PULL_LIMIT: Duration = Duration::from_secs(15);
+/// Files that are named at most.
+const NAMED: usize = 5;
+
+impl Pair {
+    fn workspace(&self, settings: &WorkspaceSettings, time: Duration) -> Result<Workspace, String> {
+        let branch = match &settings.branch {
+            Some(branch) => branch.clone(),
+            None => Branch::parse("main").map_err(|error| error.to_string())?,
+        };
+        Ok(Workspace {
+            folder: openclaw::workspace::folder(&self.home),
+            remote: settings.remote.clone(),
+            branch,
+            node: node(&machine::name())?,
+            limits: Limits { time, ..Limits::default() },
+        })
+    }
+}
+
+/// This machine in a branch's letters.
+fn node(name: &str) -> Result<Node, String> {
+    let lower = name.to_ascii_lowercase();
+    let plain: String = lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(32).collect();
+    let trimmed = plain.trim_matches('-');
+    Node::parse(trimmed).or_else(|_| Node::parse("standby")).map_err(|error| error.to_string())
+}
+
+/// Brings the primary's files here, as far as they can be had.
+pub async fn bring(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
+    let workspace = pair.workspace(settings, PULL_LIMIT)?;
+    let pulled = beside(move || workspace.pull()).await?;
+    Ok(pulled_in_words(&pulled))
+}
+
+/// Gives what was written here to a branch.
+pub async fn give_back(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
+    let workspace = pair.workspace(settings, Limits::default().time)?;
+    let gave = beside(move || workspace.give_back()).await?;
+    Ok(gave_in_words(&gave))
+}
+
+/// Pushes the primary's files from time to time.
+pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
+    tokio::task::spawn_local(async move {
+        let mut alarm = Alarm::new();
+        let mut last = String::new();
+        loop {
+            let said = match pair.workspace(&settings, Limits::default().time) {
+                Ok(workspace) => beside(move || workspace.push()).await.map(|pushed| pushed_in_words(&pushed)),
+                Err(why) => Err(why),
+            };
+            let said = said.unwrap_or_else(|why| format!("not pushed: {why}"));
+            if said != last {
+                pair.say(&format!("workspace: {said}"));
+                last.clone_from(&said);
+            }
+            pair.report.borrow_mut().workspace = Some(said);
+            alarm.reached(multiple_after(clock::now().mono, settings.push_every_ms)).await;
+        }
+    });
+}
+
+/// Git blocks, so it runs on a thread of its own.
+async fn beside<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, crate::failover::workspace::WorkspaceError> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("a fault of the guard itself ended it: {error}")),
+    }
+}
+
+fn pulled_in_words(pulled: &Pulled) -> String {
+    let now = match &pulled.to {
+        PulledTo::Nothing => "nothing was pushed yet; the files here stay".to_owned(),
+        PulledTo::Known(commit) => format!("it is at {} already", short(commit)),
+        PulledTo::Brought(commit) => format!("brought to {}", short(commit)),
+    };
+    match &pulled.kept {
+        Some(branch) => format!("{now}; what was here is kept on the branch {branch}"),
+        None => now,
+    }
+}
+
+fn gave_in_words(gave: &GaveBack) -> String {
+    let now = match &gave.branch {
+        Some(branch) => format!("what was written here is on the branch {branch}; merge it on the primary"),
+        None => "nothing was written here".to_owned(),
+    };
+    now + &left_out_in_words(&gave.left_out, gave.left_out_more)
+}
+
+fn pushed_in_words(pushed: &Pushed) -> String {
+    let now = match &pushed.to {
+        PushedTo::Nothing => "there is nothing to push yet".to_owned(),
+        PushedTo::Known | PushedTo::Branch => "pushed".to_owned(),
+        PushedTo::Merged => "merged with what others pushed, and pushed".to_owned(),
+        PushedTo::Side { branch, why } => format!("pushed to the branch {branch}, for you to merge: {why}"),
+    };
+    now + &left_out_in_words(&pushed.left_out, pushed.left_out_more)
+}
+
+fn left_out_in_words(left_out: &[LeftOut], more: usize) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = left_out.iter().take(NAMED).map(|one| format!("{} ({})", one.path, one.why)).collect();
+    let more = left_out.len().saturating_sub(NAMED).saturating_add(more);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("; left out: {}{more}", named.join(", "))
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..8).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failover::workspace::{Apart, Why};
+
+    #[test]
+    fn a_machine_has_a_name_for_branches() {
+        for (name, wanted) in
+            [("Mac-Mini.local", "mac-mini-local"), ("vps1", "vps1"), ("", "standby"), ("主机", "standby")]
+        {
+            assert_eq!(node(name).map(|node| node.as_str().to_owned()), Ok(wanted.to_owned()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_became_of_it_is_said() {
+        let secret = LeftOut { path: ".env".into(), why: Why::Named };
+        let pushed = Pushed {
+            commit: None,
+            to: PushedTo::Side { branch: "clawmend/vps-x".into(), why: Apart::Conflict },
+            left_out: vec![secret; 7],
+            left_out_more: 2,
+            unfinished: None,
+            followed: true,
+        };
+        let named = ".env (named like a secret)";
+        let five = [named; 5].join(", ");
+        assert_eq!(
+            pushed_in_words(&pushed),
+            format!(
+                "pushed to the branch clawmend/vps-x, for you to merge: both sides changed the same place of a file; left out: {five} and 4 more"
+            )
+        );
+        let pulled = Pulled { to: PulledTo::Brought("0123456789abcdef".into()), kept: Some("clawmend/local-x".into()) };
+        assert_eq!(
+            pulled_in_words(&pulled),
+            "brought to 01234567; what was here is kept on the branch clawmend/local-x"
+        );
+        let gave = GaveBack { branch: Some("clawmend/vps".into()), left_out: Vec::new(), left_out_more: 0 };
+        assert_eq!(
+            gave_in_words(&gave),
+            "what was written here is on the branch clawmend/vps; merge it on the primary"
+        );
+    }
+}
