@@ -85,6 +85,27 @@ fn busy_for_ten_seconds(guard: &Guard, life: Life) -> Result<()> {
     guard.left_alone("after a busy loop of ten seconds", life, Duration::from_secs(3))
 }
 
+/// Each stall is left alone, and passes; that they come again and again is told, and nothing more.
+#[test]
+fn stalls_that_come_again_are_a_warning() -> Result<()> {
+    let Some((guard, life)) = Guard::healthy_in(Form::Child, "long answers", CLAWMEND, HomeOptions::default())? else {
+        return Ok(());
+    };
+    let port = guard.home.port;
+    for _ in 0..3 {
+        Inspector::open(life)?.busy_loop(Duration::from_secs(8))?;
+        until("the event loop to block", SOON, || get_json(port, "/healthz").is_err())?;
+        until("the event loop to go on", SOON, || get_json(port, "/healthz").is_ok())?;
+    }
+    let incident = guard.named("slow_answers", SOON)?;
+    let told = guard.told(&incident, "its answers take too long (over 5 s)", SOON)?;
+    eprintln!("measured: long answers: a person was told: {told}");
+    let status = guard.status()?;
+    assert_eq!((&status["verdict"], &status["reasons"][0]), (&json!("degraded"), &json!("slow_answers:over 5 s")));
+    assert_eq!(incident["actions"], json!([]), "{incident}");
+    guard.left_alone("a gateway that is slow", life, Duration::from_secs(5))
+}
+
 fn stopped(guard: &mut Guard, life: Life) -> Result<Life> {
     // A trouble that comes soon after another one belongs to its incident, and is counted from that one's onset.
     until("the incident before to be over", SOON, || {

@@ -277,7 +277,9 @@ impl Alive {
     fn take_http(&mut self, now: Moment, seen: &HttpSeen, policy: &Policy) {
         match (&seen.outcome, seen.endpoint) {
             (HttpOutcome::Ok, Endpoint::Healthz) => {
-                self.slowness.answered(now, seen.latency_ms, policy);
+                // What somebody held or stopped could not answer.
+                let latency_ms = if self.was_halted(now, seen.latency_ms) { 0 } else { seen.latency_ms };
+                self.slowness.answered(now, latency_ms, policy);
                 self.answered(now);
             }
             (HttpOutcome::Ok, Endpoint::Startupz) => self.starting = false,
@@ -298,7 +300,10 @@ impl Alive {
                 self.readiness_at = Some(now);
             }
             (HttpOutcome::Late | HttpOutcome::TimedOut | HttpOutcome::Broken, Endpoint::Healthz) => {
-                if seen.outcome == HttpOutcome::TimedOut && self.served.is_some() {
+                if seen.outcome == HttpOutcome::TimedOut
+                    && self.served.is_some()
+                    && !self.was_halted(now, seen.latency_ms)
+                {
                     self.slowness.given_up(now, seen.latency_ms, policy);
                 }
                 self.missed(now, u64::from(seen.latency_ms), false);
@@ -333,6 +338,11 @@ impl Alive {
         if let Some(look) = &self.look {
             self.cpu_base_ms = look.cpu_ms;
         }
+    }
+
+    /// It was held or stopped within the last so many milliseconds.
+    fn was_halted(&self, now: Moment, within_ms: u32) -> bool {
+        self.progress.released.is_some_and(|at| now.since(at) <= u64::from(within_ms))
     }
 
     fn missed(&mut self, now: Moment, waited_ms: u64, refused: bool) {

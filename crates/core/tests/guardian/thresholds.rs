@@ -1,6 +1,6 @@
 //! A gateway that serves and is slow, or takes too much memory: a person is told, once and quietly, and nothing is done.
 
-use super::scene::Scene;
+use super::scene::{Scene, Ways};
 use clawmend_core::alert::Level;
 use clawmend_core::alert::desk::{Clock, Desk};
 use clawmend_core::alert::notice::{Notice, Told};
@@ -10,7 +10,7 @@ use clawmend_core::gateway::Form;
 use clawmend_core::guardian::{Guardian, Memory};
 use clawmend_core::health::Verdict;
 use clawmend_core::incident::{IncidentEvent, Outcome, What};
-use clawmend_core::observation::{Endpoint, Evidence, GuardSelf, HttpOutcome};
+use clawmend_core::observation::{Endpoint, Evidence, GuardSelf, Held, HttpOutcome};
 use clawmend_core::policy::Policy;
 
 const USUAL_KIB: u64 = 800_000;
@@ -125,6 +125,19 @@ fn long_answers_that_are_far_apart_are_none_and_so_are_those_of_a_guard_that_was
     for _ in 0..6 {
         scene.stall(0);
         scene.see(&Evidence::Guard(GuardSelf { late_ms: 6_000, ..GuardSelf::default() }));
+        scene.run(20);
+    }
+    assert_eq!((scene.guardian.verdict(), scene.code()), (Verdict::Healthy, None));
+}
+
+#[test]
+fn the_silence_of_a_process_that_somebody_holds_is_no_long_answer() {
+    let mut scene = Scene::healthy_child();
+    for _ in 0..4 {
+        scene.ways =
+            Ways { held: Some(Held::Frozen), answer: HttpOutcome::TimedOut, latency_ms: 5_000, ..Ways::well() };
+        scene.run(10);
+        scene.ways = Ways::well();
         scene.run(20);
     }
     assert_eq!((scene.guardian.verdict(), scene.code()), (Verdict::Healthy, None));
