@@ -83,10 +83,9 @@ fn is_secret(word: &str) -> bool {
         |run: &str| run.len() >= SECRET_RUN && is_mixed(run) && SECRET_STARTS.iter().any(|s| run.starts_with(s));
     let bot = word.split(|c| !run(c) && c != ':').any(|part| {
         part.split_once(':').is_some_and(|(id, token)| {
-            id.len() >= 6
-                && id.bytes().all(|b| b.is_ascii_digit())
-                && token.len() >= BOT_TOKEN
-                && token.chars().all(run)
+            // In an address of the API, `bot` stands before the number.
+            let digits = id.bytes().rev().take_while(u8::is_ascii_digit).count();
+            digits >= 6 && token.len() >= BOT_TOKEN && token.chars().all(run)
         })
     });
     bot || word.split(|c| !run(c)).any(known)
@@ -94,17 +93,19 @@ fn is_secret(word: &str) -> bool {
 
 /// `token = value`, where the value is long and mixed, and no place-holder.
 fn names_value(line: &str) -> bool {
-    let Some((name, value)) = line.split_once(['=', ':']) else { return false };
-    let name = name.trim_end().trim_end_matches(['"', '\'', '`', '*']);
-    let name = name.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '{' | ',')).next();
-    let value = value.trim_start().trim_start_matches(['"', '\'', '`', '*']);
-    let value =
-        value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',')).next().unwrap_or_default();
-    name.is_some_and(names_a_secret)
-        && value.len() >= NAMED_VALUE
-        && is_mixed(value)
-        && !value.contains("://")
-        && !value.starts_with(['$', '<', '*', '/', '.', '~'])
+    let quote = |c: char| matches!(c, '"' | '\'' | '`' | '*');
+    line.match_indices(['=', ':']).any(|(at, _)| {
+        let (name, value) = (line[..at].trim_end().trim_end_matches(quote), &line[at + 1..]);
+        let name = name.rsplit(|c: char| c.is_whitespace() || quote(c) || matches!(c, '{' | ',')).next();
+        let mut words =
+            value.split(|c: char| c.is_whitespace() || quote(c) || c == ',').filter(|word| !word.is_empty());
+        let value = words.find(|word| !word.eq_ignore_ascii_case("bearer")).unwrap_or_default();
+        name.is_some_and(names_a_secret)
+            && value.len() >= NAMED_VALUE
+            && is_mixed(value)
+            && !value.contains("://")
+            && !value.starts_with(['$', '<', '/', '.', '~'])
+    })
 }
 
 fn is_mixed(text: &str) -> bool {
@@ -183,6 +184,8 @@ mod tests {
             "TELEGRAM_TOKEN=a1b2c3d4e5f6",
             "  \"apiKey\": \"a1b2c3d4e5f6\",",
             "- **Password**: hunter2hunter2",
+            "run: TOKEN=a1b2c3d4e5f6 cmd",
+            "curl -H 'Authorization: Bearer a1b2c3d4e5f6'",
             "-----BEGIN OPENSSH PRIVATE KEY-----",
         ] {
             assert!(holds_secret(&format!("# Notes\n{text}\n")), "{text}");

