@@ -1,4 +1,5 @@
-//! Who of a pair carries the gateway: decisions of the node that stands by, in split mode.
+//! Who of a group of nodes carries the gateway. Here: decisions of the node that stands by, in split mode; [`lease`] is
+//! shared mode.
 //!
 //! In split mode each node owns different channels, so two that are up at once do no harm; what must not happen is
 //! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`].
@@ -8,6 +9,7 @@
 //! been well without a break; what a person holds stays; one change of role is under way at a time.
 
 pub mod figures;
+pub mod lease;
 pub mod sight;
 pub mod standby;
 

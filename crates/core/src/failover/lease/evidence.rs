@@ -1,0 +1,135 @@
+//! What a node of a shared group learns.
+
+use super::record::{NodeId, Term, View};
+use crate::gateway::Incarnation;
+use crate::time::Moment;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Names one request to the store, for ever, within one life of the guard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+/// What the store answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To a look.
+    Seen(View),
+    /// The lease is yours.
+    Acquired {
+        /// Under this term.
+        term: Term,
+        /// Others that held it and never gave it back.
+        suspects: BTreeSet<NodeId>,
+    },
+    /// It still is.
+    Renewed {
+        /// Under this term.
+        term: Term,
+    },
+    /// It is given back.
+    Released {
+        /// The term that is over.
+        term: Term,
+    },
+    /// It is not done, and never will be.
+    Refused(View),
+    /// No answer, or none that can be read: it may have been done, or may be done yet.
+    Unknown,
+}
+
+/// The deadman of the gateway that runs: it ends it without the guard's help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Fenced {
+    /// The term that it was armed under.
+    pub term: Term,
+    /// When it ends the gateway.
+    pub until: Moment,
+}
+
+/// What is known of this node's gateway process. Effects are carried out in the order of their directives, one after
+/// the other, and this is told in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gateway {
+    /// What the guard found when it began: proven, not guessed.
+    Found {
+        /// The process that runs.
+        life: Option<Incarnation>,
+        /// Its deadman.
+        fenced: Option<Fenced>,
+    },
+    /// A process runs.
+    Started(Incarnation),
+    /// The start failed, or came too late; nothing runs, and nothing will come of it.
+    NotStarted,
+    /// No gateway of this node runs, and nothing is under way that could start one: reaped, or otherwise proven.
+    Ended,
+}
+
+/// What a person says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Take over as soon as the lease is free. Whoever says so vouches that the machines that are now under suspicion
+    /// are off.
+    Promote,
+    /// Hand over, to this node or to whoever comes first: a planned switch.
+    HandOver {
+        /// Who is to have it next.
+        to: Option<NodeId>,
+    },
+    /// Step down, and do not take over until I say otherwise.
+    Demote,
+    /// Do not take over until I say otherwise. An owner stays one.
+    Hold,
+    /// Decide by yourself again.
+    Release,
+}
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// What came of a request.
+    Answered {
+        /// Which.
+        request: RequestId,
+        /// Read from the clock *before* the request left.
+        sent: Moment,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The record as a watch of the store told it, unasked.
+    Seen(View),
+    /// The gateway process.
+    Gateway(Gateway),
+    /// The deadman is armed.
+    Armed(Fenced),
+    /// It could not be armed; what was armed before stands.
+    NotArmed,
+    /// What the hook that turns machines off said.
+    TurnedOff {
+        /// Which machine.
+        node: NodeId,
+        /// The term under which it was asked to.
+        term: Term,
+        /// It is off, proven; or that is not known.
+        worked: bool,
+    },
+    /// The owner takes no new work, and has none left.
+    Quiesced,
+    /// The channels are switched off in the gateway's config, read back; or could not be.
+    Disabled {
+        /// They are off.
+        worked: bool,
+    },
+    /// The channel's service says that somebody else polls with the same credentials.
+    Conflict,
+    /// Another source than the clock says that the machine was asleep or paused.
+    Woke,
+    /// A person's word.
+    Person(Order),
+}
