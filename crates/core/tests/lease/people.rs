@@ -94,7 +94,7 @@ fn a_demoted_node_stays_out_and_a_promoted_one_comes_back() {
     scene.see(Evidence::Quiesced);
     scene.run(600_000);
     assert_eq!(scene.steps(), ["quiesce", "end", "disable", "release"]);
-    scene.say(Order::Promote);
+    scene.say(Order::Promote { vouch: None });
     scene.run(FIGURES.look_ms);
     assert_eq!(scene.steps()[4..], ["acquire", "start"]);
 }
@@ -106,7 +106,7 @@ fn a_person_who_promotes_while_another_owns_hears_so() {
     scene.see(Evidence::Quiesced);
     scene.other(OTHER, &Request::Acquire);
     scene.run(FIGURES.look_ms * 2);
-    scene.say(Order::Promote);
+    scene.say(Order::Promote { vouch: None });
     assert_eq!(scene.told().last(), Some(&Telling::HeldElsewhere { node: OTHER }));
     assert!(!scene.log.iter().any(|(_, directive)| matches!(directive, Directive::Start { .. })));
 }

@@ -31,8 +31,11 @@ fn a_fence_that_fails_is_told_and_tried_again_and_nothing_starts() {
     let tries = scene.steps().iter().filter(|step| **step == "turn off").count() as u64;
     assert!((5..=60_000 / FIGURES.retry_ms).contains(&tries), "{tries}");
     assert!(scene.told().contains(&Telling::NotTurnedOff { node: OTHER }));
-    scene.say(Order::Promote);
-    assert!(scene.started().is_some(), "a person vouches");
+    scene.say(Order::Promote { vouch: None });
+    assert_eq!(scene.started(), None, "a word for nobody");
+    let vouch = scene.holder.to_vouch_for();
+    scene.say(Order::Promote { vouch });
+    assert!(scene.started().is_some());
 }
 
 #[test]
@@ -41,7 +44,8 @@ fn without_a_fence_a_person_is_asked_before_the_lease_is_taken() {
     scene.run(120_000);
     assert_eq!(scene.steps(), Vec::<&str>::new());
     assert_eq!(scene.told(), [Telling::NeedsPerson { nodes: BTreeSet::from([OTHER]) }]);
-    scene.say(Order::Promote);
+    let vouch = scene.holder.to_vouch_for();
+    scene.say(Order::Promote { vouch });
     scene.run(1_000);
     assert_eq!(scene.steps(), ["acquire", "start"]);
 }
@@ -49,7 +53,7 @@ fn without_a_fence_a_person_is_asked_before_the_lease_is_taken() {
 #[test]
 fn a_person_who_spoke_before_the_owner_held_it_again_is_not_heard() {
     let nodes = BTreeSet::from([OTHER]);
-    let vouch = Vouch { term: Term(3), nodes: nodes.clone() };
+    let vouch = Vouch { term: Term(4), nodes: nodes.clone() };
     let decide = |term| clearance(PausePolicy::Manual, term, &nodes, Some(&vouch));
     assert_eq!(decide(Term(4)), Clearance::Clear);
     assert_eq!(decide(Term(5)), Clearance::AskPerson(nodes.clone()));
@@ -62,7 +66,9 @@ fn a_word_that_came_too_early_is_not_used_later() {
     scene.run(30_000);
     // The one that was lost holds it again for a moment, between the word and the request.
     scene.offline = true;
-    scene.say(Order::Promote);
+    let vouch = scene.holder.to_vouch_for();
+    assert!(vouch.is_some());
+    scene.say(Order::Promote { vouch });
     scene.run(FIGURES.look_ms * 5);
     scene.offline = false;
     scene.other(OTHER, &Request::Acquire);

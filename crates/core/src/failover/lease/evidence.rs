@@ -1,5 +1,6 @@
 //! What a node of a shared group learns.
 
+use super::pause::Vouch;
 use super::record::{NodeId, Term, View};
 use crate::gateway::Incarnation;
 use crate::time::Moment;
@@ -70,12 +71,14 @@ pub enum Gateway {
 }
 
 /// What a person says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Take over as soon as the lease is free. Whoever says so vouches that the machines that are now under suspicion
-    /// are off.
-    Promote,
+    /// Take over as soon as the lease is free.
+    Promote {
+        /// These machines are off: the person has seen to it after they were shown.
+        vouch: Option<Vouch>,
+    },
     /// Hand over, to this node or to whoever comes first: a planned switch.
     HandOver {
         /// Who is to have it next.

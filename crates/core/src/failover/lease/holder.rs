@@ -145,6 +145,19 @@ impl Holder {
         }
     }
 
+    /// Whom a person would have to vouch for, so that this node may own: to be shown to them, and given back with
+    /// [`super::Order::Promote`]. Nobody when nothing is in the way.
+    #[must_use]
+    pub fn to_vouch_for(&self) -> Option<Vouch> {
+        let (term, mut nodes) = match (&self.lease, &self.seen) {
+            (Some(lease), _) => (lease.term, lease.suspects.clone()),
+            (None, Some(seen)) if seen.view.holder.is_none() => (seen.view.term.next(), seen.view.suspects.clone()),
+            (None, Some(_) | None) => return None,
+        };
+        nodes.remove(&self.node.id);
+        (!nodes.is_empty()).then_some(Vouch { term, nodes })
+    }
+
     /// Takes one fact.
     pub fn observe(&mut self, now: Moment, evidence: &Evidence, out: &mut Vec<Directive>) {
         self.notice_sleep(now, out);
@@ -159,7 +172,7 @@ impl Holder {
             Evidence::Disabled { worked } => self.disabled(*worked, out),
             Evidence::Conflict => self.conflict(now, out),
             Evidence::Woke => self.doubt(now, out),
-            Evidence::Person(order) => self.order(now, *order, out),
+            Evidence::Person(order) => self.order(now, order, out),
         }
         self.decide(now, out);
     }

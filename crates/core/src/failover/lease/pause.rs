@@ -22,11 +22,11 @@ pub enum PausePolicy {
     ResidualWindow,
 }
 
-/// A person's word that machines are off. It counts for the next term only: a machine that held the lease again since
-/// is not covered.
+/// A person's word that machines are off: exactly those that they were shown ([`super::Holder::to_vouch_for`]), for one
+/// term only. A machine that held the lease again since is not covered, nor is one that came under suspicion later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Vouch {
-    /// The last term at that time.
+    /// For the lease under this term.
     pub term: Term,
     /// The machines.
     pub nodes: BTreeSet<NodeId>,
@@ -48,7 +48,7 @@ pub enum Clearance {
 /// Decides on the suspects of a lease that is held, or would be held, under `term`.
 #[must_use]
 pub fn clearance(policy: PausePolicy, term: Term, suspects: &BTreeSet<NodeId>, vouch: Option<&Vouch>) -> Clearance {
-    let vouched = |node: &&NodeId| vouch.is_some_and(|v| v.term.next() == term && v.nodes.contains(node));
+    let vouched = |node: &&NodeId| vouch.is_some_and(|v| v.term == term && v.nodes.contains(node));
     let left: BTreeSet<NodeId> = suspects.iter().filter(|node| !vouched(node)).copied().collect();
     match policy {
         _ if left.is_empty() => Clearance::Clear,

@@ -109,11 +109,11 @@ impl Holder {
         out.push(Directive::Persist);
     }
 
-    pub(super) fn order(&mut self, now: Moment, order: Order, out: &mut Vec<Directive>) {
+    pub(super) fn order(&mut self, now: Moment, order: &Order, out: &mut Vec<Directive>) {
         match order {
-            Order::Promote => self.promote(now, out),
-            Order::HandOver { to } if to != Some(self.node.id) && self.lease.is_some() => {
-                self.leave(now, Why::Person, to, true, out);
+            Order::Promote { vouch } => self.promote(now, vouch.clone(), out),
+            Order::HandOver { to } if *to != Some(self.node.id) && self.lease.is_some() => {
+                self.leave(now, Why::Person, *to, true, out);
             }
             Order::HandOver { .. } => {}
             Order::Demote => {
@@ -127,17 +127,17 @@ impl Holder {
         }
     }
 
-    fn promote(&mut self, now: Moment, out: &mut Vec<Directive>) {
+    fn promote(&mut self, now: Moment, vouch: Option<Vouch>, out: &mut Vec<Directive>) {
         self.hold(false, out);
-        if let Some(lease) = &mut self.lease {
-            lease.off.append(&mut lease.suspects);
+        if vouch.is_some() {
+            self.vouch = vouch;
+        }
+        if self.lease.is_some() {
             return;
         }
         self.wanted = true;
-        let Some(seen) = &self.seen else { return };
-        match seen.view.holder {
-            Some(node) => out.push(Directive::Tell(Telling::HeldElsewhere { node })),
-            None => self.vouch = Some(Vouch { term: seen.view.term, nodes: seen.view.suspects.clone() }),
+        if let Some(node) = self.seen.as_ref().and_then(|seen| seen.view.holder) {
+            out.push(Directive::Tell(Telling::HeldElsewhere { node }));
         }
         self.hurry(now);
     }
