@@ -1,7 +1,7 @@
 //! Guards that sleep, die and come back, and disks that are lost.
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
-use clawmend_core::failover::lease::{Evidence, Fenced, Gateway, Memory, Request, Term, Why};
+use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway, Memory, Request, Term, Why};
 use clawmend_core::gateway::Incarnation;
 
 #[test]
@@ -99,7 +99,7 @@ fn a_process_that_nobody_here_started_is_ended() {
     scene.other(OTHER, &Request::Acquire);
     let life = Incarnation { pid: 5, start: 5, boot: "a".to_owned() };
     scene.life = Some(life.clone());
-    scene.see(Evidence::Gateway(Gateway::Started(life)));
+    scene.see(Evidence::Gateway(Gateway::Stranger(life)));
     assert_eq!(scene.ended().unwrap().1, Why::NotOurs);
 }
 
@@ -109,9 +109,26 @@ fn a_start_that_was_overtaken_by_an_end_is_not_believed() {
     scene.unkillable = true;
     scene.see(Evidence::Conflict);
     let life = scene.life.clone().unwrap();
-    scene.see(Evidence::Gateway(Gateway::Started(life)));
-    scene.see(Evidence::Gateway(Gateway::NotStarted));
+    scene.see(Evidence::Gateway(Gateway::Started { act: ActId(1), life }));
+    scene.see(Evidence::Gateway(Gateway::NotStarted { act: ActId(1) }));
     scene.run(1_000);
     assert_eq!(scene.steps(), ["end"], "nothing is released before the end is proven");
     assert_eq!(scene.record.view(true).holder, Some(ME));
+}
+
+/// The deadman ended it while the guard slept, so its end is told twice: for itself, and in answer to the order.
+#[test]
+fn an_end_that_was_proven_before_the_last_start_says_nothing_about_that() {
+    let mut scene = Scene::owning();
+    scene.unkillable = true;
+    scene.sleep(FIGURES.asleep_ms + FIGURES.renew_ms);
+    scene.poll();
+    scene.unkillable = false;
+    scene.life = None;
+    scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(1) }));
+    scene.run(FIGURES.retry_ms);
+    assert_eq!(scene.steps(), ["end", "start"]);
+    scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(2) }));
+    scene.run(FIGURES.retry_ms * 2);
+    assert_eq!(scene.steps(), ["end", "start"], "it runs");
 }

@@ -1,7 +1,9 @@
 //! An owner that keeps its lease, and one that cannot.
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
-use clawmend_core::failover::lease::{Answer, Directive, Evidence, Gate, Gateway, Request, Telling, Term, View, Why};
+use clawmend_core::failover::lease::{
+    ActId, Answer, Directive, Evidence, Gate, Gateway, Request, Telling, Term, View, Why,
+};
 
 #[test]
 fn a_free_lease_is_taken_and_the_deadman_is_armed_before_the_start() {
@@ -131,7 +133,7 @@ fn an_end_that_is_not_proven_is_insisted_on_and_the_lease_is_kept() {
 fn a_gateway_that_crashed_is_started_again_under_the_same_term() {
     let mut scene = Scene::owning();
     scene.life = None;
-    scene.see(Evidence::Gateway(Gateway::Ended));
+    scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(1) }));
     scene.run(FIGURES.retry_ms);
     assert_eq!((scene.steps(), scene.term()), (vec!["start"], Some(Term(1))));
 }

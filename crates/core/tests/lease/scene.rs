@@ -119,18 +119,18 @@ impl Scene {
         self.log.push((self.ms, directive.clone()));
         match directive {
             Directive::Ask { request, what } => self.ask(request, &what),
-            Directive::Start { .. } if !self.can_start => Some(Evidence::Gateway(Gateway::NotStarted)),
-            Directive::Start { not_after, .. } => {
+            Directive::Start { act, .. } if !self.can_start => Some(Evidence::Gateway(Gateway::NotStarted { act })),
+            Directive::Start { act, not_after, .. } => {
                 assert!(self.now() < not_after && self.life.is_none());
                 self.pids += 1;
                 let life = Incarnation { pid: self.pids, start: self.ms, boot: "a".to_owned() };
                 self.life = Some(life.clone());
-                Some(Evidence::Gateway(Gateway::Started(life)))
+                Some(Evidence::Gateway(Gateway::Started { act, life }))
             }
-            Directive::End(_) if self.unkillable => None,
-            Directive::End(_) => {
+            Directive::End { .. } if self.unkillable => None,
+            Directive::End { act, .. } => {
                 self.life = None;
-                Some(Evidence::Gateway(Gateway::Ended))
+                Some(Evidence::Gateway(Gateway::Ended { after: act }))
             }
             Directive::Disable => Some(Evidence::Disabled { worked: true }),
             Directive::Arm { .. } if !self.can_arm => Some(Evidence::NotArmed),
@@ -204,7 +204,7 @@ impl Scene {
 
     pub fn ended(&self) -> Option<(u64, Why)> {
         self.log.iter().find_map(|(ms, directive)| match directive {
-            Directive::End(why) => Some((*ms, *why)),
+            Directive::End { why, .. } => Some((*ms, *why)),
             _ => None,
         })
     }
@@ -217,7 +217,7 @@ impl Scene {
     pub fn steps(&self) -> Vec<&'static str> {
         let step = |(_, directive): &(u64, Directive)| match directive {
             Directive::Start { .. } => Some("start"),
-            Directive::End(_) => Some("end"),
+            Directive::End { .. } => Some("end"),
             Directive::Quiesce { .. } => Some("quiesce"),
             Directive::Disable => Some("disable"),
             Directive::Ask { what: Request::Acquire, .. } => Some("acquire"),

@@ -12,6 +12,12 @@ use std::collections::BTreeSet;
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
+/// Names one order to start or to end the gateway, within one life of the guard. They are carried out in this order,
+/// one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActId(pub u64);
+
 /// What the store answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,12 +56,12 @@ pub struct Fenced {
     pub until: Moment,
 }
 
-/// What is known of this node's gateway process. Effects are carried out in the order of their directives, one after
-/// the other, and this is told in the order in which it happened.
+/// What is known of this node's gateway process. Each fact names the act that it follows from, so that it does not
+/// matter when it arrives: an end that was proven before the last start says nothing about that start.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gateway {
-    /// What the guard found when it began: proven, not guessed.
+    /// What the guard found when it began, behind everything that the guard before it had ordered: proven, not guessed.
     Found {
         /// The process that runs.
         life: Option<Incarnation>,
@@ -63,11 +69,24 @@ pub enum Gateway {
         fenced: Option<Fenced>,
     },
     /// A process runs.
-    Started(Incarnation),
-    /// The start failed, or came too late; nothing runs, and nothing will come of it.
-    NotStarted,
-    /// No gateway of this node runs, and nothing is under way that could start one: reaped, or otherwise proven.
-    Ended,
+    Started {
+        /// This start made it.
+        act: ActId,
+        /// The process.
+        life: Incarnation,
+    },
+    /// The start failed, or came too late; nothing will come of it.
+    NotStarted {
+        /// Which.
+        act: ActId,
+    },
+    /// No gateway of this node runs: reaped, or otherwise proven, also without an order to end it.
+    Ended {
+        /// The last act that had been carried out by then.
+        after: ActId,
+    },
+    /// A process runs that no act made.
+    Stranger(Incarnation),
 }
 
 /// What a person says.

@@ -9,7 +9,7 @@ mod leaving;
 mod process;
 mod store;
 
-use super::evidence::{Evidence, Fenced};
+use super::evidence::{ActId, Evidence, Fenced};
 use super::figures::Figures;
 use super::memory::Memory;
 use super::output::{Directive, Telling, Why};
@@ -85,6 +85,9 @@ pub struct Holder {
     fenced: Option<Fenced>,
     /// The deadman was last asked for this.
     arming: Option<Fenced>,
+    acts: ActId,
+    /// The last start among them.
+    last_start: ActId,
     start_at: Moment,
     turn_off_at: Moment,
     failed_starts: u32,
@@ -114,6 +117,8 @@ impl Holder {
             vouch: None,
             fenced: None,
             arming: None,
+            acts: ActId(0),
+            last_start: ActId(0),
             start_at: Moment(0),
             turn_off_at: Moment(0),
             failed_starts: 0,

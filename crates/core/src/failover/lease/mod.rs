@@ -20,7 +20,7 @@ pub mod output;
 pub mod pause;
 pub mod record;
 
-pub use evidence::{Answer, Evidence, Fenced, Gateway, Order, RequestId};
+pub use evidence::{ActId, Answer, Evidence, Fenced, Gateway, Order, RequestId};
 pub use figures::{Figures, Unsound};
 pub use holder::{Gate, Holder, Lease, Node};
 pub use memory::{Active, Memory};

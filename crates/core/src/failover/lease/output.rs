@@ -1,6 +1,6 @@
 //! What comes out of a node of a shared group.
 
-use super::evidence::RequestId;
+use super::evidence::{ActId, RequestId};
 use super::record::{NodeId, Request, Term};
 use crate::time::Moment;
 use serde::{Deserialize, Serialize};
@@ -94,13 +94,20 @@ pub enum Directive {
     },
     /// Start the gateway with its channels on, unless it is `not_after` by then. Whoever spawns it checks that.
     Start {
+        /// Its name.
+        act: ActId,
         /// The term that it runs under.
         term: Term,
         /// From then on nothing may be started any more.
         not_after: Moment,
     },
     /// End the whole gateway now, by SIGKILL: a drain would send, and an ordinary stop wakes a frozen one.
-    End(Why),
+    End {
+        /// Its name.
+        act: ActId,
+        /// What for.
+        why: Why,
+    },
     /// Take no new work, and finish what there is.
     Quiesce {
         /// Then it is ended.

@@ -3,7 +3,7 @@
 //! Invariants: a start needs a lease that the store has confirmed, room for a renewal, everybody else accounted for,
 //! and an armed deadman; an end that was asked for is insisted on until it is proven.
 
-use super::super::evidence::{Fenced, Gateway};
+use super::super::evidence::{ActId, Fenced, Gateway};
 use super::super::figures::Figures;
 use super::super::memory::Active;
 use super::super::output::{Directive, Telling, Why};
@@ -50,10 +50,13 @@ impl Holder {
     pub(super) fn gateway(&mut self, now: Moment, gateway: &Gateway, out: &mut Vec<Directive>) {
         match gateway {
             Gateway::Found { life, fenced } => self.found(now, life.as_ref(), *fenced, out),
-            Gateway::Started(life) => self.started(now, life, out),
-            Gateway::NotStarted => self.not_started(now, out),
-            Gateway::Ended if self.process == Process::Unknown => {}
-            Gateway::Ended => self.process = Process::Gone,
+            Gateway::Started { act, life } if *act == self.last_start => self.started(life, out),
+            Gateway::NotStarted { act } if *act == self.last_start => self.not_started(now, out),
+            Gateway::Ended { after } if *after >= self.last_start && self.process != Process::Unknown => {
+                self.process = Process::Gone;
+            }
+            Gateway::Started { .. } | Gateway::NotStarted { .. } | Gateway::Ended { .. } => {}
+            Gateway::Stranger(life) => self.stranger(now, life, out),
         }
     }
 
@@ -79,25 +82,32 @@ impl Holder {
         }
     }
 
-    fn started(&mut self, now: Moment, life: &Incarnation, out: &mut Vec<Directive>) {
-        match self.process {
-            Process::Starting => {
-                self.process = Process::Running(life.clone());
-                self.failed_starts = 0;
-                if let Some(active) = &mut self.memory.active {
-                    active.life = Some(life.clone());
-                    out.push(Directive::Persist);
-                    let term = active.term;
-                    self.tell_once(Telling::Owns { term }, out);
-                }
-            }
-            // Its end was asked for behind the start.
-            Process::Ending { .. } => {}
-            Process::Unknown | Process::Gone | Process::Running(_) => {
-                self.process = Process::Running(life.clone());
-                self.end(now, Why::NotOurs, out);
-            }
+    fn started(&mut self, life: &Incarnation, out: &mut Vec<Directive>) {
+        // Or its end was asked for, or proven, before this was told.
+        if self.process != Process::Starting {
+            return;
         }
+        self.process = Process::Running(life.clone());
+        self.failed_starts = 0;
+        if let Some(active) = &mut self.memory.active {
+            active.life = Some(life.clone());
+            let term = active.term;
+            out.push(Directive::Persist);
+            self.tell_once(Telling::Owns { term }, out);
+        }
+    }
+
+    /// Also while a start is under way: then both end.
+    fn stranger(&mut self, now: Moment, life: &Incarnation, out: &mut Vec<Directive>) {
+        if matches!(self.process, Process::Gone | Process::Starting | Process::Running(_)) {
+            self.process = Process::Running(life.clone());
+            self.end(now, Why::NotOurs, out);
+        }
+    }
+
+    fn next_act(&mut self) -> ActId {
+        self.acts = ActId(self.acts.0.saturating_add(1));
+        self.acts
     }
 
     fn not_started(&mut self, now: Moment, out: &mut Vec<Directive>) {
@@ -116,7 +126,8 @@ impl Holder {
     pub(super) fn end(&mut self, now: Moment, why: Why, out: &mut Vec<Directive>) {
         if self.process.is_wanted() {
             self.process = Process::Ending { asked: now, why };
-            out.push(Directive::End(why));
+            let act = self.next_act();
+            out.push(Directive::End { act, why });
         }
     }
 
@@ -124,9 +135,10 @@ impl Holder {
         if self.process.nag_at(&self.node.figures).is_none_or(|at| now < at) {
             return;
         }
-        if let Process::Ending { asked, why } = &mut self.process {
-            *asked = now;
-            out.push(Directive::End(*why));
+        if let Process::Ending { why, .. } = self.process {
+            self.process = Process::Ending { asked: now, why };
+            let act = self.next_act();
+            out.push(Directive::End { act, why });
             self.tell_once(Telling::StillRunning, out);
         }
     }
@@ -175,7 +187,9 @@ impl Holder {
         self.start_at = now.plus(figures.retry_ms);
         self.process = Process::Starting;
         out.push(Directive::Persist);
-        out.push(Directive::Start { term, not_after: until });
+        let act = self.next_act();
+        self.last_start = act;
+        out.push(Directive::Start { act, term, not_after: until });
     }
 
     fn turn_off(&mut self, now: Moment, nodes: &BTreeSet<NodeId>, out: &mut Vec<Directive>) {
