@@ -1,4 +1,5 @@
-//! Who of a pair carries the gateway: decisions of the node that stands by, in split mode.
+//! Who of a group of nodes carries the gateway. Here: decisions of the node that stands by, in split mode; [`lease`] is
+//! shared mode.
 //!
 //! In split mode each node owns different channels, so two that are up at once do no harm; what must not happen is
 //! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`]; whether the channels
@@ -10,6 +11,7 @@
 //! a time.
 
 pub mod figures;
+pub mod lease;
 pub mod ownership;
 pub mod sight;
 pub mod standby;

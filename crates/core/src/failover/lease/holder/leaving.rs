@@ -1,0 +1,144 @@
+//! Giving the lease up: orders of people, split brains, leases that ran out.
+//!
+//! Invariant: in this order, whatever the reason: the gateway ends, its end is proven, its channels are switched off
+//! in the config, the lease is given back. Only a planned switch drains before, within its budget.
+
+use super::super::evidence::Order;
+use super::super::output::{Directive, Telling, Why};
+use super::super::pause::Vouch;
+use super::super::record::NodeId;
+use super::Holder;
+use super::process::Process;
+use crate::time::Moment;
+
+/// A lease that is being given up, or was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Leaving {
+    why: Why,
+    to: Option<NodeId>,
+    /// It drains until then.
+    drains_until: Option<Moment>,
+    switching_off: bool,
+    switched_off: bool,
+}
+
+impl Leaving {
+    pub(super) const fn until(&self) -> Option<Moment> {
+        self.drains_until
+    }
+}
+
+impl Holder {
+    pub(super) fn leave(&mut self, now: Moment, why: Why, to: Option<NodeId>, drain: bool, out: &mut Vec<Directive>) {
+        let drains_until =
+            (drain && matches!(self.process, Process::Running(_))).then(|| now.plus(self.node.figures.drain_ms));
+        if let Some(leaving) = &mut self.leaving {
+            if drains_until.is_none() {
+                (leaving.why, leaving.drains_until) = (why, None);
+            }
+            return;
+        }
+        if let Some(until) = drains_until {
+            out.push(Directive::Quiesce { until });
+        } else {
+            self.end(now, why, out);
+        }
+        self.leaving = Some(Leaving { why, to, drains_until, switching_off: false, switched_off: false });
+        out.push(Directive::Tell(Telling::GaveUp(why)));
+    }
+
+    pub(super) fn leave_on(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        let Some(leaving) = &mut self.leaving else { return };
+        match self.process {
+            Process::Unknown | Process::Ending { .. } => {}
+            Process::Starting | Process::Running(_) => {
+                if leaving.drains_until.is_none_or(|until| now >= until) {
+                    let why = leaving.why;
+                    self.end(now, why, out);
+                }
+            }
+            Process::Gone if leaving.switched_off => self.left(now, out),
+            Process::Gone if leaving.switching_off => {}
+            Process::Gone => {
+                leaving.switching_off = true;
+                out.push(Directive::Disable);
+            }
+        }
+    }
+
+    fn left(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        let to = self.leaving.take().and_then(|leaving| leaving.to);
+        self.begin_telling_anew();
+        (self.seen, self.look_at) = (None, now);
+        if let Some(lease) = self.lease.take() {
+            // Others first: the node that could not, or should not, does not take it right back.
+            self.rests_until = now.plus(self.node.figures.handover_ms);
+            self.release(now, lease.term, to, out);
+        }
+    }
+
+    pub(super) fn quiesced(&mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            leaving.drains_until = None;
+        }
+    }
+
+    pub(super) fn disabled(&mut self, worked: bool, out: &mut Vec<Directive>) {
+        let Some(leaving) = self.leaving.as_mut().filter(|leaving| leaving.switching_off) else { return };
+        leaving.switched_off = true;
+        if worked {
+            self.memory.active = None;
+            out.push(Directive::Persist);
+        } else {
+            self.tell_once(Telling::NotDisabled, out);
+        }
+    }
+
+    /// Somebody else uses the channel although this node holds the lease: whoever it is, this node is not the second.
+    pub(super) fn conflict(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if !self.process.is_wanted() {
+            return;
+        }
+        self.leave(now, Why::SplitBrain, None, false, out);
+        self.hold(true, out);
+    }
+
+    fn hold(&mut self, held: bool, out: &mut Vec<Directive>) {
+        self.memory.held = held;
+        self.wanted = false;
+        out.push(Directive::Persist);
+    }
+
+    pub(super) fn order(&mut self, now: Moment, order: &Order, out: &mut Vec<Directive>) {
+        match order {
+            Order::Promote { vouch } => self.promote(now, vouch.clone(), out),
+            Order::HandOver { to } if *to != Some(self.node.id) && self.lease.is_some() => {
+                self.leave(now, Why::Person, *to, true, out);
+            }
+            Order::HandOver { .. } => {}
+            Order::Demote => {
+                self.hold(true, out);
+                if self.lease.is_some() {
+                    self.leave(now, Why::Person, None, true, out);
+                }
+            }
+            Order::Hold => self.hold(true, out),
+            Order::Release => self.hold(false, out),
+        }
+    }
+
+    fn promote(&mut self, now: Moment, vouch: Option<Vouch>, out: &mut Vec<Directive>) {
+        self.hold(false, out);
+        if vouch.is_some() {
+            self.vouch = vouch;
+        }
+        if self.lease.is_some() {
+            return;
+        }
+        self.wanted = true;
+        if let Some(node) = self.seen.as_ref().and_then(|seen| seen.view.holder) {
+            out.push(Directive::Tell(Telling::HeldElsewhere { node }));
+        }
+        self.hurry(now);
+    }
+}

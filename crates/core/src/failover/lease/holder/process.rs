@@ -1,0 +1,218 @@
+//! Starts and ends of the gateway.
+//!
+//! Invariants: a start needs a lease that the store has confirmed, room for a renewal, everybody else accounted for,
+//! and an armed deadman; an end that was asked for is insisted on until it is proven.
+
+use super::super::evidence::{ActId, Fenced, Gateway};
+use super::super::figures::Figures;
+use super::super::memory::Active;
+use super::super::output::{Directive, Telling, Why};
+use super::super::pause::{Clearance, clearance};
+use super::super::record::{NodeId, Term};
+use super::{Holder, Lease};
+use crate::gateway::Incarnation;
+use crate::time::Moment;
+use std::collections::BTreeSet;
+
+/// What is known of the gateway's process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Process {
+    /// The guard has just begun.
+    Unknown,
+    /// None runs, and none is about to: proven.
+    Gone,
+    /// A start was asked for, and has not been answered.
+    Starting,
+    /// It runs.
+    Running(Incarnation),
+    /// Its end was asked for, and is not proven.
+    Ending { asked: Moment, why: Why },
+}
+
+impl Process {
+    /// It runs or will, and nobody has asked for its end.
+    pub(super) const fn is_wanted(&self) -> bool {
+        matches!(self, Self::Starting | Self::Running(_))
+    }
+
+    pub(super) fn nag_at(&self, figures: &Figures) -> Option<Moment> {
+        match self {
+            Self::Ending { asked, .. } => Some(asked.plus(figures.kill_ms.max(1))),
+            Self::Unknown | Self::Gone | Self::Starting | Self::Running(_) => None,
+        }
+    }
+}
+
+impl Holder {
+    /// Starts in a row that may fail before the lease is left to another node.
+    const STARTS_MAX: u32 = 3;
+
+    pub(super) fn gateway(&mut self, now: Moment, gateway: &Gateway, out: &mut Vec<Directive>) {
+        match gateway {
+            Gateway::Found { life, fenced } => self.found(now, life.as_ref(), *fenced, out),
+            Gateway::Started { act, life } if *act == self.last_start => self.started(life, out),
+            Gateway::NotStarted { act } if *act == self.last_start => self.not_started(now, out),
+            Gateway::Ended { after } if *after >= self.last_start && self.process != Process::Unknown => {
+                self.process = Process::Gone;
+            }
+            Gateway::Started { .. } | Gateway::NotStarted { .. } | Gateway::Ended { .. } => {}
+            Gateway::Stranger(life) => self.stranger(now, life, out),
+        }
+    }
+
+    fn found(&mut self, now: Moment, life: Option<&Incarnation>, fenced: Option<Fenced>, out: &mut Vec<Directive>) {
+        if self.process != Process::Unknown {
+            return;
+        }
+        let Some(life) = life else {
+            self.process = Process::Gone;
+            // Whatever it was enabled for is over.
+            return if self.memory.active.is_some() {
+                self.leave(now, Why::Unproven, None, false, out)
+            };
+        };
+        self.process = Process::Running(life.clone());
+        let active = self.memory.active.as_ref().filter(|active| active.life.as_ref() == Some(life));
+        match (active, fenced) {
+            (Some(active), Some(fenced)) if active.term == fenced.term && now < fenced.until => {
+                self.lease = Some(Lease::to_be_confirmed(active.term, fenced.until, now));
+                (self.fenced, self.arming) = (Some(fenced), Some(fenced));
+            }
+            (Some(_) | None, Some(_) | None) => self.leave(now, Why::Unproven, None, false, out),
+        }
+    }
+
+    fn started(&mut self, life: &Incarnation, out: &mut Vec<Directive>) {
+        // Or its end was asked for, or proven, before this was told.
+        if self.process != Process::Starting {
+            return;
+        }
+        self.process = Process::Running(life.clone());
+        self.failed_starts = 0;
+        if let Some(active) = &mut self.memory.active {
+            active.life = Some(life.clone());
+            let term = active.term;
+            out.push(Directive::Persist);
+            self.tell_once(Telling::Owns { term }, out);
+        }
+    }
+
+    /// Also while a start is under way: then both end.
+    fn stranger(&mut self, now: Moment, life: &Incarnation, out: &mut Vec<Directive>) {
+        if matches!(self.process, Process::Gone | Process::Starting | Process::Running(_)) {
+            self.process = Process::Running(life.clone());
+            self.end(now, Why::NotOurs, out);
+        }
+    }
+
+    fn next_act(&mut self) -> ActId {
+        self.acts = ActId(self.acts.0.saturating_add(1));
+        self.acts
+    }
+
+    fn not_started(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if self.process != Process::Starting {
+            return;
+        }
+        self.process = Process::Gone;
+        self.failed_starts = self.failed_starts.saturating_add(1);
+        if self.failed_starts >= Self::STARTS_MAX {
+            self.failed_starts = 0;
+            self.leave(now, Why::CannotStart, None, false, out);
+        }
+    }
+
+    /// Asks for the end of whatever runs or is being started.
+    pub(super) fn end(&mut self, now: Moment, why: Why, out: &mut Vec<Directive>) {
+        if self.process.is_wanted() {
+            self.process = Process::Ending { asked: now, why };
+            let act = self.next_act();
+            out.push(Directive::End { act, why });
+        }
+    }
+
+    pub(super) fn insist_on_ends(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if self.process.nag_at(&self.node.figures).is_none_or(|at| now < at) {
+            return;
+        }
+        if let Process::Ending { why, .. } = self.process {
+            self.process = Process::Ending { asked: now, why };
+            let act = self.next_act();
+            out.push(Directive::End { act, why });
+            self.tell_once(Telling::StillRunning, out);
+        }
+    }
+
+    /// The deadman of a gateway that runs follows the lease.
+    pub(super) fn keep_armed(&mut self, out: &mut Vec<Directive>) {
+        if self.process.is_wanted() && self.leaving.is_none() {
+            self.arm(out);
+        }
+    }
+
+    fn arm(&mut self, out: &mut Vec<Directive>) {
+        let Some(lease) = self.lease.as_ref().filter(|lease| lease.confirmed) else { return };
+        let wanted = Fenced { term: lease.term, until: lease.deadline };
+        if self.arming != Some(wanted) {
+            self.arming = Some(wanted);
+            out.push(Directive::Arm { term: wanted.term, until: wanted.until });
+        }
+    }
+
+    pub(super) fn start(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        let ready = self.process == Process::Gone && self.leaving.is_none() && now >= self.start_at;
+        let Some(lease) = self.lease.as_ref().filter(|lease| ready && lease.confirmed) else { return };
+        match clearance(self.node.pause, lease.term, &lease.suspects, self.vouch.as_ref()) {
+            Clearance::Clear => {}
+            Clearance::Accepted(nodes) => self.tell_once(Telling::Residual { nodes }, out),
+            Clearance::TurnOff(nodes) => return self.turn_off(now, &nodes, out),
+            Clearance::AskPerson(nodes) => {
+                self.leave(now, Why::NotCleared, None, false, out);
+                return self.tell_once(Telling::NeedsPerson { nodes }, out);
+            }
+        }
+        self.arm(out);
+        self.start_if_armed(now, out);
+    }
+
+    fn start_if_armed(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        let figures = self.node.figures;
+        let (Some(lease), Some(fenced)) = (&self.lease, self.fenced) else { return };
+        let until = fenced.until.min(lease.deadline);
+        if fenced.term != lease.term || until.since(now) < figures.renew_ms {
+            return;
+        }
+        let term = lease.term;
+        self.memory.active = Some(Active { term, life: None });
+        self.start_at = now.plus(figures.retry_ms);
+        self.process = Process::Starting;
+        out.push(Directive::Persist);
+        let act = self.next_act();
+        self.last_start = act;
+        out.push(Directive::Start { act, term, not_after: until });
+    }
+
+    fn turn_off(&mut self, now: Moment, nodes: &BTreeSet<NodeId>, out: &mut Vec<Directive>) {
+        let Some(lease) = self.lease.as_mut().filter(|_| now >= self.turn_off_at) else { return };
+        let term = lease.term;
+        let fresh: Vec<NodeId> = nodes.iter().filter(|node| lease.turning.insert(**node)).copied().collect();
+        for node in fresh {
+            out.push(Directive::TurnOff { node, term });
+            self.tell_once(Telling::TurningOff { node }, out);
+        }
+    }
+
+    pub(super) fn turned_off(&mut self, now: Moment, node: NodeId, term: Term, worked: bool, out: &mut Vec<Directive>) {
+        let Some(lease) = self.lease.as_mut().filter(|lease| lease.term == term) else { return };
+        if !lease.turning.remove(&node) {
+            return;
+        }
+        if worked {
+            lease.suspects.remove(&node);
+            lease.off.insert(node);
+        } else {
+            self.turn_off_at = now.plus(self.node.figures.retry_ms);
+            self.tell_once(Telling::NotTurnedOff { node }, out);
+        }
+    }
+}

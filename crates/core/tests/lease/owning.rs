@@ -1,0 +1,157 @@
+//! An owner that keeps its lease, and one that cannot.
+
+use super::scene::{FIGURES, ME, OTHER, Scene};
+use clawmend_core::failover::lease::{
+    ActId, Answer, Directive, Evidence, Gate, Gateway, Request, Telling, Term, View, Why,
+};
+
+#[test]
+fn a_free_lease_is_taken_and_the_deadman_is_armed_before_the_start() {
+    let mut scene = Scene::new();
+    scene.run(3_000);
+    let arm = scene.log.iter().position(|(_, directive)| matches!(directive, Directive::Arm { .. })).unwrap();
+    let persist = scene.log.iter().rposition(|(_, d)| matches!(d, Directive::Persist)).unwrap();
+    let start = scene.log.iter().position(|(_, directive)| matches!(directive, Directive::Start { .. })).unwrap();
+    assert!(arm < start && persist > start, "{:#?}", scene.log);
+    assert!(matches!(scene.log[start - 1].1, Directive::Persist), "it is on record before it happens");
+    assert_eq!(scene.told(), [Telling::Owns { term: Term(1) }]);
+}
+
+#[test]
+fn it_is_counted_from_when_the_request_left() {
+    let mut scene = Scene::new();
+    scene.offline = true;
+    scene.begin_guard();
+    let Some((_, Directive::Ask { request, .. })) = scene.log.last().cloned() else { panic!("{:?}", scene.log) };
+    let sent = scene.now();
+    scene.sleep(FIGURES.answer_ms / 2);
+    let view = View { term: Term(4), ..View::default() };
+    scene.see(Evidence::Answered { request, sent, answer: Answer::Seen(view) });
+    let Some((_, Directive::Ask { request, what: Request::Acquire })) = scene.log.last().cloned() else {
+        panic!("{:?}", scene.log)
+    };
+    let sent = scene.now();
+    scene.sleep(FIGURES.answer_ms / 2);
+    let answer = Answer::Acquired { term: Term(5), suspects: Default::default() };
+    scene.see(Evidence::Answered { request, sent, answer });
+    assert_eq!(scene.holder.lease().unwrap().deadline, sent.plus(15_000 - 15 - 2_000));
+}
+
+#[test]
+fn a_lease_that_is_renewed_goes_on_under_one_term() {
+    let mut scene = Scene::owning();
+    scene.run(3_600_000);
+    assert_eq!(scene.term(), Some(Term(1)));
+    assert_eq!(scene.steps(), Vec::<&str>::new());
+    assert!(matches!(scene.holder.gate(scene.now()), Gate::Open { term: Term(1), .. }));
+}
+
+#[test]
+fn without_an_answer_the_gateway_ends_before_the_lease_is_over_in_anybodys_view() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(60_000);
+    let (at, why) = scene.ended().unwrap();
+    assert_eq!(why, Why::RanOut);
+    assert!(at + FIGURES.kill_ms < scene.expires, "ended at {at}, the store forgets at {}", scene.expires);
+    assert_eq!(scene.holder.gate(scene.now()), Gate::Closed);
+    assert_eq!(scene.steps(), ["end", "disable"]);
+}
+
+#[test]
+fn it_takes_the_lease_again_under_another_term_when_the_store_is_back() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(60_000);
+    scene.offline = false;
+    scene.run(5_000);
+    assert_eq!(scene.term(), Some(Term(2)));
+    assert_eq!(scene.steps(), ["end", "disable", "acquire", "start"]);
+}
+
+#[test]
+fn a_refused_renewal_ends_it_at_once() {
+    let mut scene = Scene::owning();
+    scene.expires = scene.ms;
+    assert!(matches!(scene.other(OTHER, &Request::Acquire), Answer::Acquired { term: Term(2), .. }));
+    scene.run(FIGURES.renew_ms);
+    assert_eq!(scene.ended().unwrap().1, Why::Taken);
+    scene.run(60_000);
+    assert_eq!(scene.steps().iter().filter(|step| **step == "start").count(), 1, "only when it is free again");
+}
+
+#[test]
+fn a_watch_takes_the_lease_away_and_never_gives_it() {
+    let mut scene = Scene::owning();
+    scene.see(Evidence::Seen(View { term: Term(1), holder: Some(ME), ..View::default() }));
+    scene.see(Evidence::Seen(View::default()));
+    assert_eq!(scene.ended(), None);
+    scene.see(Evidence::Seen(View { term: Term(2), holder: Some(OTHER), ..View::default() }));
+    assert_eq!(scene.ended().unwrap().1, Why::Taken);
+    scene.log.clear();
+    scene.see(Evidence::Seen(View { term: Term(3), holder: Some(ME), ..View::default() }));
+    assert_eq!((scene.term(), scene.steps().len()), (None, 0));
+}
+
+#[test]
+fn an_answer_with_another_term_renews_nothing_and_is_told() {
+    let mut scene = Scene::owning();
+    scene.answers_instead = Some(Answer::Renewed { term: Term(9) });
+    scene.run(60_000);
+    assert_eq!(scene.ended().unwrap().1, Why::RanOut);
+    assert!(scene.told().contains(&Telling::StoreConfused { said: Term(9), known: Term(1) }));
+}
+
+#[test]
+fn a_store_that_was_put_back_to_an_older_state_is_not_believed() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(60_000);
+    (scene.record, scene.expires, scene.offline) = (Default::default(), 0, false);
+    scene.log.clear();
+    scene.run(60_000);
+    assert_eq!(scene.started(), None);
+    assert_eq!(scene.told(), [Telling::StoreConfused { said: Term(0), known: Term(1) }]);
+}
+
+#[test]
+fn an_end_that_is_not_proven_is_insisted_on_and_the_lease_is_kept() {
+    let mut scene = Scene::owning();
+    scene.unkillable = true;
+    scene.see(Evidence::Conflict);
+    scene.run(60_000);
+    assert!(scene.told().contains(&Telling::StillRunning));
+    assert_eq!(scene.term(), Some(Term(1)), "nobody else may take it while this gateway may run");
+    let ends = scene.steps();
+    assert!(ends.len() > 10 && ends.iter().all(|step| *step == "end"), "{ends:?}");
+    scene.unkillable = false;
+    scene.run(FIGURES.kill_ms);
+    assert_eq!(scene.steps()[ends.len()..], ["end", "disable", "release"]);
+}
+
+#[test]
+fn a_gateway_that_crashed_is_started_again_under_the_same_term() {
+    let mut scene = Scene::owning();
+    scene.life = None;
+    scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(1) }));
+    scene.run(FIGURES.retry_ms);
+    assert_eq!((scene.steps(), scene.term()), (vec!["start"], Some(Term(1))));
+}
+
+#[test]
+fn a_node_on_which_it_does_not_start_leaves_it_to_another() {
+    let mut scene = Scene::new();
+    scene.can_start = false;
+    scene.run(FIGURES.retry_ms * 3);
+    assert_eq!(scene.steps(), ["acquire", "start", "start", "start", "disable", "release"]);
+    assert!(scene.told().contains(&Telling::GaveUp(Why::CannotStart)));
+}
+
+#[test]
+fn nothing_starts_without_a_deadman() {
+    let mut scene = Scene::new();
+    scene.can_arm = false;
+    scene.run(60_000);
+    assert_eq!(scene.steps(), ["acquire"]);
+    assert_eq!(scene.told(), [Telling::NoDeadman]);
+}

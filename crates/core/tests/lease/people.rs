@@ -1,0 +1,127 @@
+//! Planned switches, orders, split brains, and the order of several standbys.
+
+use super::scene::{FIGURES, ME, OTHER, Scene};
+use clawmend_core::failover::lease::{Directive, Evidence, Order, PausePolicy, Request, Telling, Why};
+
+#[test]
+fn a_planned_switch_drains_ends_switches_off_and_only_then_gives_the_lease_back() {
+    let mut scene = Scene::owning();
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    scene.run(2_000);
+    assert_eq!(scene.steps(), ["quiesce"]);
+    scene.see(Evidence::Quiesced);
+    assert_eq!(scene.steps(), ["quiesce", "end", "disable", "release"]);
+    assert_eq!(scene.record.view(true).reserved, Some(OTHER));
+}
+
+#[test]
+fn a_drain_has_a_budget_and_the_lease_is_kept_meanwhile() {
+    let mut scene = Scene::owning();
+    let at = scene.ms;
+    scene.say(Order::HandOver { to: None });
+    scene.run(FIGURES.drain_ms);
+    assert_eq!(scene.ended(), Some((at + FIGURES.drain_ms, Why::Person)));
+}
+
+#[test]
+fn a_drain_ends_with_the_lease() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(9_000);
+    let deadline = scene.holder.lease().unwrap().deadline;
+    scene.say(Order::HandOver { to: None });
+    scene.run(FIGURES.drain_ms);
+    assert_eq!(scene.ended().unwrap().0, deadline.0);
+}
+
+#[test]
+fn a_lease_that_is_meant_for_another_is_left_to_it() {
+    let mut scene = Scene::owning();
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    scene.see(Evidence::Quiesced);
+    let at = scene.ms;
+    scene.run(60_000);
+    assert!(scene.started().unwrap() >= at + FIGURES.handover_ms, "{:#?}", scene.log);
+}
+
+#[test]
+fn whom_it_is_meant_for_takes_it_at_once() {
+    let mut scene = Scene::with(PausePolicy::Manual, 2);
+    scene.other(OTHER, &Request::Acquire);
+    let term = scene.record.view(true).term;
+    scene.run(5_000);
+    scene.other(OTHER, &Request::Release { term, to: Some(ME) });
+    let at = scene.ms;
+    scene.run(5_000);
+    assert!(scene.started().unwrap() <= at + FIGURES.look_ms, "{:#?}", scene.log);
+}
+
+#[test]
+fn the_second_standby_gives_the_first_time() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 2);
+    let at = scene.ms;
+    scene.run(60_000);
+    assert_eq!(scene.started().unwrap(), at + FIGURES.answer_ms + 2 * FIGURES.rank_ms);
+}
+
+#[test]
+fn a_conflict_is_a_split_brain_and_keeps_the_node_out_until_a_person_says_otherwise() {
+    let mut scene = Scene::owning();
+    scene.see(Evidence::Conflict);
+    scene.run(600_000);
+    assert_eq!(scene.steps(), ["end", "disable", "release"]);
+    assert_eq!(scene.told(), [Telling::GaveUp(Why::SplitBrain)]);
+    scene.begin_guard();
+    scene.run(60_000);
+    assert_eq!(scene.steps().len(), 3, "also the next guard");
+    scene.say(Order::Release);
+    scene.run(60_000);
+    assert_eq!(scene.steps()[3..], ["acquire", "start"]);
+}
+
+#[test]
+fn a_conflict_on_a_node_that_does_not_own_is_nothing() {
+    let mut scene = Scene::with(PausePolicy::Manual, 0);
+    scene.other(OTHER, &Request::Acquire);
+    scene.see(Evidence::Conflict);
+    assert!(!scene.holder.memory().held);
+}
+
+#[test]
+fn a_demoted_node_stays_out_and_a_promoted_one_comes_back() {
+    let mut scene = Scene::owning();
+    scene.say(Order::Demote);
+    scene.see(Evidence::Quiesced);
+    scene.run(600_000);
+    assert_eq!(scene.steps(), ["quiesce", "end", "disable", "release"]);
+    scene.say(Order::Promote { vouch: None });
+    scene.run(FIGURES.look_ms);
+    assert_eq!(scene.steps()[4..], ["acquire", "start"]);
+}
+
+#[test]
+fn a_person_who_promotes_while_another_owns_hears_so() {
+    let mut scene = Scene::owning();
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    scene.see(Evidence::Quiesced);
+    scene.other(OTHER, &Request::Acquire);
+    scene.run(FIGURES.look_ms * 2);
+    scene.say(Order::Promote { vouch: None });
+    assert_eq!(scene.told().last(), Some(&Telling::HeldElsewhere { node: OTHER }));
+    assert!(!scene.log.iter().any(|(_, directive)| matches!(directive, Directive::Start { .. })));
+}
+
+#[test]
+fn a_primary_that_is_back_does_not_take_the_lease_from_who_owns() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 0);
+    scene.offline = true;
+    scene.begin_guard();
+    scene.other(OTHER, &Request::Acquire);
+    scene.offline = false;
+    for _ in 0..100 {
+        let term = scene.record.view(true).term;
+        scene.run(FIGURES.renew_ms);
+        scene.other(OTHER, &Request::Renew { term, off: Default::default() });
+    }
+    assert_eq!(scene.started(), None);
+}
