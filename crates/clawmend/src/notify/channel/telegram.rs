@@ -91,7 +91,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// `123456:ABC-DEF…`
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     text.split_once(':').is_some_and(|(bot, rest)| {
         !bot.is_empty()
             && bot.chars().all(|c| c.is_ascii_digit())
