@@ -189,3 +189,6 @@ fn cut_utf16(text: &str, most: usize) -> String {
     };
     text.chars().take_while(fits).collect()
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

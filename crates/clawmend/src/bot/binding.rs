@@ -59,6 +59,14 @@ impl Binding {
         sealed::write(&state.join(Self::NAME), &sealing.key("binding v1"), self)
     }
 
+    /// Takes it away: nobody is obeyed any more.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn forget(state: &Path) -> Result<(), SealError> {
+        sealed::remove(&state.join(Self::NAME))
+    }
+
     /// It is they, in their chat.
     #[must_use]
     pub const fn is(&self, from: Sender) -> bool {

@@ -6,6 +6,8 @@
 //! is not bound gets no answer; while nobody is bound and no code waits, nothing is asked for. Start at [`run`].
 
 mod hear;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 mod wards;
 
 use super::Wards;
