@@ -13,7 +13,7 @@ use crate::openclaw::files::read_bounded;
 use crate::openclaw::owners::{self, Place};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the Bot API is.
 const API: &str = "https://api.telegram.org";
@@ -105,7 +105,7 @@ impl Access {
     }
 }
 
-fn from_file(path: &PathBuf) -> Result<Secret, String> {
+fn from_file(path: &Path) -> Result<Secret, String> {
     if !path.is_absolute() {
         return Err("token_file: expected an absolute path".to_owned());
     }

@@ -29,10 +29,10 @@ impl Pace {
         };
         let grown = Duration::from_secs(most).min(Duration::from_secs(first) * 2_u32.pow(self.failures.min(10)));
         self.failures = self.failures.saturating_add(1);
-        match trouble {
-            Trouble::TooMany { after: Some(after) } => (*after).max(Duration::from_secs(1)),
-            _ => grown,
+        if let Trouble::TooMany { after: Some(after) } = trouble {
+            return (*after).max(Duration::from_secs(1));
         }
+        grown
     }
 }
 

@@ -1,7 +1,7 @@
 //! Small private files with a seal, so that an edit of the file alone is found out.
 //!
 //! Invariant: what is read is whole and was written by who has the key. The key lies in a file of the same user: a program
-//! that reads that one, too, can make a seal. `docs/bot.md` says so.
+//! that reads that one, too, can make a seal. `docs/approvals.md` says so.
 
 use crate::host::files::{Durability, is_private, write_atomic};
 use crate::openclaw::files::read_bounded;

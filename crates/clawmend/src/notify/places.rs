@@ -45,7 +45,7 @@ pub struct Found {
     pub unusable: Vec<Unusable>,
     /// Who is told regularly that the guard lives.
     pub heartbeat: Option<Heartbeat>,
-    /// The guard's own bot, as far as it can be used.
+    /// The guard's own bot, as it is set.
     pub bot: Option<OwnBot>,
     /// What is wrong, for people.
     pub problems: Vec<String>,
@@ -58,6 +58,8 @@ pub struct OwnBot {
     pub access: Access,
     /// Whom it obeys.
     pub bound: Option<Binding>,
+    /// Why it must not be used now.
+    pub refused: Option<String>,
 }
 
 /// Something that was found in OpenClaw's config and leads nowhere.
@@ -117,24 +119,24 @@ impl Premises {
 
     fn own_bot(&self, settings: &BotSettings, proxy: Option<&SecretString>) -> Result<OwnBot, String> {
         let access = Access::new(settings, proxy)?;
-        if let Some(why) = access.refused(&self.homes, self.uid) {
-            return Err(why);
-        }
-        let kept = Kept::load(&self.state).map_err(|error| error.to_string())?;
-        let bound = match kept {
-            Some(kept) => {
-                Binding::load(&self.state, &Sealing::new(kept.key()), access.id()).map_err(|error| error.to_string())?
-            }
-            None => None,
+        let refused = access.refused(&self.homes, self.uid);
+        let (bound, refused) = match (self.bound(&access), refused) {
+            (Ok(bound), refused) => (bound, refused),
+            (Err(why), refused) => (None, refused.or(Some(why))),
         };
-        Ok(OwnBot { access, bound })
+        Ok(OwnBot { access, bound, refused })
+    }
+
+    fn bound(&self, access: &Access) -> Result<Option<Binding>, String> {
+        let Some(kept) = Kept::load(&self.state).map_err(|error| error.to_string())? else { return Ok(None) };
+        Binding::load(&self.state, &Sealing::new(kept.key()), access.id()).map_err(|error| error.to_string())
     }
 }
 
 impl OwnBot {
     /// Where its letters go.
     fn place(&self) -> Option<(Place, Channel)> {
-        let bound = self.bound.as_ref()?;
+        let bound = self.bound.as_ref().filter(|_| self.refused.is_none())?;
         let (token, api) = self.access.for_channel();
         let channel = Telegram::own_bot(token, api, bound.chat).ok()?;
         let place = Place { id: crate::bot::PLACE.to_owned(), backup: false, at_least: Level::Info };

@@ -30,6 +30,8 @@ struct Bot {
     id: String,
     /// Somebody is obeyed.
     paired: bool,
+    /// Why it is not used.
+    refused: Option<String>,
     /// What a guard that runs says of it.
     notes: Vec<String>,
 }
@@ -88,6 +90,7 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
         bot: found.bot.as_ref().map(|bot| Bot {
             id: bot.access.id().to_owned(),
             paired: bot.bound.is_some(),
+            refused: bot.refused.clone(),
             notes: notes_of_bot(context),
         }),
     };
@@ -143,10 +146,17 @@ fn render(report: &Report, style: Style) -> String {
         let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(problem, 500));
     }
     if let Some(bot) = &report.bot {
-        let paired = if bot.paired { "paired" } else { "not paired; `clawmend pair bot` shows how" };
+        let paired = match (&bot.refused, bot.paired) {
+            (Some(_), _) => "not used",
+            (None, true) => "paired",
+            (None, false) => "not paired; `clawmend pair bot` shows how",
+        };
         let _ = writeln!(text, "own bot {}, {paired}", clean(&bot.id, 32));
-        for note in &bot.notes {
-            let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(note, 500));
+        // A guard that runs says the same.
+        let refused = bot.refused.iter().map(|why| format!("{}: {why}", crate::bot::NOTE));
+        let notes = bot.notes.iter().filter(|_| bot.refused.is_none()).cloned();
+        for note in refused.chain(notes) {
+            let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(&note, 500));
         }
     }
     if let Some(host) = &report.heartbeat {

@@ -54,6 +54,9 @@ pub(super) fn pair(context: &Context, forget: bool) -> Result<ExitCode, CliError
 }
 
 fn usable(found: Found) -> Result<OwnBot, CliError> {
+    if let Some(why) = found.bot.as_ref().and_then(|bot| bot.refused.as_ref()) {
+        return Err(CliError::new(Kind::NeedsPerson, format!("{} cannot be used: {why}", crate::bot::NOTE)));
+    }
     found.bot.ok_or_else(|| {
         let error = CliError::new(Kind::NeedsPerson, "the guard has no bot of its own that can be used");
         let error = error.hint("its token belongs under [bot] of notify.toml; @BotFather gives one with /newbot");

@@ -122,7 +122,18 @@ impl Scene {
                         heard.borrow_mut().push(Heard::Wish(wish));
                         drop(reply.send(Answer::Done { message: "done".to_owned() }.into()));
                     }
-                    _ => {}
+                    News::Evidence(_)
+                    | News::Call(_)
+                    | News::Service(_)
+                    | News::Keeper(_)
+                    | News::KeeperState(_)
+                    | News::KeeperLost
+                    | News::Report(_)
+                    | News::Policy(_)
+                    | News::Dismiss(_)
+                    | News::LastWords { .. }
+                    | News::NotAdopted(_)
+                    | News::Ended(_) => panic!("nothing else is asked of a ward"),
                 }
             }
         });
@@ -457,7 +468,14 @@ async fn a_bot_that_openclaw_has_is_not_listened_to() {
             std::fs::write(&scene.parts.homes[0].config_path, config).unwrap();
             scene.begin();
             until("the refusal", || scene.trouble().contains("OpenClaw's gateway default")).await;
+            std::fs::write(&scene.parts.homes[0].config_path, "{ broken").unwrap();
+            until("a word of the config", || scene.trouble().contains("cannot be seen")).await;
             assert!(scene.service.requests().is_empty());
+            // Once OpenClaw has another bot, ours is heard.
+            let config = r#"{"channels": {"telegram": {"botToken": "4242:another"}}}"#;
+            std::fs::write(&scene.parts.homes[0].config_path, config).unwrap();
+            scene.service.write(PERSON, "pause");
+            until("the wish", || !scene.heard.borrow().is_empty()).await;
         })
         .await;
 }

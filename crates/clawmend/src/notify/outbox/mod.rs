@@ -81,7 +81,7 @@ pub struct Condition {
     pub heartbeat: Option<Heartbeat>,
     /// The way out; `None` when there is none.
     pub http: Option<Http>,
-    /// The guard's own bot, as far as it can be used.
+    /// The guard's own bot, as it is set; who speaks as it sees whether it may.
     pub bot: Option<Access>,
 }
 
