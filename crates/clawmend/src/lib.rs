@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod approval;
+pub mod bot;
 pub mod bundle;
 pub mod cli;
 pub mod daemon;

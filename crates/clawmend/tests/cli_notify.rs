@@ -107,3 +107,39 @@ fn words_without_a_guard() {
     }
     insta::assert_snapshot!(all);
 }
+
+/// OpenClaw's home of this person, with this config.
+fn openclaw(home: &Path, config: &str) {
+    std::fs::create_dir_all(home.join(".openclaw")).unwrap();
+    std::fs::write(home.join(".openclaw/openclaw.json"), config).unwrap();
+}
+
+#[test]
+fn the_guards_own_bot_is_paired_by_who_knows_the_passphrase() {
+    let home = home();
+    let path = home.path();
+    let mut all = say(path, &["pair", "bot"], "");
+    all.push_str(&say(path, &["pair"], "long enough\nlong enough\n"));
+    all.push_str(&say(path, &["pair", "bot"], "long enough\n"));
+    openclaw(path, r#"{"channels": {"telegram": {"botToken": "4243:theirs"}}}"#);
+    let file = path.join("settings/notify.toml");
+    for text in ["[bot]\ntoken = 'canary'\n", "[bot]\ntokn = 'canary'\n", "[bot]\ntoken = '4243:canary-own-Token'\n"] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        all.push_str(&say(path, &["pair", "bot"], "long enough\n"));
+    }
+    all.push_str(&say(path, &["notify", "list"], ""));
+    openclaw(path, "{ broken");
+    all.push_str(&say(path, &["notify", "list"], ""));
+    openclaw(path, "{}");
+    all.push_str(&say(path, &["notify", "list"], ""));
+    all.push_str(&say(path, &["pair", "bot"], "another one\n"));
+    let shown = say(path, &["pair", "bot"], "long enough\n");
+    let code = shown.lines().nth(1).unwrap().to_owned();
+    assert_eq!(code.chars().filter(char::is_ascii_digit).count(), 8, "{shown}");
+    all.push_str(&shown.replace(&code, "CODE"));
+    all.push_str(&say(path, &["pair", "bot", "--forget"], "long enough\n"));
+    all.push_str(&say(path, &["notify", "list", "--json"], ""));
+    assert!(!all.contains("canary"), "{all}");
+    insta::assert_snapshot!(all);
+}

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
@@ -75,9 +74,9 @@ impl Services {
     fn set_bot(&self, guard: &Guard) -> Result<()> {
         let webhook = format!("webhook = \"{}\"", self.feishu.webhook());
         let secret = format!("secret = \"{}\"", FeishuStandIn::BOT_SECRET);
-        let set = typed(guard, &["notify", "set", "feishu_bot", "--name", "ops"], &[&webhook, &secret])?;
+        let set = guard.typed(&["notify", "set", "feishu_bot", "--name", "ops"], &[&webhook, &secret])?;
         ensure!(set.0 == 0, "{set:?}");
-        let tried = typed(guard, &["notify", "test", "ops"], &[])?;
+        let tried = guard.typed(&["notify", "test", "ops"], &[])?;
         ensure!(tried.0 == 0 && tried.1.contains("delivered"), "{tried:?}");
         Ok(())
     }
@@ -109,23 +108,6 @@ fn holds_no_secret(guard: &Guard, what: &str, text: &str) -> Result<()> {
         ensure!(!text.contains(secret), "{what} holds {secret}:\n{text}");
     }
     Ok(())
-}
-
-/// Whatever the guard keeps and says, apart from generations of OpenClaw's config.
-fn guards_own_files(guard: &Guard) -> Result<String> {
-    let mut folders = vec![guard.dirs.state(), guard.dirs.runtime()];
-    let mut all = std::fs::read(guard.dirs.output())?;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder)?.flatten() {
-            let path = entry.path();
-            if path.is_dir() && !path.ends_with("generations") {
-                folders.push(path);
-            } else if path.is_file() {
-                all.extend(std::fs::read(path).unwrap_or_default());
-            }
-        }
-    }
-    Ok(String::from_utf8_lossy(&all).into_owned())
 }
 
 /// When a person was told, by the record.
@@ -201,7 +183,7 @@ fn a_gateway_that_cannot_start_is_told_on_feishu_and_dingtalk() -> Result<()> {
     };
     ensure!(feishu.len() <= told("feishu") && dingtalk.len() <= told("dingtalk"), "{feishu:?} {dingtalk:?} {log}");
     holds_no_secret(&guard, "an alert", &format!("{feishu:?} {dingtalk:?}"))?;
-    holds_no_secret(&guard, "the guard's own files", &guards_own_files(&guard)?)?;
+    holds_no_secret(&guard, "the guard's own files", &guard.own_files()?)?;
     let listed = guard.say(&["notify", "list", "--json"])?;
     let places = listed.json()?["places"].clone();
     ensure!(places.as_array().is_some_and(|all| all.len() == 2), "{places}");
@@ -217,7 +199,7 @@ fn a_persons_word_repairs_a_frozen_gateway_and_only_once() -> Result<()> {
     services.lead_here(&guard, "language = \"en\"\n[approval]\nask_first = true")?;
     guard.start()?;
     services.set_bot(&guard)?;
-    let paired = typed(&guard, &["pair"], &[PASSPHRASE, PASSPHRASE])?;
+    let paired = guard.typed(&["pair"], &[PASSPHRASE, PASSPHRASE])?;
     ensure!(paired.0 == 0, "{paired:?}");
     let life = guard.healthy().with_context(|| guard.output_tail())?;
     life.signal(Signal::STOP)?;
@@ -235,12 +217,12 @@ fn a_persons_word_repairs_a_frozen_gateway_and_only_once() -> Result<()> {
     for (what, code, passphrase) in
         [("an altered code", altered.as_str(), PASSPHRASE), ("another passphrase", code.as_str(), "something else")]
     {
-        let answer = typed(&guard, &["approve", &id], &[code, passphrase])?;
+        let answer = guard.typed(&["approve", &id], &[code, passphrase])?;
         ensure!(answer.0 != 0 && answer.1.contains("wrong"), "{what}: {answer:?}");
         ensure!(life.alive(), "{what} did something");
     }
     let approved = Instant::now();
-    let answer = typed(&guard, &["approve", &id], &[&code, PASSPHRASE])?;
+    let answer = guard.typed(&["approve", &id], &[&code, PASSPHRASE])?;
     ensure!(answer.0 == 0, "{answer:?}\n{}", guard.output_tail());
     let (next, _) = guard.replacement(life, BOUND)?;
     ensure!(guard.healthy()? == next, "another life serves");
@@ -255,21 +237,7 @@ fn a_persons_word_repairs_a_frozen_gateway_and_only_once() -> Result<()> {
     ensure!(decided[0]["by"].as_str().is_some_and(|by| by.contains("passphrase")), "{decided:?}");
 
     // The same word once more, and from inside of the gateway.
-    let again = typed(&guard, &["approve", &id], &[&code, PASSPHRASE])?;
+    let again = guard.typed(&["approve", &id], &[&code, PASSPHRASE])?;
     ensure!(again.0 != 0 && guard.gateway()? == next, "{again:?}");
-    holds_no_secret(&guard, "the guard's own files", &guards_own_files(&guard)?)
-}
-
-/// A command that is given lines on its standard input: exit code, and what it says.
-fn typed(guard: &Guard, arguments: &[&str], lines: &[&str]) -> Result<(i32, String)> {
-    let mut child =
-        guard.command().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut input = child.stdin.take().context("no standard input")?;
-    for line in lines {
-        writeln!(input, "{line}")?;
-    }
-    drop(input);
-    let output = child.wait_with_output()?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Ok((output.status.code().unwrap_or(-1), said))
+    holds_no_secret(&guard, "the guard's own files", &guard.own_files()?)
 }

@@ -10,7 +10,14 @@ use ring::hmac;
 /// Eight digits in two groups.
 #[must_use]
 pub fn code_of(key: &[u8], gateway: &GatewayId, proposal: &Proposal) -> String {
-    // Whatever is shown to the person is part of it; how it stands is not.
+    let shown = shown(gateway, proposal).unwrap_or_default();
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &shown);
+    let number = tag.as_ref().iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte)) % 100_000_000;
+    format!("{:04} {:04}", number / 10_000, number % 10_000)
+}
+
+/// Whatever is shown to the person is part of it; how it stands is not. `None`: it cannot be written down.
+pub(crate) fn shown(gateway: &GatewayId, proposal: &Proposal) -> Option<Vec<u8>> {
     let shown = (
         &gateway.0,
         proposal.id,
@@ -20,10 +27,7 @@ pub fn code_of(key: &[u8], gateway: &GatewayId, proposal: &Proposal) -> String {
         &proposal.reason,
         proposal.until_wall,
     );
-    let shown = serde_json::to_vec(&shown).unwrap_or_default();
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &shown);
-    let number = tag.as_ref().iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte)) % 100_000_000;
-    format!("{:04} {:04}", number / 10_000, number % 10_000)
+    serde_json::to_vec(&shown).ok()
 }
 
 /// The same code, however a person has typed it.

@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::{
-    approve, bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pause,
-    run, standby, stop, up,
+    approve, bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pair,
+    pause, run, standby, stop, up,
 };
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
@@ -78,8 +78,8 @@ pub enum Command {
     Approve(approve::Args),
     /// Deny what waits for your word
     Deny(approve::Args),
-    /// Set the passphrase that `approve` asks for
-    Pair,
+    /// Set the passphrase that `approve` asks for, or pair the guard's own bot with you
+    Pair(pair::Args),
     /// Say who is told of trouble, and try whether it arrives
     Notify(notify::Args),
     /// Have another host carry on when this one is lost

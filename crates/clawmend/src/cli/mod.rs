@@ -88,7 +88,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Logs(args) => logs::logs(&context, &args),
         Command::Approve(args) => approve::approve(&context, &args),
         Command::Deny(args) => approve::deny(&context, &args),
-        Command::Pair => pair::pair(&context),
+        Command::Pair(args) => pair::pair(&context, &args),
         Command::Notify(args) => notify::notify(&context, &args),
         Command::Standby(args) => standby::standby(&context, &args),
         Command::Config(args) => config::config(&context, &args),

@@ -1,6 +1,8 @@
-//! `clawmend pair`: the passphrase that approvals ask for.
+//! `clawmend pair`: the passphrase that approvals ask for, and the person whom the guard's own bot obeys.
 //!
 //! Invariant: refused from inside of a gateway; one that is set is only changed by who knows it.
+
+mod bot;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
@@ -11,7 +13,31 @@ use crate::host::files::private_dir;
 use secrecy::ExposeSecret as _;
 use std::process::ExitCode;
 
-pub(super) fn pair(context: &Context) -> Result<ExitCode, CliError> {
+/// Options of `pair`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum What {
+    /// Show a code that you send to the guard's own bot, so that it obeys you
+    Bot {
+        /// Obey nobody any more
+        #[arg(long)]
+        forget: bool,
+    },
+}
+
+pub(super) fn pair(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
+    match &args.what {
+        Some(What::Bot { forget }) => bot::pair(context, *forget),
+        None => passphrase(context),
+    }
+}
+
+fn passphrase(context: &Context) -> Result<ExitCode, CliError> {
     context.refuse_from_inside()?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;

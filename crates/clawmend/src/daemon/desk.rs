@@ -28,6 +28,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// Wishes of one gateway that wait at most.
+const PENDING: usize = 32;
+
 /// A wish that was heard and is not obeyed yet.
 pub struct Pending {
     goal: Goal,
@@ -113,10 +116,11 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
     Some(wish)
 }
 
-fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
+/// A wish of a person, after it was proven that it is theirs.
+pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
     let before = ward.guardian.report();
     let life = ward.senses.as_ref().map(|senses| senses.life().clone());
-    if let Some(why) = beyond_us(ward, &wish).or_else(|| in_the_way(&wish, &before)) {
+    if let Some(why) = beyond_us(ward, &wish).or_else(|| in_the_way(&wish, &before)).or_else(|| too_many(ward)) {
         let _ = reply.send(Answer::Failed { why }.into());
         return;
     }
@@ -161,6 +165,11 @@ fn beyond_us(ward: &Ward, wish: &Wish) -> Option<String> {
     let unseen = unseen(&ward.guardian.report());
     (unseen && matches!(wish, Wish::Start | Wish::Restart))
         .then(|| "the service manager does not answer; ask again when it does".to_owned())
+}
+
+/// Each that waits has somebody who waits for its answer.
+fn too_many(ward: &Ward) -> Option<String> {
+    (ward.pending.len() >= PENDING).then(|| "too many wait for an answer already; ask again later".to_owned())
 }
 
 fn unseen(report: &Report) -> bool {

@@ -51,6 +51,7 @@ impl Context {
                 if let Some((_, ward)) = wards.iter_mut().find(|(known, _)| known == id) {
                     *ward = sender;
                 }
+                self.known.send_replace(wards.clone());
             }
             Err(error) => tracing::error!(gateway = %id.0, %error, "the ward could not be begun anew"),
         }
@@ -139,6 +140,7 @@ impl Context {
         let mut notes: Vec<String> = store_note(&self.store.health().borrow()).into_iter().collect();
         notes.extend(self.notes.borrow().iter().cloned());
         notes.extend(self.alerts.borrow().notes.iter().cloned());
+        notes.extend(self.bot.borrow().iter().cloned());
         StatusReport {
             schema: SCHEMA,
             guard: GuardStatus {

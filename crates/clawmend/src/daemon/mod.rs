@@ -7,6 +7,7 @@ mod alerts;
 mod approvals;
 mod around;
 mod body;
+mod chat;
 mod claims;
 mod desk;
 mod front;
@@ -139,6 +140,7 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         Some(_) => None,
         None => pair_of(&settings, &charges, &place, &voice)?,
     };
+    let (known, seen) = watch::channel(Wards::new());
     let context = Context {
         pair,
         place,
@@ -148,6 +150,8 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         settings: Rc::new(RefCell::new(settings)),
         began: Instant::now(),
         notes: Rc::default(),
+        bot: Rc::default(),
+        known,
         alerts,
         died,
         policy,
@@ -178,6 +182,10 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
             claims::refuse_if_owned(charge).await?;
         }
         wards.push((charge.home.id.clone(), context.begin(charge.clone()).await?));
+    }
+    context.known.send_replace(wards.clone());
+    if throwaway.is_none() {
+        chat::start(context.chat(&charges, seen));
     }
     // Wards that are begun anew later go by what people have said meanwhile.
     context.start.set(false);
@@ -324,6 +332,10 @@ struct Context {
     settings: Rc<RefCell<Settings>>,
     began: Instant,
     notes: Rc<RefCell<Vec<String>>>,
+    /// What is wrong with the guard's own bot.
+    bot: Rc<RefCell<Option<String>>>,
+    /// The wards, for whoever asks them beside the front.
+    known: watch::Sender<Wards>,
     /// How alerts are.
     alerts: watch::Receiver<Condition>,
     /// Wards that ended by a fault of ours.
@@ -424,6 +436,19 @@ impl Context {
         ward::contained(ward, inbox, self.died.clone());
         ward::follow_policy(self.policy.subscribe(), news.clone());
         Ok(news)
+    }
+
+    /// The chat of the guard's own bot.
+    fn chat(&self, charges: &[Charge], wards: watch::Receiver<Wards>) -> chat::Parts {
+        chat::Parts {
+            alerts: self.alerts.clone(),
+            wards,
+            settings: Rc::clone(&self.settings),
+            voice: Rc::clone(&self.voice),
+            homes: charges.iter().map(|charge| charge.home.clone()).collect(),
+            uid: ward::own_uid(),
+            trouble: Rc::clone(&self.bot),
+        }
     }
 
     fn body(&self, holding: Holding, dir: &Path, news: &news::Sender) -> Result<Rc<Body>, DaemonError> {

@@ -3,9 +3,10 @@
 use crate::api::server::{Call, Reply};
 use crate::keeper::protocol::{Event, State};
 use crate::service::ServiceEvent;
-use clawmend_core::approval::Decision;
+use clawmend_core::approval::{Decision, Proposal};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::Evidence;
+use clawmend_core::wish::Wish;
 use tokio::sync::mpsc;
 
 /// News that may wait. Senders wait when it is full, so nothing is lost; probes are bounded in number.
@@ -35,6 +36,10 @@ pub enum News {
         /// Answered when it is obeyed.
         reply: tokio::sync::oneshot::Sender<Reply>,
     },
+    /// The chat wants to know what was proposed, however it stands.
+    Proposals(tokio::sync::oneshot::Sender<Vec<Proposal>>),
+    /// A person, over the chat; that it is they has been proven.
+    Wish(Wish, tokio::sync::oneshot::Sender<Reply>),
     /// Somebody wants to know how things are.
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
     /// New figures from changed settings.

@@ -173,6 +173,10 @@ impl Ward {
             News::Call(call) => desk::answer(self, now, call),
             News::Decision(decision, reply) => approvals::apply(self, now, decision, reply),
             News::Role { carry, reply } => desk::take_role(self, now, carry, reply),
+            News::Proposals(reply) => {
+                let _ = reply.send(self.guardian.memory().proposals.clone());
+            }
+            News::Wish(wish, reply) => desk::obey(self, now, wish, reply),
             News::Report(reply) => {
                 let _ = reply.send(desk::status(self, now));
             }

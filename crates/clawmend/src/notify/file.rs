@@ -5,6 +5,7 @@
 
 use super::address::Address;
 use super::channel::Channel;
+use crate::bot::access::BotSettings;
 use crate::host::files::is_private;
 use crate::openclaw::files::read_bounded;
 use crate::openclaw::redact::redact;
@@ -30,6 +31,8 @@ pub struct NotifyFile {
     pub proxy: Option<SecretString>,
     /// Who is told regularly that the guard lives.
     pub heartbeat: Option<Heartbeat>,
+    /// The guard's own bot.
+    pub bot: Option<BotSettings>,
     /// Other addresses of services.
     pub apis: Apis,
     /// Where letters go, in the order of the file.
@@ -82,6 +85,7 @@ struct Whole {
     #[serde(deserialize_with = "super::secret::optional")]
     proxy: Option<SecretString>,
     heartbeat: Option<Spanned<Table>>,
+    bot: Option<Spanned<Table>>,
     api: Apis,
     to: Vec<Spanned<Table>>,
 }
@@ -156,6 +160,13 @@ pub fn parse(path: &Path, text: &str) -> Result<NotifyFile, FileError> {
             Ok(heartbeat) if (10_000..=86_400_000).contains(&heartbeat.every_ms) => file.heartbeat = Some(heartbeat),
             Ok(_) => file.problems.push(problem(path, line, "heartbeat", "every_ms: expected 10000 to 86400000")),
             Err(error) => file.problems.push(problem(path, line, "heartbeat", &shown(error.message()))),
+        }
+    }
+    if let Some(section) = whole.bot {
+        let line = line_of(section.span().start);
+        match Value::Table(section.into_inner()).try_into::<BotSettings>() {
+            Ok(bot) => file.bot = Some(bot),
+            Err(error) => file.problems.push(problem(path, line, "bot", &shown(error.message()))),
         }
     }
     for (number, section) in whole.to.into_iter().enumerate() {

@@ -48,6 +48,18 @@ pub struct Letter {
     /// What the first message about the same thing got on this very channel, for a reply or an edit.
     #[serde(skip)]
     pub answers: Option<super::Receipt>,
+    /// How it can be answered with one tap; only our own bot shows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+}
+
+/// A button.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What stands on it.
+    pub label: String,
+    /// What it carries: [`crate::bot::button`].
+    pub data: String,
 }
 
 /// A piece of a letter. Every text is a single line.

@@ -23,4 +23,4 @@ pub mod taken_over;
 
 pub use address::{Address, BadAddress};
 pub use delivery::{NotDelivered, Receipt};
-pub use letter::{Kind, Letter, Part};
+pub use letter::{Choice, Kind, Letter, Part};

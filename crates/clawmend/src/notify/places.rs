@@ -4,13 +4,18 @@
 //! along. Start at [`Premises::look`].
 
 use super::channel::Channel;
+use super::channel::telegram::Telegram;
 use super::file::{self, Heartbeat, NotifyFile};
 use super::http::Http;
 use super::taken_over;
+use crate::approval::Kept;
+use crate::bot::access::BotSettings;
+use crate::bot::{Access, Binding, Sealing};
 use crate::openclaw::discovery::Home;
 use crate::settings::NotifySettings;
+use clawmend_core::alert::Level;
 use clawmend_core::alert::router::Place;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -40,8 +45,21 @@ pub struct Found {
     pub unusable: Vec<Unusable>,
     /// Who is told regularly that the guard lives.
     pub heartbeat: Option<Heartbeat>,
+    /// The guard's own bot, as it is set.
+    pub bot: Option<OwnBot>,
     /// What is wrong, for people.
     pub problems: Vec<String>,
+}
+
+/// The guard's own bot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnBot {
+    /// To speak as it.
+    pub access: Access,
+    /// Whom it obeys.
+    pub bound: Option<Binding>,
+    /// Why it must not be used now.
+    pub refused: Option<String>,
 }
 
 /// Something that was found in OpenClaw's config and leads nowhere.
@@ -66,10 +84,21 @@ impl Premises {
             Ok(http) => found.http = Some(http),
             Err(why) => found.problems.push(why),
         }
+        if let Some(bot) = &said.bot {
+            match self.own_bot(bot, said.proxy.as_ref()) {
+                Ok(bot) => found.bot = Some(bot),
+                Err(why) => found.problems.push(format!("{} is not used: {why}", crate::bot::NOTE)),
+            }
+        }
         if !settings.enabled {
             return found;
         }
+        found.places.extend(found.bot.as_ref().and_then(OwnBot::place));
         for entry in said.to {
+            if entry.name == crate::bot::PLACE {
+                found.problems.push(format!("`{}` is the name of the guard's own bot; take another one", entry.name));
+                continue;
+            }
             let place = Place { id: entry.name, backup: entry.backup, at_least: entry.at_least };
             found.places.push((place, entry.channel));
         }
@@ -86,6 +115,32 @@ impl Premises {
             }
         }
         found
+    }
+
+    fn own_bot(&self, settings: &BotSettings, proxy: Option<&SecretString>) -> Result<OwnBot, String> {
+        let access = Access::new(settings, proxy)?;
+        let refused = access.refused(&self.homes, self.uid);
+        let (bound, refused) = match (self.bound(&access), refused) {
+            (Ok(bound), refused) => (bound, refused),
+            (Err(why), refused) => (None, refused.or(Some(why))),
+        };
+        Ok(OwnBot { access, bound, refused })
+    }
+
+    fn bound(&self, access: &Access) -> Result<Option<Binding>, String> {
+        let Some(kept) = Kept::load(&self.state).map_err(|error| error.to_string())? else { return Ok(None) };
+        Binding::load(&self.state, &Sealing::new(kept.key()), access.id()).map_err(|error| error.to_string())
+    }
+}
+
+impl OwnBot {
+    /// Where its letters go.
+    fn place(&self) -> Option<(Place, Channel)> {
+        let bound = self.bound.as_ref().filter(|_| self.refused.is_none())?;
+        let (token, api) = self.access.for_channel();
+        let channel = Telegram::own_bot(token, api, bound.chat).ok()?;
+        let place = Place { id: crate::bot::PLACE.to_owned(), backup: false, at_least: Level::Info };
+        Some((place, Channel::Telegram(channel)))
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Invariant: reads files, so it never runs in the loop; what cannot be read is left out.
 
-use super::Letter;
 use super::content::{Story, Surroundings, Templates, Writer};
+use super::{Choice, Letter};
 use crate::approval::{Kept, code_of};
+use crate::bot::Sealing;
+use crate::bot::button::{Button, Nonce};
+use crate::bot::words;
 use crate::doctor::ai::collect;
 use crate::doctor::ai::evidence::{Evidence, Source};
 use crate::doctor::ai::hidden::Mask;
@@ -84,7 +87,9 @@ impl Scribe {
                 several: self.homes.len() > 1,
                 code: key.as_ref().map_or_else(String::new, |kept| code(order, kept)),
             };
-            writer.write(&order.notice, &order.story, &around, &mask)
+            let mut letter = writer.write(&order.notice, &order.story, &around, &mask);
+            letter.choices = key.as_ref().and_then(|kept| choices(order, kept, writer.language)).unwrap_or_default();
+            letter
         };
         (orders.iter().map(letter).collect(), problems)
     }
@@ -119,6 +124,18 @@ impl Scribe {
             .collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
     }
+}
+
+/// The buttons of a question. They are made once, and kept with the letter.
+fn choices(order: &Order, kept: &Kept, language: Language) -> Option<Vec<Choice>> {
+    let Told::Approval { gateway, proposal } = &order.notice.what else { return None };
+    let (sealing, nonce) = (Sealing::new(kept.key()), Nonce::fresh()?);
+    let (approve, deny) = words::buttons(language);
+    let choice = |label: &str, yes| {
+        let data = Button::data(&sealing, gateway, proposal, nonce, yes)?;
+        Some(Choice { label: label.to_owned(), data })
+    };
+    Some(vec![choice(approve, true)?, choice(deny, false)?])
 }
 
 /// The code of a question.

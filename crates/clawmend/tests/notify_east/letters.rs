@@ -25,6 +25,7 @@ pub fn letter(key: &str) -> Letter {
             Part::Code(vec!["clawmend doctor main".to_owned(), "clawmend approve inc-20261125-1".to_owned()]),
         ],
         answers: None,
+        choices: Vec::new(),
     }
 }
 

@@ -41,6 +41,7 @@ pub fn alert() -> Letter {
             Part::Code(vec!["clawmend config restore".to_owned()]),
         ],
         answers: None,
+        choices: Vec::new(),
     }
 }
 

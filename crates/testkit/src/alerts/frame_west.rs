@@ -258,7 +258,7 @@ fn serve(shared: &Shared, contract: &Mutex<Box<Contract>>, mut stream: TcpStream
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
+pub(super) fn read(reader: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -279,7 +279,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
 }
 
 /// `cut`: the head promises a whole body, and half of it comes.
-fn write(stream: &mut TcpStream, verdict: &Verdict, cut: bool) -> Result<()> {
+pub(super) fn write(stream: &mut TcpStream, verdict: &Verdict, cut: bool) -> Result<()> {
     let mut head = format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", verdict.status, verdict.body.len());
     for (name, value) in &verdict.headers {
         head.push_str(&format!("{name}: {value}\r\n"));

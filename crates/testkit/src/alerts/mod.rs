@@ -4,6 +4,7 @@
 //! included: what the service would refuse is refused, in the service's own words. They keep what they accepted, in order.
 //! Start at the stand-in of a service; how it misbehaves is its [`EastMode`] or [`Mode`].
 
+pub mod bot_api;
 mod dingtalk;
 pub mod discord;
 mod feishu;
@@ -17,6 +18,7 @@ pub mod telegram;
 pub mod webhook;
 mod wecom;
 
+pub use bot_api::BotApiStandIn;
 pub use dingtalk::DingtalkStandIn;
 pub use feishu::FeishuStandIn;
 pub use frame_east::Mode as EastMode;

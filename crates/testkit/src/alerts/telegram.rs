@@ -100,7 +100,7 @@ fn checked(body: &Value) -> Result<(), String> {
 }
 
 /// The text after entities are parsed. Only documented tags, properly nested; only the four named entities.
-fn without_entities(text: &str) -> Result<String, String> {
+pub(super) fn without_entities(text: &str) -> Result<String, String> {
     const TAGS: [&str; 9] = ["b", "strong", "i", "em", "u", "s", "code", "pre", "blockquote"];
     let mut shown = String::new();
     let mut open: Vec<&str> = Vec::new();

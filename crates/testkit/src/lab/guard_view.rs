@@ -8,7 +8,9 @@ use super::process::{Life, lives_with_nonce};
 use super::wait::{until, until_some};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 impl Guard {
@@ -207,6 +209,44 @@ impl Guard {
     /// When no completion comes.
     pub fn turn(&self, patience: Duration) -> Result<String> {
         turn(self.home.port, &self.home.token, patience)
+    }
+
+    /// Runs a command that is given lines on its standard input: its exit code, and what it says.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn typed(&self, arguments: &[&str], lines: &[&str]) -> Result<(i32, String)> {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut input = child.stdin.take().context("no standard input")?;
+        for line in lines {
+            writeln!(input, "{line}")?;
+        }
+        drop(input);
+        let output = child.wait_with_output()?;
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Ok((output.status.code().unwrap_or(-1), said))
+    }
+
+    /// Whatever the guard keeps and says, apart from generations of OpenClaw's config.
+    ///
+    /// # Errors
+    /// When its output or a folder cannot be read.
+    pub fn own_files(&self) -> Result<String> {
+        let mut folders = vec![self.dirs.state(), self.dirs.runtime()];
+        let mut all = std::fs::read(self.dirs.output())?;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)?.flatten() {
+                let path = entry.path();
+                if path.is_dir() && !path.ends_with("generations") {
+                    folders.push(path);
+                } else if path.is_file() {
+                    all.extend(std::fs::read(path).unwrap_or_default());
+                }
+            }
+        }
+        Ok(String::from_utf8_lossy(&all).into_owned())
     }
 }
 

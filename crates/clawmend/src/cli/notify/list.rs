@@ -20,6 +20,20 @@ struct Report {
     unusable: Vec<Unusable>,
     problems: Vec<String>,
     heartbeat: Option<String>,
+    bot: Option<Bot>,
+}
+
+/// The guard's own bot.
+#[derive(Serialize)]
+struct Bot {
+    /// Its number.
+    id: String,
+    /// Somebody is obeyed.
+    paired: bool,
+    /// Why it is not used.
+    refused: Option<String>,
+    /// What a guard that runs says of it.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -73,6 +87,12 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
             .collect(),
         problems: found.problems.clone(),
         heartbeat: found.heartbeat.as_ref().map(|heartbeat| heartbeat.address.host().to_owned()),
+        bot: found.bot.as_ref().map(|bot| Bot {
+            id: bot.access.id().to_owned(),
+            paired: bot.bound.is_some(),
+            refused: bot.refused.clone(),
+            notes: notes_of_bot(context),
+        }),
     };
     if context.global.json {
         output::print_json(&report)?;
@@ -80,6 +100,12 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
         output::print(&render(&report, Style::of_stdout()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A guard that does not run says nothing.
+fn notes_of_bot(context: &Context) -> Vec<String> {
+    let notes = context.guard_status().map(|status| status.guard.notes).unwrap_or_default();
+    notes.into_iter().filter(|note| note.starts_with(crate::bot::NOTE)).collect()
 }
 
 fn last(logged: &Logged) -> Last {
@@ -118,6 +144,20 @@ fn render(report: &Report, style: Style) -> String {
     }
     for problem in &report.problems {
         let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(problem, 500));
+    }
+    if let Some(bot) = &report.bot {
+        let paired = match (&bot.refused, bot.paired) {
+            (Some(_), _) => "not used",
+            (None, true) => "paired",
+            (None, false) => "not paired; `clawmend pair bot` shows how",
+        };
+        let _ = writeln!(text, "own bot {}, {paired}", clean(&bot.id, 32));
+        // A guard that runs says the same.
+        let refused = bot.refused.iter().map(|why| format!("{}: {why}", crate::bot::NOTE));
+        let notes = bot.notes.iter().filter(|_| bot.refused.is_none()).cloned();
+        for note in refused.chain(notes) {
+            let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(&note, 500));
+        }
     }
     if let Some(host) = &report.heartbeat {
         let _ = writeln!(text, "heartbeat to {}", clean(host, 120));

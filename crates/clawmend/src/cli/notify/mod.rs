@@ -90,14 +90,14 @@ pub(super) fn notify(context: &Context, args: &Args) -> Result<ExitCode, CliErro
 }
 
 /// What stands where, for these commands.
-struct Here {
-    settings: Settings,
-    premises: Premises,
+pub(super) struct Here {
+    pub(super) settings: Settings,
+    pub(super) premises: Premises,
     templates: PathBuf,
 }
 
 impl Here {
-    fn of(context: &Context) -> Result<Self, CliError> {
+    pub(super) fn of(context: &Context) -> Result<Self, CliError> {
         let (path, settings) = match &context.global.config {
             Some(path) => (path.clone(), settings::load(path)?),
             None => {

@@ -154,5 +154,6 @@ fn sample() -> Letter {
             Part::Code(vec![hostile]),
         ],
         answers: None,
+        choices: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@
 use crate::notify::http::{Answer, Http, bounded_seconds, by_status, said};
 use crate::notify::render::{self, Markup, Unit};
 use crate::notify::secret::Secret;
-use crate::notify::{Address, Letter, NotDelivered, Receipt};
+use crate::notify::{Address, Choice, Letter, NotDelivered, Receipt};
 use clawmend_core::alert::Level;
 use clawmend_core::time::Wall;
 use secrecy::SecretString;
@@ -42,6 +42,8 @@ pub struct Telegram {
     /// `None`: the public one.
     api: Option<Address>,
     to: ChatId,
+    /// The bot is our own, so somebody hears when a button is tapped.
+    buttons: bool,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +93,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// `123456:ABC-DEF…`
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     text.split_once(':').is_some_and(|(bot, rest)| {
         !bot.is_empty()
             && bot.chars().all(|c| c.is_ascii_digit())
@@ -115,7 +117,15 @@ impl Telegram {
             return Err("expected a bot's token such as 123456:ABC…, as @BotFather gives it");
         }
         let to = ChatId::parse(to.trim()).ok_or("expected a chat's number, or @name of a public channel or group")?;
-        Ok(Self { bot_token, api, to })
+        Ok(Self { bot_token, api, to, buttons: false })
+    }
+
+    /// Our own bot, in the private chat with the person that it obeys: its questions have buttons.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn own_bot(bot_token: SecretString, api: Option<Address>, chat: i64) -> Result<Self, &'static str> {
+        Ok(Self { buttons: true, ..Self::checked(bot_token.into(), api, &chat.to_string())? })
     }
 
     /// Brings it there.
@@ -144,6 +154,11 @@ impl Telegram {
         if let Some(id) = letter.answers.as_ref().and_then(|answered| answered.0.parse::<i64>().ok()) {
             // A message that was deleted meanwhile is no reason not to say it.
             message["reply_parameters"] = json!({"message_id": id, "allow_sending_without_reply": true});
+        }
+        if self.buttons && !letter.choices.is_empty() {
+            let button = |choice: &Choice| json!({"text": choice.label, "callback_data": choice.data});
+            let row: Vec<Value> = letter.choices.iter().map(button).collect();
+            message["reply_markup"] = json!({"inline_keyboard": [row]});
         }
         message
     }

@@ -45,6 +45,7 @@ impl Writer {
             title,
             parts,
             answers: None,
+            choices: Vec::new(),
         }
     }
 }

@@ -81,6 +81,7 @@ impl Writer {
             title,
             parts,
             answers: None,
+            choices: Vec::new(),
         }
     }
 }

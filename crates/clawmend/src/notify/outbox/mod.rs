@@ -15,6 +15,7 @@ use super::http::Http;
 use super::places::{Found, Premises};
 use super::scribe::{Order, Scribe};
 use super::{Letter, NotDelivered, Receipt};
+use crate::bot::Access;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
 use crate::settings::Settings;
@@ -80,6 +81,8 @@ pub struct Condition {
     pub heartbeat: Option<Heartbeat>,
     /// The way out; `None` when there is none.
     pub http: Option<Http>,
+    /// The guard's own bot, as it is set; who speaks as it sees whether it may.
+    pub bot: Option<Access>,
 }
 
 /// What the outbox stands on.
@@ -257,7 +260,12 @@ impl Outbox {
                 "nobody is told of trouble: no place for alerts was found; `clawmend notify list` says why".to_owned(),
             );
         }
-        let condition = Condition { notes, heartbeat: self.found.heartbeat.clone(), http: self.found.http.clone() };
+        let condition = Condition {
+            notes,
+            heartbeat: self.found.heartbeat.clone(),
+            http: self.found.http.clone(),
+            bot: self.found.bot.as_ref().map(|bot| bot.access.clone()),
+        };
         self.parts.condition.send_replace(condition);
     }
 

@@ -28,6 +28,11 @@ pub(super) fn of(account: &Account<'_>, secrets: &Secrets<'_>) -> Result<Bot, Re
     }
 }
 
+/// The token of a Telegram account.
+pub(super) fn telegram_token(account: &Account<'_>, secrets: &Secrets<'_>) -> Result<SecretString, Reason> {
+    Reader { account, secrets }.telegram_token()
+}
+
 struct Reader<'a> {
     account: &'a Account<'a>,
     secrets: &'a Secrets<'a>,
@@ -56,7 +61,7 @@ impl Reader<'_> {
 
     /// OpenClaw 2026.9.6: `resolveTelegramToken`. The account's own file, its own token, the channel's file, the
     /// channel's token, the variable; an empty one does not count.
-    fn telegram(&self) -> Result<Bot, Reason> {
+    fn telegram_token(&self) -> Result<SecretString, Reason> {
         let own = self.telegram_level(self.account.own("tokenFile"), self.account.own("botToken"))?;
         let token = match own {
             Some(token) => Some(token),
@@ -66,6 +71,11 @@ impl Reader<'_> {
         if !token.expose_secret().bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-')) {
             return Err(Reason::Malformed { key: self.account.path("botToken") });
         }
+        Ok(token)
+    }
+
+    fn telegram(&self) -> Result<Bot, Reason> {
+        let token = self.telegram_token()?;
         let api_root = match self.text("apiRoot")? {
             None => None,
             Some((url, key)) => Some(api_root(&url).ok_or(Reason::Malformed { key })?),

@@ -27,6 +27,7 @@ use super::discovery::Home;
 use super::redact::redact;
 use account::Account;
 use pairing::Pairing;
+use secrecy::ExposeSecret as _;
 use secret::Secrets;
 use serde_json::{Map, Value};
 
@@ -84,6 +85,44 @@ pub fn find_in(config: &Value, place: &Place<'_>) -> Vec<Found> {
     let room = MAX_FOUND.saturating_sub(found.len());
     found.extend(others.take(room).map(|(name, value)| other(name, value, config)));
     found
+}
+
+/// Why it is not known which bots a config has.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownBots {
+    /// The config cannot be read.
+    #[error("{}", .0.message)]
+    Config(Problem),
+    /// The token of an account cannot be had.
+    #[error("of its Telegram account `{account}`, {reason}")]
+    Account {
+        /// Which.
+        account: String,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// The numbers of all Telegram bots of a config, those of accounts that are switched off or have no owner included.
+///
+/// # Errors
+/// One of them cannot be known.
+pub fn telegram_bots(place: &Place<'_>) -> Result<Vec<String>, UnknownBots> {
+    let config = config::read_tree(place.home, place.env).map_err(UnknownBots::Config)?;
+    let secrets = Secrets { config: &config, env: place.env, user_home: &place.home.user_home, uid: place.uid };
+    // Without a section, a variable alone makes the bot of the default account.
+    let none = Map::new();
+    let section = config.get("channels").and_then(|channels| channels.get(Kind::Telegram.key()));
+    let root = section.and_then(Value::as_object).unwrap_or(&none);
+    let mut bots = Vec::new();
+    for account in account::list(Kind::Telegram, root, &secrets, usize::MAX) {
+        match bot::telegram_token(&account, &secrets) {
+            Ok(token) => bots.extend(token.expose_secret().split_once(':').map(|(id, _)| id.to_owned())),
+            Err(Reason::NoCredential { .. }) => {}
+            Err(reason) => return Err(UnknownBots::Account { account: account.id, reason }),
+        }
+    }
+    Ok(bots)
 }
 
 fn reach(account: &Account<'_>, config: &Value, secrets: &Secrets<'_>, pairing: &Pairing) -> Result<Reach, Reason> {
