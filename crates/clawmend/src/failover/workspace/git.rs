@@ -170,9 +170,12 @@ impl Git {
     /// Runs it, whatever its exit code.
     pub(super) fn run(&self, call: Call<'_>) -> Result<Said, WorkspaceError> {
         let mut command = self.command(&call);
-        let mut child = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => WorkspaceError::from(Person::NoGit),
-            _ => Person::Git { detail: format!("it cannot be started: {error}") }.into(),
+        let mut child = command.spawn().map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                WorkspaceError::from(Person::NoGit)
+            } else {
+                Person::Git { detail: format!("it cannot be started: {error}") }.into()
+            }
         })?;
         let life = incarnation_of(child.id());
         if let Some(pipe) = child.stdin.take() {
