@@ -88,9 +88,9 @@ impl Reader<'_> {
 
     /// The environment holds what names an account of this channel.
     pub(super) fn has_variable(&self, rule: &Rule) -> bool {
-        let set = |name: &&str| self.secrets.variable(name).is_some();
+        let set = |name: &str| self.secrets.variable(name).is_some();
         match rule {
-            Rule::Settings(settings) => settings.iter().any(|setting| setting.variables.iter().any(&set)),
+            Rule::Settings(settings) => settings.iter().any(|setting| setting.variables.iter().any(|name| set(name))),
             Rule::WhatsApp | Rule::Login(_) => false,
         }
     }
