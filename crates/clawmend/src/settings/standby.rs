@@ -183,7 +183,7 @@ mod tests {
             ("[standby]\nside = \"standby\"\npeer = \"primary.example:18790\"\n", "invalid socket address"),
             (
                 "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n[standby.workspace]\nremote = \"ext::sh -c x\"\n",
-                "expected",
+                "must be an address",
             ),
             ("[standby]\nside = \"third\"\npeer = \"10.0.0.1:1\"\n", "unknown variant"),
             ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ntypo = 1\n", "unknown field"),
