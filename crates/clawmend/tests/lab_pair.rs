@@ -57,15 +57,20 @@ impl Pair {
         pair.primary.start()?;
         pair.primary.verdict("healthy", BOUND)?;
         pair.standby.start()?;
+        // The key comes after the guard has begun: it is waited for.
+        pair.reports("the missing key to be named", |report| {
+            report["problem"].as_str().is_some_and(|problem| problem.contains("pair.key is not there"))
+        })?;
+        ensure!(pair.standby.say(&["standby", "promote"])?.stderr.contains("no part of its pair yet"));
+        std::fs::copy(pair.primary.dirs.state().join("pair.key"), pair.standby.dirs.state().join("pair.key"))?;
         Ok(Some(pair))
     }
 
-    /// As a person does it: with `standby init` on both, and the key carried over.
+    /// As a person does it: with `standby init` on both.
     fn set_up(&self) -> Result<()> {
         let address = format!("{}:{PORT}", self.network.address(PRIMARY));
         self.primary.order(&["standby", "init", "--side", "primary", "--listen", &address, "--fast"])?;
         self.standby.order(&["standby", "init", "--side", "standby", "--peer", &address, "--fast"])?;
-        std::fs::copy(self.primary.dirs.state().join("pair.key"), self.standby.dirs.state().join("pair.key"))?;
         // Beyond both: the hub, as a machine of the internet would be.
         let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
         writeln!(settings, "reference = \"{}:8082\"", self.network.address(0))?;

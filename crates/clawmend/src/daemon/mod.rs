@@ -168,10 +168,8 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
             condition,
         }));
     }
-    if let Some(pair) = &context.pair
-        && let Err(why) = pair::start(pair).await
-    {
-        pair::note_problem(pair, why);
+    if let Some(pair) = &context.pair {
+        pair::start(Rc::clone(pair));
     }
     let mut wards = Wards::new();
     let mut locks = vec![lock];

@@ -22,10 +22,13 @@ use clawmend_core::gateway::GatewayId;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Orders of people that wait at most.
 const ORDERS: usize = 8;
+/// Between two tries to begin.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// A person's word to a standby, and where the answer goes.
 type Said = (Order, oneshot::Sender<Reply>);
@@ -108,9 +111,34 @@ impl Pair {
                     let _ = reply.send(failed("too many orders wait; ask again in a moment"));
                 }
             }
-            None => {
+            None if self.settings.side == Side::Primary => {
                 let _ = reply.send(failed("this host is the primary; say it on the standby"));
             }
+            None => {
+                let _ = reply.send(failed("this host is no part of its pair yet; `clawmend standby check` says why"));
+            }
+        }
+    }
+
+    /// In words for people: no key, or the address cannot be listened on.
+    async fn begin(self: &Rc<Self>) -> Result<(), String> {
+        let key = self.key()?;
+        match self.settings.side {
+            Side::Primary => primary::start(Rc::clone(self), key).await,
+            Side::Standby => {
+                let (orders, asked) = mpsc::channel(ORDERS);
+                *self.orders.borrow_mut() = Some(orders);
+                standby::start(Rc::clone(self), key, asked);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where `status` shows it, and once for whoever watches.
+    fn note_problem(&self, why: String) {
+        if self.report.borrow().problem.as_ref() != Some(&why) {
+            self.say(&format!("this host is no part of its pair yet: {why}"));
+            self.report.borrow_mut().problem = Some(why);
         }
     }
 
@@ -133,25 +161,14 @@ impl Pair {
     }
 }
 
-/// Starts this node's loop.
-///
-/// # Errors
-/// In words for people: no key, or the address cannot be listened on. The guard guards all the same.
-pub async fn start(pair: &Rc<Pair>) -> Result<(), String> {
-    let key = pair.key()?;
-    match pair.settings.side {
-        Side::Primary => primary::start(Rc::clone(pair), key).await,
-        Side::Standby => {
-            let (orders, asked) = mpsc::channel(ORDERS);
-            *pair.orders.borrow_mut() = Some(orders);
-            standby::start(Rc::clone(pair), key, asked);
-            Ok(())
+/// Starts this node's loop; as long as that cannot be, it is tried again, for a key may come later, and so may an address
+/// of a private network. The guard guards all the same.
+pub fn start(pair: Rc<Pair>) {
+    tokio::task::spawn_local(async move {
+        while let Err(why) = pair.begin().await {
+            pair.note_problem(why);
+            tokio::time::sleep(AGAIN).await;
         }
-    }
-}
-
-/// What is wrong with this node, where `status` shows it.
-pub fn note_problem(pair: &Pair, why: String) {
-    pair.say(&format!("this host is no part of its pair yet: {why}"));
-    pair.report.borrow_mut().problem = Some(why);
+        pair.report.borrow_mut().problem = None;
+    });
 }
