@@ -2,137 +2,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "pair/mod.rs"]
+mod pair;
+
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{Guard, Home, HomeOptions, MockTelegram, Network, hold, lab, skipped, until, until_some};
+use clawmend_testkit::lab::{hold, until};
+use pair::{BOUND, PRIMARY, Pair, STANDBY, workspace};
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::io::Write as _;
 use std::time::{Duration, Instant};
-
-const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
-/// Generous: the machine may be busy, and a takeover boots a gateway.
-const BOUND: Duration = Duration::from_secs(240);
-const PRIMARY: u8 = 1;
-const STANDBY: u8 = 2;
-const PORT: u16 = 18_790;
-
-struct Pair {
-    // The guards end before their network goes.
-    primary: Guard,
-    standby: Guard,
-    primary_bot: MockTelegram,
-    standby_bot: MockTelegram,
-    network: Network,
-    folder: tempfile::TempDir,
-}
-
-impl Pair {
-    /// Both guards run; the primary's gateway is healthy, and the standby's is off.
-    fn start(name: &str) -> Result<Option<Self>> {
-        let Some(permit) = lab(name)? else { return Ok(None) };
-        let network = match Network::start(2)? {
-            Ok(network) => network,
-            Err(reason) => {
-                skipped(name, &reason);
-                return Ok(None);
-            }
-        };
-        let folder = tempfile::tempdir()?;
-        let primary_bot = MockTelegram::on(network.listen(0, 8_081)?)?;
-        let standby_bot = MockTelegram::on(network.listen(0, 8_082)?)?;
-        let guard = |host: u8, bot: u16| -> Result<Guard> {
-            let home = Home::new(HomeOptions { telegram: Some(bot), ..HomeOptions::default() })?;
-            home.edit_config(|config| {
-                config["channels"]["telegram"]["apiRoot"] = json!(format!("http://{}:{bot}", network.address(0)));
-                let token = format!("10000000{host}:LAB-mock-token-of-a-lab-000000000{host}");
-                config["channels"]["telegram"]["botToken"] = json!(token);
-                config["cron"] = json!({"enabled": false});
-            })?;
-            let mut guard = Guard::over_child(permit.share()?, CLAWMEND, home)?;
-            guard.set_program(network.program_on(host, CLAWMEND, folder.path())?);
-            Ok(guard)
-        };
-        let (primary, standby) = (guard(PRIMARY, 8_081)?, guard(STANDBY, 8_082)?);
-        let mut pair = Self { primary, standby, primary_bot, standby_bot, network, folder };
-        pair.set_up()?;
-        pair.primary.start()?;
-        pair.primary.verdict("healthy", BOUND)?;
-        pair.standby.start()?;
-        // The key comes after the guard has begun: it is waited for.
-        pair.reports("the missing key to be named", |report| {
-            report["problem"].as_str().is_some_and(|problem| problem.contains("pair.key is not there"))
-        })?;
-        ensure!(pair.standby.say(&["standby", "promote"])?.stderr.contains("no part of its pair yet"));
-        std::fs::copy(pair.primary.dirs.state().join("pair.key"), pair.standby.dirs.state().join("pair.key"))?;
-        Ok(Some(pair))
-    }
-
-    /// As a person does it: with `standby init` on both.
-    fn set_up(&self) -> Result<()> {
-        let address = format!("{}:{PORT}", self.network.address(PRIMARY));
-        self.primary.order(&["standby", "init", "--side", "primary", "--listen", &address, "--fast"])?;
-        self.standby.order(&["standby", "init", "--side", "standby", "--peer", &address, "--fast"])?;
-        // Beyond both: the hub, as a machine of the internet would be.
-        let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
-        writeln!(settings, "reference = \"{}:8082\"", self.network.address(0))?;
-        let remote = self.folder.path().join("workspace.git");
-        let made = std::process::Command::new("git").args(["init", "--quiet", "--bare"]).arg(&remote).status()?;
-        ensure!(made.success(), "git init: {made}");
-        for guard in [&self.primary, &self.standby] {
-            let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
-            writeln!(settings, "[standby.workspace]\nremote = \"{}\"\npush_every_ms = 10000", remote.display())?;
-        }
-        Ok(())
-    }
-
-    /// A file as the repository between the two has it.
-    fn pushed(&self, branch: &str, file: &str) -> Result<String> {
-        let remote = self.folder.path().join("workspace.git");
-        let shown = std::process::Command::new("git")
-            .arg("--git-dir")
-            .arg(remote)
-            .args(["show", &format!("{branch}:{file}")])
-            .output()?;
-        ensure!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
-        Ok(String::from_utf8(shown.stdout)?)
-    }
-
-    fn report(&self) -> Result<Value> {
-        self.standby.order(&["standby", "status", "--json"])?.json()
-    }
-
-    /// Waits until the standby's report is so.
-    fn reports(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut last = Value::Null;
-        let mut next = Instant::now();
-        let found = until_some(what, BOUND, || {
-            if Instant::now() < next {
-                return Ok(None);
-            }
-            next = Instant::now() + Duration::from_millis(200);
-            last = self.report().unwrap_or_else(|error| json!(format!("{error:#}")));
-            Ok(Some(last.clone()).filter(&is))
-        });
-        Ok(found.with_context(|| format!("{last}\n{}", self.standby.output_tail()))?.0)
-    }
-
-    fn role_is(&self, role: &str) -> Result<Value> {
-        self.reports(&format!("the role {role}"), |report| report["role"] == json!(role))
-    }
-
-    fn armed(&self) -> Result<()> {
-        self.reports("the pair to be armed", |report| report["armed"] == json!(true)).map(drop)
-    }
-
-    /// Nobody polls as the standby's bot for a while.
-    fn stays_off(&self, what: &str, time: Duration) -> Result<()> {
-        let before = self.standby_bot.calls("getUpdates");
-        hold(what, time, || Ok(self.standby_bot.calls("getUpdates") == before))
-    }
-}
-
-fn workspace(guard: &Guard) -> std::path::PathBuf {
-    guard.home.state_dir().join("workspace")
-}
 
 /// A host that is cut off is replaced, and gets its place back. The workspace goes with it.
 #[test]
@@ -189,7 +67,7 @@ fn what_is_no_loss_of_the_primary_does_not_promote() -> Result<()> {
     let Some(pair) = Pair::start("no loss of the primary")? else { return Ok(()) };
     pair.armed()?;
 
-    pair.primary.gateway()?.signal(rustix::process::Signal::KILL)?;
+    pair.primary.gateway()?.signal(Signal::KILL)?;
     pair.reports("the repair to be seen", |report| report["sight"] == json!("its guard says: starting"))?;
     pair.reports("the primary to be well again", |report| report["sight"] == json!("its guard says: healthy"))?;
 
@@ -247,5 +125,90 @@ fn a_standby_that_dies_goes_on_and_a_persons_word_stays() -> Result<()> {
     pair.stays_off("a node that a person has demoted", Duration::from_secs(10))?;
     pair.standby.order(&["standby", "release"])?;
     pair.role_is("active")?;
+    Ok(())
+}
+
+/// What one of the two says does not arrive, and the other way goes on: nothing is heard, so it counts as lost. Both then
+/// run, each with its own channel.
+#[test]
+fn one_lost_direction_is_a_loss() -> Result<()> {
+    for (name, from, to) in [("primary to standby", PRIMARY, STANDBY), ("standby to primary", STANDBY, PRIMARY)] {
+        let Some(pair) = Pair::start(&format!("one way lost, {name}"))? else { return Ok(()) };
+        pair.armed()?;
+        let life = pair.primary.gateway()?;
+        pair.network.lose(from, to)?;
+        let active = pair.role_is("active")?;
+        ensure!(active["last_change"]["reason"] == json!({"silent": {"misses": 3}}), "{name}: {active}");
+        ensure!(pair.primary.gateway()? == life, "{name}: the primary's gateway was touched");
+        let polls = pair.primary_bot.calls("getUpdates");
+        until("the primary's bot to go on", BOUND, || pair.primary_bot.calls("getUpdates") > polls)?;
+        pair.network.find_again(from, to)?;
+        pair.role_is("watching")?;
+    }
+    Ok(())
+}
+
+/// A machine that does not turn for two minutes, and wakes.
+#[test]
+fn a_frozen_primary_is_replaced_and_thaws() -> Result<()> {
+    let Some(pair) = Pair::start("a frozen primary")? else { return Ok(()) };
+    pair.armed()?;
+    let frozen = [pair.primary.life()?, pair.primary.gateway()?];
+    for life in frozen {
+        life.signal(Signal::STOP)?;
+    }
+    let stopped = Instant::now();
+    pair.role_is("active")?;
+    eprintln!("measured: a frozen primary was replaced after {:?}", stopped.elapsed());
+    hold("the standby to carry on", Duration::from_secs(120).saturating_sub(stopped.elapsed()), || {
+        Ok(pair.standby.gateway().is_ok())
+    })?;
+    for life in frozen {
+        life.signal(Signal::CONT)?;
+    }
+    let thawed = Instant::now();
+    pair.role_is("watching")?;
+    eprintln!("measured: it stepped back {:?} after the thaw", thawed.elapsed());
+    pair.primary.verdict("healthy", BOUND)?;
+    Ok(())
+}
+
+/// A primary that comes and goes, 5 s each, is replaced once, and that stays so until it is steady.
+#[test]
+fn a_primary_that_comes_and_goes_is_replaced_once() -> Result<()> {
+    let Some(pair) = Pair::start("a primary that comes and goes")? else { return Ok(()) };
+    pair.armed()?;
+    let mut lives = Vec::new();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(180) {
+        pair.network.cut(PRIMARY)?;
+        hold("five seconds down", Duration::from_secs(5), || Ok(true))?;
+        pair.network.mend(PRIMARY)?;
+        hold("five seconds up", Duration::from_secs(5), || Ok(true))?;
+        if let Ok(life) = pair.standby.gateway()
+            && !lives.contains(&life)
+        {
+            lives.push(life);
+        }
+    }
+    ensure!(lives.len() == 1, "the standby's gateway was started {} times", lives.len());
+    let active = pair.report()?;
+    ensure!(active["role"] == json!("active"), "{active}");
+    pair.role_is("watching")?;
+    Ok(())
+}
+
+/// Nothing that only helps may hold up a takeover: the workspace's repository is gone.
+#[test]
+fn a_lost_repository_does_not_hold_up_a_takeover() -> Result<()> {
+    let Some(pair) = Pair::start("a lost repository")? else { return Ok(()) };
+    pair.armed()?;
+    std::fs::remove_dir_all(pair.repository())?;
+    pair.network.cut(PRIMARY)?;
+    let active = pair.role_is("active")?;
+    let steps = &active["last_change"]["steps"];
+    ensure!(steps[0]["step"] == json!("workspace") && steps[0]["worked"] == json!(false), "{steps}");
+    ensure!(steps[1]["step"] == json!("gateway") && steps[1]["worked"] == json!(true), "{steps}");
+    ensure!(steps[0]["took_ms"].as_u64().is_some_and(|ms| ms < 16_000), "{steps}");
     Ok(())
 }
