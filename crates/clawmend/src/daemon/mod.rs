@@ -22,6 +22,7 @@ mod news;
 mod options;
 mod pair;
 mod physician;
+mod premises;
 mod printed;
 mod pulse;
 mod sandbox;
@@ -34,13 +35,13 @@ pub(crate) use ward::own_uid;
 
 pub use options::{DaemonError, Options};
 
-use crate::api::server::{BindError, Call, Server};
+use crate::api::server::{Call, Server};
 use crate::cli::Account;
 use crate::host::alarm::Alarm;
-use crate::host::files::{FileLock, LockError, private_dir};
-use crate::host::{clock, dirs};
+use crate::host::clock;
+use crate::host::files::private_dir;
 use crate::notify::outbox::Condition;
-use crate::settings::{self, Settings, SettingsError};
+use crate::settings::{self, Settings};
 use crate::store::{Filter, Store};
 use body::{Body, Child};
 use clawmend_core::gateway::{Control, GatewayId};
@@ -49,6 +50,7 @@ use clawmend_core::observation::Evidence;
 use clawmend_core::wish::Wish;
 use kept::Kept;
 use pair::Pair;
+use premises::{Places, cannot_listen, hold, home_lock, pair_of, places, read_settings};
 use pulse::{Saying, ServiceWatchdog, say};
 use setup::{Charge, Holding};
 use std::cell::{Cell, RefCell};
@@ -96,25 +98,6 @@ fn init(options: &Options) -> Result<ExitCode, DaemonError> {
     let dir = setup::keeper_dir(&place.runtime, &charge.home.id);
     let guard_argv = std::iter::once("/proc/self/exe".into()).chain(std::env::args_os().skip(1)).collect();
     Ok(crate::keeper::run_as_init(&dir, crate::keeper::InitOptions { guard_argv, stop_limit: None }))
-}
-
-struct Places {
-    runtime: PathBuf,
-    state: PathBuf,
-}
-
-fn places(_options: &Options) -> Result<Places, DaemonError> {
-    let needs = |error: dirs::DirsError| DaemonError::NeedsPerson {
-        message: error.to_string(),
-        hints: vec!["CLAWMEND_STATE_DIR and CLAWMEND_RUNTIME_DIR choose other folders".to_owned()],
-    };
-    let runtime = dirs::runtime_dir().map_err(needs)?;
-    let state = dirs::state_dir().map_err(needs)?;
-    if let Err(error) = private_dir(&state) {
-        // A full or read-only disk must not stop the guard; the store says what it could not do.
-        tracing::warn!(%error, "the state folder cannot be used as it should be");
-    }
-    Ok(Places { runtime, state })
 }
 
 async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
@@ -204,80 +187,6 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
     context.store.close().await;
     drop(locks);
     Ok(code)
-}
-
-fn read_settings(options: &Options) -> Result<(Settings, PathBuf), DaemonError> {
-    let wrong = |error: &SettingsError| match error {
-        SettingsError::Missing { .. } => DaemonError::NotFound {
-            message: error.to_string(),
-            hints: vec!["no setting is needed for the common case: leave --config out".to_owned()],
-        },
-        SettingsError::Unreadable { .. } | SettingsError::TooLarge { .. } | SettingsError::Invalid { .. } => {
-            DaemonError::NeedsPerson {
-                message: error.to_string(),
-                hints: vec!["correct the file, or move it away: no setting is needed for the common case".to_owned()],
-            }
-        }
-    };
-    match &options.settings {
-        Some(path) => settings::load(path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error)),
-        None => {
-            let path = dirs::config_file()
-                .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
-            settings::load_or_default(&path).map(|settings| (settings, path.clone())).map_err(|error| wrong(&error))
-        }
-    }
-}
-
-/// A pair that cannot be made out needs a person: a standby that guarded without it would carry what it must not.
-fn pair_of(
-    settings: &Settings,
-    charges: &[Charge],
-    place: &Places,
-    voice: &Rc<Voice>,
-) -> Result<Option<Rc<Pair>>, DaemonError> {
-    Pair::new(settings.standby.as_ref(), charges, &place.state, voice).map_err(|message| DaemonError::NeedsPerson {
-        message,
-        hints: vec!["correct [standby] in clawmend.toml, or take it out".to_owned()],
-    })
-}
-
-fn hold(path: &Path) -> Result<FileLock, DaemonError> {
-    if let Some(folder) = path.parent() {
-        private_dir(folder)
-            .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
-    }
-    let note = format!("clawmend {}, pid {}", crate::version::VERSION, std::process::id());
-    FileLock::try_lock(path, &note).map_err(|error| match error {
-        LockError::Busy { note, .. } => DaemonError::NeedsPerson {
-            message: format!("another guard is already here: {note}"),
-            hints: vec![
-                "`clawmend status` asks it how things are".to_owned(),
-                "set CLAWMEND_RUNTIME_DIR and CLAWMEND_STATE_DIR to guard a different home beside it".to_owned(),
-            ],
-        },
-        LockError::Io { .. } => DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() },
-    })
-}
-
-/// One guard per OpenClaw home, whatever folders it was told to use for itself.
-fn home_lock(charge: &Charge) -> Result<PathBuf, DaemonError> {
-    let folder = dirs::shared_runtime_dir()
-        .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
-    let real = std::fs::canonicalize(&charge.home.state_dir).unwrap_or_else(|_| charge.home.state_dir.clone());
-    let name = real
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    Ok(folder.join(format!("home-{name:016x}.lock")))
-}
-
-fn cannot_listen(error: &BindError) -> DaemonError {
-    DaemonError::NeedsPerson {
-        message: error.to_string(),
-        hints: vec!["`clawmend status` asks the guard that is already there".to_owned()],
-    }
 }
 
 /// A bad file never replaces settings that are in use.
