@@ -7,6 +7,8 @@ use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::owners::Place;
 use crate::openclaw::ownership;
+use clawmend_core::failover::Armed;
+use clawmend_core::failover::ownership::compare;
 use std::time::SystemTime;
 
 /// The accounts of this home's config on disk.
@@ -17,6 +19,16 @@ pub fn owned(home: &Home, uid: u32, key: &PairKey) -> Owned {
     match ownership::owned(&Place { home, env: &env, uid }, &key.for_fingerprints()) {
         Ok(accounts) => Owned::Known(accounts),
         Err(problem) => Owned::Unknown { why: problem.message },
+    }
+}
+
+/// Whether this node may be promoted, by what both own.
+#[must_use]
+pub fn armed(mine: &Owned, theirs: &Owned) -> Armed {
+    match (mine, theirs) {
+        (Owned::Unknown { why }, _) => Armed::No { why: format!("this node's config: {why}") },
+        (_, Owned::Unknown { why }) => Armed::No { why: format!("the primary's config: {why}") },
+        (Owned::Known(mine), Owned::Known(theirs)) => compare(mine, theirs),
     }
 }
 

@@ -11,11 +11,10 @@ use crate::api::types::{SCHEMA, StandbyReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
 use crate::failover::look::reaches;
-use crate::failover::owned::{owned, version};
+use crate::failover::owned::{armed, owned, version};
 use crate::failover::peer::client::ask;
 use crate::failover::peer::wire::{Owned, Question, Told};
 use crate::host::{clock, disk, resolver};
-use clawmend_core::failover::ownership::compare;
 use clawmend_core::failover::{Armed, Role};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -160,12 +159,7 @@ fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
 }
 
 fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &mut Vec<Line>) {
-    let armed = match (own(context, pair, key), &told.accounts) {
-        (Owned::Unknown { why }, _) => Armed::No { why: format!("this node's config: {why}") },
-        (_, Owned::Unknown { why }) => Armed::No { why: format!("the primary's config: {why}") },
-        (Owned::Known(mine), Owned::Known(theirs)) => compare(&mine, theirs),
-    };
-    lines.push(match armed {
+    lines.push(match armed(&own(context, pair, key), &told.accounts) {
         Armed::Yes => Line { check: "channels", level: Level::Good, text: "no account has two owners".to_owned() },
         Armed::No { why } => Line { check: "channels", level: Level::Bad, text: why },
     });

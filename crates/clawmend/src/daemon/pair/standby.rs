@@ -11,12 +11,11 @@ use crate::api::types::Time;
 use crate::failover::kept::Change;
 use crate::failover::key::PairKey;
 use crate::failover::look::{Eyes, Seen};
-use crate::failover::owned::Reading;
-use crate::failover::peer::wire::{Owned, Question};
+use crate::failover::owned::{Reading, armed};
+use crate::failover::peer::wire::Question;
 use crate::failover::words;
 use crate::host::alarm::Alarm;
 use crate::host::{clock, resolver};
-use clawmend_core::failover::ownership::compare;
 use clawmend_core::failover::{Armed, Evidence, Order, Output, Reason, Role, Standby, Telling};
 use std::rc::Rc;
 use std::time::Duration;
@@ -101,11 +100,9 @@ impl Node {
     /// Both configs, as last known.
     fn compare(&mut self) {
         let theirs = self.pair.kept.borrow().theirs.clone();
-        let armed = match (self.reading.now().0, theirs) {
-            (_, None) => Armed::No { why: "the primary's guard has not said yet what it owns".to_owned() },
-            (Owned::Unknown { why }, _) => Armed::No { why: format!("this node's config: {why}") },
-            (_, Some(Owned::Unknown { why })) => Armed::No { why: format!("the primary's config: {why}") },
-            (Owned::Known(mine), Some(Owned::Known(theirs))) => compare(&mine, &theirs),
+        let armed = match theirs {
+            None => Armed::No { why: "the primary's guard has not said yet what it owns".to_owned() },
+            Some(theirs) => armed(&self.reading.now().0, &theirs),
         };
         let mut report = self.pair.report.borrow_mut();
         report.armed = Some(armed == Armed::Yes);
