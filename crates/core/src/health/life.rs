@@ -277,9 +277,9 @@ impl Alive {
     fn take_http(&mut self, now: Moment, seen: &HttpSeen, policy: &Policy) {
         match (&seen.outcome, seen.endpoint) {
             (HttpOutcome::Ok, Endpoint::Healthz) => {
-                // What somebody held or stopped could not answer.
-                let latency_ms = if self.was_halted(now, seen.latency_ms) { 0 } else { seen.latency_ms };
-                self.slowness.answered(now, latency_ms, policy);
+                // What somebody held or stopped could not answer, and a start takes its time.
+                let excused = self.ready.is_none() || self.was_halted(now, seen.latency_ms);
+                self.slowness.answered(now, if excused { 0 } else { seen.latency_ms }, policy);
                 self.answered(now);
             }
             (HttpOutcome::Ok, Endpoint::Startupz) => self.starting = false,
@@ -301,7 +301,7 @@ impl Alive {
             }
             (HttpOutcome::Late | HttpOutcome::TimedOut | HttpOutcome::Broken, Endpoint::Healthz) => {
                 if seen.outcome == HttpOutcome::TimedOut
-                    && self.served.is_some()
+                    && self.ready.is_some()
                     && !self.was_halted(now, seen.latency_ms)
                 {
                     self.slowness.given_up(now, seen.latency_ms, policy);

@@ -1,8 +1,8 @@
 //! Whether a gateway that serves takes too long for its answers.
 //!
 //! Invariant: one long answer is no trouble (an event loop may be busy once), and one silence is one, however many probes
-//! it swallows; several within a window are a trouble, which is over once none has come for a whole window. Judged by
-//! evidence alone: it needs no timer. Start at [`Slowness::answered`].
+//! it swallows; several within a window are a trouble, which is over once none has come for a whole window. What comes
+//! before a life was ready belongs to its start and is not told here. Judged by evidence alone: it needs no timer. Start at [`Slowness::answered`].
 
 use crate::policy::Policy;
 use crate::time::Moment;

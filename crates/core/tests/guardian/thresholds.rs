@@ -144,6 +144,30 @@ fn the_silence_of_a_process_that_somebody_holds_is_no_long_answer() {
 }
 
 #[test]
+fn long_answers_of_a_start_belong_to_the_start() {
+    let mut scene = Scene::new(Form::Child);
+    scene.see(&Evidence::NotThere);
+    let first = scene.one();
+    scene.done(&first);
+    scene.appear(Some(&first));
+    for _ in 0..6 {
+        scene.pass(5_000);
+        scene.ways.latency_ms = 5_000;
+        scene.look();
+        scene.http(Endpoint::Healthz, HttpOutcome::TimedOut);
+        scene.ways.latency_ms = 6_000;
+        scene.http(Endpoint::Healthz, HttpOutcome::Ok);
+        assert_eq!(scene.guardian.verdict(), Verdict::Starting);
+    }
+    scene.ways = Ways::well();
+    scene.run(1);
+    assert_eq!((scene.guardian.verdict(), scene.code()), (Verdict::Healthy, None));
+    // From now on they count.
+    (0..3).for_each(|_| scene.stall(20));
+    assert_eq!(scene.code(), Some("slow_answers"));
+}
+
+#[test]
 fn good_answers_that_are_long_count_and_the_figure_can_be_changed() {
     let slow = |policy: Policy| {
         let mut scene = Scene::healthy_child();
