@@ -20,6 +20,7 @@ pub mod peer;
 pub mod pidfd;
 pub mod pressure;
 pub mod process;
+pub mod program;
 pub mod resolver;
 pub mod signal;
 pub mod socket;

@@ -1,26 +1,19 @@
 //! Runs git: a child of our own, within bounds, and undisturbed by settings of the user.
 //!
-//! Invariants: no shell of ours, no prompt, no hook, no pager, no editor; its environment is what is listed here; its
-//! output is bounded while it is read; when its time is over, its whole process group is ended.
+//! Invariants: no shell of ours, no prompt, no hook, no pager, no editor; its environment is what is listed here; it runs
+//! within the bounds of [`crate::host::program`].
 
 use super::error::{Person, Retry, WorkspaceError};
-use crate::host::group::end_group;
-use crate::host::process::incarnation_of;
+use crate::host::program::{self, Bounds, NotRun};
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Most of what it prints that is read. Lists of files are the longest.
 const MAX_OUTPUT: u64 = 32 * 1024 * 1024;
 /// Most of its messages that is kept.
 const MAX_MESSAGES: u64 = 64 * 1024;
-/// How often its end is looked for.
-const BEAT: Duration = Duration::from_millis(5);
-/// How long a pipe may be held by others after git has ended.
-const HELD: Duration = Duration::from_secs(5);
 /// How often a growing folder is measured.
 const MEASURE: Duration = Duration::from_millis(200);
 
@@ -170,35 +163,24 @@ impl Git {
     /// Runs it, whatever its exit code.
     pub(super) fn run(&self, call: Call<'_>) -> Result<Said, WorkspaceError> {
         let mut command = self.command(&call);
-        let mut child = command.spawn().map_err(|error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                WorkspaceError::from(Person::NoGit)
-            } else {
-                Person::Git { detail: format!("it cannot be started: {error}") }.into()
+        let bounds = Bounds { until: self.until, output: MAX_OUTPUT, messages: MAX_MESSAGES };
+        let bound = call.bound;
+        let before = bound.map_or(0, |(folder, _)| size_of(folder));
+        let mut measured = Instant::now();
+        let fits = || {
+            let Some((folder, most)) = bound.filter(|_| measured.elapsed() >= MEASURE) else { return true };
+            measured = Instant::now();
+            size_of(folder).saturating_sub(before) <= most
+        };
+        let said = program::run(&mut command, call.input, bounds, fits).map_err(|why| match why {
+            NotRun::Missing => Person::NoGit.into(),
+            NotRun::TooSlow => Retry::TooSlow(self.time).into(),
+            NotRun::Stopped => WorkspaceError::from(Person::TooLarge(bound.map_or(0, |(_, most)| most))),
+            NotRun::Start(_) | NotRun::Follow(_) | NotRun::TooMuch | NotRun::Held => {
+                Person::Git { detail: why.to_string() }.into()
             }
         })?;
-        let life = incarnation_of(child.id());
-        if let Some(pipe) = child.stdin.take() {
-            feed(pipe, call.input);
-        }
-        let out = child.stdout.take().map(|pipe| read(pipe, MAX_OUTPUT));
-        let messages = child.stderr.take().map(|pipe| read(pipe, MAX_MESSAGES));
-        let ended = self.wait(&mut child, call.bound);
-        if ended.is_err() {
-            if let Some(life) = &life {
-                end_group(life);
-            }
-            // Where no life could be proven: the handle of our own child, which nobody has reaped.
-            drop(child.kill());
-            drop(child.wait());
-        }
-        let status = ended?;
-        let (out, messages) = (all_of(out)?, all_of(messages)?);
-        if out.len() as u64 > MAX_OUTPUT {
-            return Err(Person::Git { detail: "it printed too much".to_owned() }.into());
-        }
-        let messages = String::from_utf8_lossy(&messages).into_owned();
-        Ok(Said { code: status.code().unwrap_or(-1), out, messages })
+        Ok(Said { code: said.code, out: said.output, messages: said.messages })
     }
 
     /// Runs it; another exit code than 0 is an error.
@@ -214,28 +196,6 @@ impl Git {
     ) -> Result<Option<String>, WorkspaceError> {
         let said = self.run(Call::new(arguments))?;
         Ok(if said.code == 0 { said.line() } else { None })
-    }
-
-    fn wait(&self, child: &mut Child, bound: Option<(&Path, u64)>) -> Result<std::process::ExitStatus, WorkspaceError> {
-        let before = bound.map_or(0, |(folder, _)| size_of(folder));
-        let mut measured = Instant::now();
-        loop {
-            match child.try_wait() {
-                Ok(Some(status)) => return Ok(status),
-                Ok(None) => {}
-                Err(error) => return Err(Person::Git { detail: format!("it cannot be followed: {error}") }.into()),
-            }
-            self.in_time()?;
-            if let Some((folder, most)) = bound
-                && measured.elapsed() >= MEASURE
-            {
-                measured = Instant::now();
-                if size_of(folder).saturating_sub(before) > most {
-                    return Err(Person::TooLarge(most).into());
-                }
-            }
-            std::thread::sleep(BEAT);
-        }
     }
 
     fn command(&self, call: &Call<'_>) -> Command {
@@ -267,10 +227,6 @@ impl Git {
         if let Some(index) = call.index {
             command.env("GIT_INDEX_FILE", index);
         }
-        command.stdin(if call.input.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
     }
 }
@@ -296,35 +252,6 @@ pub(super) fn failed(said: &Said) -> WorkspaceError {
     } else {
         Person::Git { detail }.into()
     }
-}
-
-/// A git that does not read its input says why in its exit code.
-fn feed(mut pipe: impl Write + Send + 'static, input: Option<Vec<u8>>) {
-    std::thread::spawn(move || {
-        if let Some(input) = input {
-            drop(pipe.write_all(&input));
-        }
-    });
-}
-
-/// At most one byte more than `most` is kept, so that too much is seen; the rest is read and dropped.
-fn read(mut pipe: impl Read + Send + 'static, most: u64) -> Receiver<Vec<u8>> {
-    let (done, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        drop(pipe.by_ref().take(most + 1).read_to_end(&mut kept));
-        drop(io::copy(&mut pipe, &mut io::sink()));
-        drop(done.send(kept));
-    });
-    receiver
-}
-
-/// What was read, now that git has ended. Whatever it started may hold the pipe for ever.
-fn all_of(reader: Option<Receiver<Vec<u8>>>) -> Result<Vec<u8>, WorkspaceError> {
-    let Some(reader) = reader else { return Ok(Vec::new()) };
-    reader
-        .recv_timeout(HELD)
-        .map_err(|_| Person::Git { detail: "something that it started does not end".to_owned() }.into())
 }
 
 /// The sizes of the files in a folder, without those below it.
