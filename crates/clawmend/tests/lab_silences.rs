@@ -172,7 +172,13 @@ fn own_restart_and_slow_boot(form: Form) -> Result<()> {
     let port = guard.home.port;
     until("the slow boot to end", Duration::from_secs(900), || {
         let tail = || guard.output_tail();
-        assert!(new.alive(), "{new:?} was interrupted after {:?}: {:?}\n{}", begin.elapsed(), guard.incidents(), tail());
+        assert!(
+            new.alive(),
+            "{new:?} was interrupted after {:?}: {:?}\n{}",
+            begin.elapsed(),
+            guard.incidents(),
+            tail()
+        );
         get_json(port, "/readyz").is_ok_and(|(_, body)| body["ready"] == json!(true))
     })?;
     eprintln!("measured: {form:?}: a boot with a tenth of a core took {:?}", begin.elapsed());

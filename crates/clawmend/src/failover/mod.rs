@@ -8,5 +8,6 @@ pub mod key;
 pub mod look;
 pub mod owned;
 pub mod peer;
+pub mod secrets;
 pub mod words;
 pub mod workspace;

@@ -78,9 +78,8 @@ pub fn run(
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => NotRun::Missing,
-        _ => NotRun::Start(error),
+    let mut child = command.spawn().map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound { NotRun::Missing } else { NotRun::Start(error) }
     })?;
     let life = incarnation_of(child.id());
     if let Some(pipe) = child.stdin.take() {

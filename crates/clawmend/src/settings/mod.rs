@@ -20,7 +20,7 @@ pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use notify::NotifySettings;
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
-pub use standby::{Side, StandbySettings, Timing, WorkspaceSettings};
+pub use standby::{SecretsSettings, Side, StandbySettings, Timing, WorkspaceSettings};
 pub use synthetic::SyntheticSettings;
 
 use serde::Deserialize;

@@ -4,12 +4,14 @@
 //! address is a public one.
 
 use super::gateway::gateway_id;
+use crate::failover::secrets::{HostKey, Identity, Secrets, Source};
 use crate::failover::workspace::{Branch, Remote};
 use clawmend_core::failover::Figures;
 use clawmend_core::gateway::GatewayId;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Which of the two this host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -71,6 +73,9 @@ pub struct StandbySettings {
     /// Where the assistant's workspace is kept, for both.
     #[serde(default)]
     pub workspace: Option<WorkspaceSettings>,
+    /// Secrets that a standby has only while it carries on.
+    #[serde(default)]
+    pub secrets: Option<SecretsSettings>,
     /// The key that both share; by default `pair.key` in our own state folder.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
@@ -89,6 +94,64 @@ pub struct WorkspaceSettings {
     /// Between two pushes of the primary, in milliseconds.
     #[serde(default = "push_every", deserialize_with = "pause")]
     pub push_every_ms: u64,
+}
+
+/// `[standby.secrets]`: a standby that takes over brings them from there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsSettings {
+    /// The folder that holds them, on a host that answers by ssh and has rsync.
+    #[serde(deserialize_with = "source")]
+    pub from: Source,
+    /// The key that this host must show.
+    #[serde(deserialize_with = "host_key")]
+    pub host_key: HostKey,
+    /// The key to log in with, without a passphrase; ssh's own choice if none is named.
+    #[serde(default, deserialize_with = "identity")]
+    pub identity_file: Option<Identity>,
+    /// The folder that they are brought into; all of it is Clawmend's.
+    #[serde(deserialize_with = "absolute")]
+    pub into: PathBuf,
+    /// They are removed again when the standby steps back.
+    #[serde(default)]
+    pub wipe: bool,
+}
+
+impl SecretsSettings {
+    /// With our own state folder, and a bound for all of it.
+    #[must_use]
+    pub fn secrets(&self, state: &Path, limit: Duration) -> Secrets {
+        Secrets {
+            source: self.from.clone(),
+            host_key: self.host_key.clone(),
+            identity: self.identity_file.clone(),
+            into: self.into.clone(),
+            work: state.join("secrets"),
+            limit,
+        }
+    }
+}
+
+fn source<'de, D: Deserializer<'de>>(from: D) -> Result<Source, D::Error> {
+    Source::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+fn host_key<'de, D: Deserializer<'de>>(from: D) -> Result<HostKey, D::Error> {
+    HostKey::parse(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+fn identity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Identity>, D::Error> {
+    Identity::parse(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+fn absolute<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    let path = PathBuf::deserialize(from)?;
+    let below = path.parent().is_some_and(|parent| parent.parent().is_some());
+    if path.is_absolute() && below {
+        Ok(path)
+    } else {
+        Err(D::Error::custom(format!("{} must be an absolute path of a folder of its own", path.display())))
+    }
 }
 
 fn remote<'de, D: Deserializer<'de>>(from: D) -> Result<Remote, D::Error> {
@@ -184,6 +247,10 @@ mod tests {
             (
                 "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n[standby.workspace]\nremote = \"ext::sh -c x\"\n",
                 "must be an address",
+            ),
+            (
+                "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n[standby.secrets]\nfrom = \"a@b:/c d\"\n",
+                "user@host:/srv/secrets",
             ),
             ("[standby]\nside = \"third\"\npeer = \"10.0.0.1:1\"\n", "unknown variant"),
             ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ntypo = 1\n", "unknown field"),

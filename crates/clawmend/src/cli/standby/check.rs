@@ -6,7 +6,7 @@ use super::super::config::home;
 use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style, Tone, clean};
-use super::Pair;
+use super::{Pair, stores};
 use crate::api::types::{SCHEMA, StandbyReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
@@ -30,17 +30,17 @@ const ROOM: u64 = 2 * 1024 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Level {
+pub(super) enum Level {
     Good,
     Warning,
     Bad,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
-    check: &'static str,
-    level: Level,
-    text: String,
+pub(super) struct Line {
+    pub(super) check: &'static str,
+    pub(super) level: Level,
+    pub(super) text: String,
 }
 
 #[derive(Serialize)]
@@ -61,6 +61,7 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
         Ok(key) => this_primary(context, &pair, &key, &mut lines),
         Err(error) => lines.push(Line { check: "key", level: Level::Bad, text: error.to_string() }),
     }
+    stores::check(context, &pair, home(context, pair.standby.gateway.as_ref()).ok().as_ref(), &mut lines)?;
     let ready = lines.iter().all(|line| line.level != Level::Bad);
     if context.global.json {
         output::print_json(&Report { schema: SCHEMA, ready, checks: &lines })?;
@@ -199,7 +200,7 @@ fn own(context: &Context, pair: &Pair, key: &PairKey) -> Owned {
     }
 }
 
-fn render(lines: &[Line], ready: bool, style: Style) -> String {
+pub(super) fn render(lines: &[Line], ready: bool, style: Style) -> String {
     let mut text = String::new();
     for line in lines {
         let mark = match line.level {

@@ -3,6 +3,7 @@
 mod check;
 mod init;
 mod show;
+mod stores;
 
 pub(super) use show::render as page;
 

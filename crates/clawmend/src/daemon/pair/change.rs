@@ -2,7 +2,7 @@
 
 use super::super::news::News;
 use super::primary::status_of;
-use super::{Pair, workspace};
+use super::{Pair, secrets, workspace};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
 use crate::failover::kept::{Change, Step};
@@ -24,16 +24,23 @@ pub async fn carry_out(pair: &Pair, to: Role, reason: Reason) -> Change {
     let began = clock::now();
     let mut steps = Vec::new();
     let workspace = pair.settings.workspace.as_ref();
+    let kept_elsewhere = pair.settings.secrets.as_ref();
     match to {
         Role::Active | Role::Promoting => {
             // Without the primary's newest files it can still be reached.
             if let Some(settings) = workspace {
                 steps.push(timed("workspace", workspace::bring(pair, settings)).await);
             }
+            if let Some(settings) = kept_elsewhere {
+                steps.push(timed("secrets", secrets::bring(pair, settings)).await);
+            }
             steps.push(timed("gateway", start(pair)).await);
         }
         Role::Watching | Role::Demoting => {
             steps.push(timed("gateway", stop(pair)).await);
+            if let Some(settings) = kept_elsewhere.filter(|settings| settings.wipe) {
+                steps.push(timed("secrets", secrets::wipe(pair, settings)).await);
+            }
             if let Some(settings) = workspace {
                 steps.push(timed("workspace", workspace::give_back(pair, settings)).await);
             }

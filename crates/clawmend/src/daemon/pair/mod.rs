@@ -5,6 +5,7 @@
 
 mod change;
 mod primary;
+mod secrets;
 mod standby;
 mod workspace;
 

@@ -69,6 +69,16 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// Whether the remote lets this node read it, and has the branch. The workspace's folder need not be there.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn look(&self) -> Result<bool, WorkspaceError> {
+        let there = self.folder.ancestors().find(|folder| folder.is_dir());
+        let git = git::Git::new(there.unwrap_or(&self.folder).to_owned(), self.limits.time);
+        remote::has(&git, &self.remote, &self.branch)
+    }
+
     /// The message of a commit of ours.
     fn message(&self, what: &str) -> String {
         format!("{what} of {}\n", self.node.as_str())

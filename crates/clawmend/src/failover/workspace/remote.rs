@@ -3,7 +3,7 @@
 //! Invariant: of the remote's answers only those that git has words for are told apart; everything else needs a person.
 
 use super::error::{Person, Retry, WorkspaceError};
-use super::git::{Call, Said, failed};
+use super::git::{Call, Git, Said, failed};
 use super::names::{Branch, Remote};
 use super::repo::{REMOTE, Repo};
 use super::tree::fits;
@@ -19,6 +19,12 @@ pub(super) enum Sent {
     Known,
     /// Its branch has commits that we do not have.
     Diverged,
+}
+
+/// Whether the remote can be read, and has the branch.
+pub(super) fn has(git: &Git, remote: &Remote, branch: &Branch) -> Result<bool, WorkspaceError> {
+    let said = git.run(Call::new(["ls-remote", "--quiet", remote.as_str(), &branch.full()]))?;
+    if said.code == 0 { Ok(!said.out.is_empty()) } else { Err(classify(&said)) }
 }
 
 /// Pushes a commit to a branch of the remote.
