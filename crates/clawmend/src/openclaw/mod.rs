@@ -12,6 +12,7 @@ pub(crate) mod files;
 pub mod install;
 pub mod lock;
 pub mod logs;
+pub mod minimal;
 pub mod owners;
 pub mod ownership;
 pub mod redact;

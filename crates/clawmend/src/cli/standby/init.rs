@@ -2,13 +2,16 @@
 //!
 //! Invariant: settings of a person are added to, never replaced; a key that is there stays.
 
+use super::super::config::home;
 use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output;
 use super::{InitArgs, SideArg};
 use crate::failover::key::{self, KeyError, PairKey};
 use crate::host::dirs;
-use crate::host::files::{Durability, private_dir, write_atomic};
+use crate::host::files::{Durability, is_private, private_dir, write_atomic};
+use crate::openclaw::discovery::Home;
+use crate::openclaw::minimal::{self, Telegram};
 use crate::settings;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,6 +37,7 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
     let section = section(args);
     let whole = if present.is_empty() { section } else { format!("{}\n\n{section}", present.trim_end()) };
     settings::parse(&path, &whole)?;
+    let openclaw = openclaw_config(context, args)?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
     let key_path = state.join(key::FILE);
@@ -43,10 +47,43 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
+    if let Some((home, text)) = &openclaw {
+        private_dir(&home.state_dir).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
+        write_atomic(&home.config_path, text.as_bytes(), Durability::Durable)?;
+        output::tell(&format!("written to {}", home.config_path.display()));
+    }
     write_atomic(&path, whole.as_bytes(), Durability::Durable)?;
     output::tell(&format!("written to {}", path.display()));
     output::print(&guide(args, &key_path))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The config that a standby's OpenClaw gets, and where it goes; none if that was not asked for.
+fn openclaw_config(context: &Context, args: &InitArgs) -> Result<Option<(Home, String)>, CliError> {
+    let (Some(token_file), Some(user)) = (&args.telegram_token_file, args.telegram_user) else { return Ok(None) };
+    let wrong = |text: String| CliError::new(Kind::Usage, text);
+    if args.side == SideArg::Primary {
+        return Err(wrong(
+            "the primary has its own OpenClaw config; --telegram-token-file is for the standby".to_owned(),
+        ));
+    }
+    let token_file = std::path::absolute(token_file)?;
+    match is_private(&token_file) {
+        Ok(true) => {}
+        Ok(false) => {
+            let name = token_file.display();
+            return Err(CliError::new(Kind::NeedsPerson, format!("others can read or change {name}"))
+                .hint(format!("chmod 600 {name}")));
+        }
+        Err(error) => return Err(wrong(format!("{} cannot be read: {error}", token_file.display()))),
+    }
+    let home = home(context, None)?;
+    if home.config_path.exists() {
+        return Err(wrong(format!("{} is there already, and stays", home.config_path.display()))
+            .hint("say this again without --telegram-token-file, and add the channel there"));
+    }
+    let token = minimal::new_token().map_err(|_| of(KeyError::NoEntropy))?;
+    Ok(Some((home, minimal::with_telegram(&Telegram { token_file: &token_file, user }, &token))))
 }
 
 fn of(error: KeyError) -> CliError {
@@ -76,6 +113,13 @@ fn section(args: &InitArgs) -> String {
 /// What is left for a person.
 fn guide(args: &InitArgs, key: &Path) -> String {
     let key = key.display();
+    let config = if args.telegram_user.is_some() {
+        "  2. Add a model to this host's OpenClaw config: `openclaw configure`, or the `models` and `agents` of the primary's.
+     Its channel, and that nothing in it acts by itself, are written."
+    } else {
+        "  2. Give this host's OpenClaw a config of its own, with a channel that the primary does not have, and without
+     timed work: \"cron\": {\"enabled\": false}, and agents.defaults.heartbeat.every \"0m\"."
+    };
     match (args.side, args.listen, args.peer) {
         (SideArg::Primary, Some(listen), _) => format!(
             "\
@@ -96,8 +140,7 @@ What is left to do on this host, the standby:
   1. Put the key that the primary made into
      {key}
      and keep it to yourself: chmod 600 {key}
-  2. Give this host's OpenClaw a config of its own, with a channel that the primary does not have, and without
-     timed work: \"cron\": {{\"enabled\": false}}, and agents.defaults.heartbeat.every \"0m\".
+{config}
   3. Start the guard: clawmend up. From then on it keeps this host's gateway off until the primary at
      {peer} is lost. A gateway that runs here now is stopped in order.
   4. Look whether all is ready: clawmend standby check
@@ -115,9 +158,13 @@ mod tests {
     fn args(side: SideArg) -> InitArgs {
         let address = Some("100.64.0.1:18790".parse().unwrap());
         match side {
-            SideArg::Primary => InitArgs { side, listen: address, peer: None, fast: true },
-            SideArg::Standby => InitArgs { side, listen: None, peer: address, fast: false },
+            SideArg::Primary => InitArgs { listen: address, fast: true, ..none(side) },
+            SideArg::Standby => InitArgs { peer: address, ..none(side) },
         }
+    }
+
+    fn none(side: SideArg) -> InitArgs {
+        InitArgs { side, listen: None, peer: None, fast: false, telegram_token_file: None, telegram_user: None }
     }
 
     #[test]
@@ -133,6 +180,7 @@ mod tests {
     fn the_guides() {
         let key = Path::new("/home/user/.local/state/clawmend/pair.key");
         let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), key));
-        insta::assert_snapshot!(both.join("--\n"));
+        let written = InitArgs { telegram_user: Some(42), ..args(SideArg::Standby) };
+        insta::assert_snapshot!([both.join("--\n"), guide(&written, key)].join("--\n"));
     }
 }

@@ -58,6 +58,12 @@ pub struct InitArgs {
     /// Look every half second instead of every 10 s
     #[arg(long)]
     fast: bool,
+    /// On the standby: write a minimal OpenClaw config for the Telegram bot whose token is in this file
+    #[arg(long, value_name = "FILE", requires = "telegram_user")]
+    telegram_token_file: Option<PathBuf>,
+    /// The number of the only Telegram user that this bot answers
+    #[arg(long, value_name = "NUMBER", requires = "telegram_token_file")]
+    telegram_user: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
