@@ -37,7 +37,7 @@ const MEMBERS: [&str; 17] = [
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut last = 0;
-    StandIn::start(move |request, says| match says {
+    StandIn::start_as("Telegram", &[("Telegram's bot token", TOKEN)], move |request, says| match says {
         Says::Unauthorized => refused(401, "Unauthorized"),
         Says::RateLimited(seconds) => Verdict::json(
             429,
