@@ -189,7 +189,10 @@ impl StandIn {
     }
 
     /// The same with a name and secrets: what each is, and its text. No other's may come in.
-    pub(super) fn start_as(
+    ///
+    /// # Errors
+    /// As [`StandIn::start`].
+    pub fn start_as(
         service: &'static str,
         secrets: &[(&str, &str)],
         contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static,
