@@ -24,7 +24,7 @@ fn a_secret_is_found_in_every_form_and_its_name_is_told() {
         hex.into_bytes(),
         wide,
         broken.into_bytes(),
-        secret[..secret.len() - 5].as_bytes().to_vec(),
+        secret.as_bytes()[..secret.len() - 5].to_vec(),
         STANDARD.encode(&secret).into_bytes(),
         STANDARD.encode(format!("x{secret}")).into_bytes(),
         STANDARD.encode(format!("user:{secret}, and more")).into_bytes(),
@@ -36,7 +36,7 @@ fn a_secret_is_found_in_every_form_and_its_name_is_told() {
         assert_eq!(hits[0].what, "a bot's token");
         assert!(!format!("{hits:?} {} {canary:?}", hits[0]).contains(&secret[12..28]), "form {number}");
     }
-    assert!(scanner.hits(secret[..14].as_bytes()).is_empty(), "a beginning tells nothing");
+    assert!(scanner.hits(&secret.as_bytes()[..14]).is_empty(), "a beginning tells nothing");
     assert!(scanner.hits(bot_token(100_000_001).as_bytes()).is_empty(), "another token of the same bot");
 }
 
