@@ -1,9 +1,12 @@
 //! All tests: first everything that needs no gateway, then each lab in a process of its own, one after another.
 //!
+//! What every test printed is looked through for the made-up secrets of the run ([`canaries`]); one of them fails it.
+//!
 //! A lab is a test target whose name begins with `lab_`. Its process has a time limit; when it passes, what the lab
 //! started is ended by the mark that it inherited.
 
 mod binaries;
+mod canaries;
 mod lab;
 mod next;
 
@@ -12,6 +15,7 @@ use crate::run::cargo;
 use crate::set_up;
 use anyhow::{Context, Result};
 use binaries::TestBinary;
+use canaries::Canaries;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -46,12 +50,13 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
     set_up::set_up()?;
     let begin = Instant::now();
     let binaries = binaries::build()?;
+    let canaries = Canaries::fresh()?;
     let mut tally = Tally::default();
     if only_lab.is_none() {
         for binary in binaries.iter().filter(|binary| !binary.is_lab()) {
-            tally.add(plain(binary)?);
+            tally.add(plain(binary, &canaries)?);
         }
-        tally.add(documentation()?);
+        tally.add(documentation(&canaries)?);
     }
     if !no_labs {
         // Built only for the lab that needs it.
@@ -62,7 +67,7 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
                     if only_lab.is_none() && in_matrix_only(&binary.name, &name) {
                         tally.add(left_to_the_matrix(&name));
                     } else {
-                        tally.add(lab::run(binary, &name, &next)?);
+                        tally.add(lab::run(binary, &name, &next, &canaries)?);
                     }
                 }
             }
@@ -130,6 +135,7 @@ pub fn labs_repeated(
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     let binaries = binaries::build()?;
+    let canaries = Canaries::fresh()?;
     let mut labs = Vec::new();
     for binary in binaries.iter().filter(|binary| binary.is_lab()) {
         let names = lab::names(binary)?.into_iter().filter(|name| wanted(&binary.name, name));
@@ -142,7 +148,7 @@ pub fn labs_repeated(
     for round in 1..=repeat {
         println!("round {round} of {repeat}");
         for (binary, name) in &labs {
-            tally.add(lab::run(binary, name, &variables)?);
+            tally.add(lab::run(binary, name, &variables, &canaries)?);
             after_each(&tally)?;
         }
     }
@@ -169,9 +175,14 @@ pub fn report(tally: &Tally) -> bool {
 }
 
 /// One test binary without labs, with all its tests at once.
-fn plain(binary: &TestBinary) -> Result<Tally> {
+fn plain(binary: &TestBinary, canaries: &Canaries) -> Result<Tally> {
     let begin = Instant::now();
-    let output = binary.command().arg("--show-output").output().with_context(|| binary.name.clone())?;
+    let mut command = binary.command();
+    canaries.tell(command.arg("--show-output"));
+    let output = command.output().with_context(|| binary.name.clone())?;
+    if let Some(tally) = canaries.leaked(&binary.name, &[&output.stdout, &output.stderr])? {
+        return Ok(tally);
+    }
     let text = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let mut tally = summaries(&text);
     if !output.status.success() {
@@ -188,8 +199,13 @@ fn plain(binary: &TestBinary) -> Result<Tally> {
     Ok(tally)
 }
 
-fn documentation() -> Result<Tally> {
-    let output = cargo().args(["test", "--quiet", "--locked", "--workspace", "--doc"]).stdin(Stdio::null()).output()?;
+fn documentation(canaries: &Canaries) -> Result<Tally> {
+    let mut command = cargo();
+    canaries.tell(command.args(["test", "--quiet", "--locked", "--workspace", "--doc"]));
+    let output = command.stdin(Stdio::null()).output()?;
+    if let Some(tally) = canaries.leaked("the documentation", &[&output.stdout, &output.stderr])? {
+        return Ok(tally);
+    }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut tally = summaries(&text);
     if !output.status.success() {

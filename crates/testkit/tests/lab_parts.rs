@@ -5,7 +5,7 @@
 use anyhow::Result;
 use clawmend_testkit::lab::{
     BOOT_BOUND, CpuQuota, Form, Freezer, Guard, Home, HomeOptions, Inspector, Life, MockModel, MockTelegram,
-    RealGateway, TelegramMode, Tracer, UNIT, get, get_json, hold, lab, skipped, skipped_part, until,
+    RealGateway, TelegramMode, Tracer, UNIT, get, get_json, hold, lab, request, skipped, skipped_part, until,
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -182,4 +182,44 @@ fn a_unit_of_a_real_user_manager() -> Result<()> {
     guard.systemctl(&["stop", UNIT])?;
     assert_eq!(guard.property("ActiveState")?, "inactive");
     guard.stays_ended("a stopped unit", Duration::from_secs(7))
+}
+
+#[test]
+fn planted_secrets_are_found_at_the_end_of_a_lab() -> Result<()> {
+    let Some(permit) = lab("parts: planted secrets")? else { return Ok(()) };
+    // Says what it is told to: a guard that leaks.
+    let guard = Guard::with_arguments(permit, "/bin/echo", Home::new(HomeOptions::default())?, &[])?;
+    guard.keeps_its_secrets()?;
+    let token = guard.home.token.clone();
+    let leak = |what: &str| {
+        let leaks = guard.leaks().join("\n");
+        assert!(leaks.contains("the gateway's token") && leaks.contains(what), "{what}: {leaks}");
+        assert!(!leaks.contains(&token[..24]), "the secret itself is told");
+    };
+    guard.say(&[&token])?;
+    // The arguments that a test gave are told to whoever wrote that test, so they are not looked at here.
+    assert_eq!(guard.leaks().len(), 1, "what a command says");
+    assert_eq!(guard.leaks(), Vec::<String>::new());
+    for (folder, file) in [(guard.dirs.state(), "clawmend.db-wal"), (guard.dirs.runtime(), "default/state.json")] {
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().unwrap())?;
+        std::fs::write(&path, format!("{{\"text\":\"{token}\"}}"))?;
+        leak(file);
+        std::fs::remove_file(path)?;
+    }
+    std::fs::write(guard.dirs.output(), format!("token {}", token.to_uppercase()))?;
+    leak("guard-output.txt");
+    std::fs::write(guard.dirs.output(), "")?;
+    let telegram = MockTelegram::start()?;
+    let body = json!({"text": token});
+    let sent = request(telegram.port, "POST", "/bot1:x/sendMessage", None, Some(&body), SOON);
+    sent?;
+    leak("a request to the mock Bot API");
+
+    // At its end it fails the lab by itself.
+    std::fs::write(guard.dirs.state().join("report.json"), &token)?;
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(guard)));
+    let said = ended.unwrap_err().downcast_ref::<String>().unwrap().clone();
+    assert!(said.contains("report.json has the gateway's token at byte 0"), "{said}");
+    Ok(())
 }

@@ -39,7 +39,13 @@ impl Lines {
     /// It cannot be read, for people.
     pub fn read(&mut self, path: &Path, span: Span, ours: impl Fn(&[u8]) -> bool) -> Result<(), String> {
         let log = Log::open(path, Some(span.since_ms)).map_err(|error| error.to_string())?;
-        self.push(format!("== {}", path.display()));
+        self.take(&path.display().to_string(), log, span, ours);
+        Ok(())
+    }
+
+    /// The same of one that is open; `name` stands above its lines.
+    pub fn take(&mut self, name: &str, log: Log, span: Span, ours: impl Fn(&[u8]) -> bool) {
+        self.push(format!("== {name}"));
         log.read(|number, bytes| {
             // Asked now and then: the clock costs more than a line.
             if number % 256 == 0 && Instant::now() > span.deadline {
@@ -51,7 +57,6 @@ impl Lines {
                 self.push(readable(bytes));
             }
         });
-        Ok(())
     }
 
     fn push(&mut self, line: String) {

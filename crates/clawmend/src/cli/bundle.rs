@@ -194,11 +194,11 @@ fn fill(context: &Context, about: &About, status: &StatusReport, parcel: &mut Pa
     let seen = doctor::of(status, home);
     let measured = figures::measure(home, user());
     let span = span(about, seen);
-    let paths = log_paths(context, home, span);
-    diagnose(context, about, home, seen, &measured, (&paths, span), parcel)?;
+    let written = Written::of(context, about, home, (seen, span), parcel);
+    diagnose(context, about, home, seen, &measured, (&written, span), parcel)?;
     let openclaw = checks(context, home, parcel);
     parcel.json("process.json", &Surroundings::of(home, &measured));
-    let lines = logs(&paths, span, about.alone, home, parcel);
+    let lines = logs(&written, span, about.alone, home, parcel);
     parcel.json(
         "versions.json",
         &serde_json::json!({
@@ -218,6 +218,41 @@ fn fill(context: &Context, about: &About, status: &StatusReport, parcel: &mut Pa
         parcel.json("stability.json", &headlines);
     }
     Ok(())
+}
+
+/// What the gateway wrote and printed in that time.
+struct Written {
+    paths: Vec<PathBuf>,
+    /// Of a unit: where its words are from, and they.
+    unit: Option<(String, Vec<u8>)>,
+}
+
+impl Written {
+    fn of(
+        context: &Context,
+        about: &About,
+        home: &Home,
+        (seen, span): (Option<&GatewayStatus>, Span),
+        parcel: &mut Parcel,
+    ) -> Self {
+        let paths = log_paths(context, home, span);
+        let kept = paths.iter().any(|path| path.file_name().is_some_and(|name| name == "gateway.log"));
+        let words = if kept { None } else { doctor::unit_words(context, home, seen) };
+        let unit = words.map(|words| {
+            let over = about.incident.as_ref().is_some_and(|detail| detail.incident.closed_at.is_some());
+            let heard = words.between(user(), span.since_ms, over.then_some(span.until_ms));
+            if let Some(why) = heard.left_out {
+                parcel.leave_out("log.txt", redact(&why, 300));
+            }
+            (format!("the journal of {}", words.unit()), heard.text)
+        });
+        Self { paths, unit }
+    }
+
+    /// A unit's words as a log.
+    fn printed(&self) -> Option<(&str, Log)> {
+        self.unit.as_ref().map(|(name, text)| (name.as_str(), Log::of_bytes(name, text.clone())))
+    }
 }
 
 /// The figures and the disk.
@@ -310,7 +345,7 @@ fn diagnose(
     home: &Home,
     seen: Option<&GatewayStatus>,
     measured: &Figures,
-    (paths, span): (&[PathBuf], Span),
+    (written, span): (&Written, Span),
     parcel: &mut Parcel,
 ) -> Result<(), CliError> {
     let library = doctor::load(context);
@@ -321,9 +356,12 @@ fn diagnose(
             if let Some(cause) = &detail.incident.cause {
                 exam.read(Log::of_text("what the guard recorded", &cause.detail));
             }
-            read_span(&mut exam, paths, span, about.alone, home);
+            read_span(&mut exam, &written.paths, span, about.alone, home);
         }
         Some(_) | None => doctor::look_at(&mut exam, home, seen, about.alone, measured),
+    }
+    if let Some((_, words)) = written.printed() {
+        exam.read(words);
     }
     let diagnosis = consult(&library, &exam, None, &doctor::standings(context));
     let tongues = [Tongue::English, Tongue::Chinese];
@@ -355,13 +393,16 @@ fn checks(context: &Context, home: &Home, parcel: &mut Parcel) -> Option<String>
     }
 }
 
-fn logs(paths: &[PathBuf], span: Span, alone: bool, home: &Home, parcel: &mut Parcel) -> Lines {
+fn logs(written: &Written, span: Span, alone: bool, home: &Home, parcel: &mut Parcel) -> Lines {
     let mut lines = Lines::default();
     let ours = here::names_home(home);
-    for path in paths {
+    for path in &written.paths {
         if let Err(why) = lines.read(path, span, |line| alone || ours(line)) {
             parcel.leave_out("log.txt", redact(&why, 300));
         }
+    }
+    if let Some((name, words)) = written.printed() {
+        lines.take(name, words, span, |_| true);
     }
     lines
 }

@@ -8,7 +8,7 @@ use super::error::{CliError, Kind};
 use super::output::{self, Style, Tone, clean};
 use crate::api::types::{GatewayStatus, StatusReport};
 use crate::api::{Answer, Request};
-use crate::daemon::setup::{log_dir, unit_of};
+use crate::daemon::setup::{log_dir, words_of};
 use crate::doctor::exam::Exam;
 use crate::doctor::figures::Figures;
 use crate::doctor::log::{Log, LogError};
@@ -219,15 +219,13 @@ fn look_here(context: &Context, around: &Around, exam: &mut Exam<'_>) {
 }
 
 /// Where the words of this home's unit are: if the guard says that a unit runs it, or no guard says anything.
-fn unit_words(context: &Context, home: &Home, seen: Option<&GatewayStatus>) -> Option<UnitWords> {
+pub(super) fn unit_words(context: &Context, home: &Home, seen: Option<&GatewayStatus>) -> Option<UnitWords> {
     if seen.and_then(|gateway| gateway.form).is_some_and(|form| form != Form::Systemd) {
         return None;
     }
     // Settings that cannot be read are told by the commands that live by them.
     let settings = ai::settings_of(context).unwrap_or_default();
-    let entry = settings.gateways.iter().find(|entry| entry.id == home.id);
-    let (manager, unit) = unit_of(home, entry)?;
-    Some(UnitWords::of(manager, unit))
+    words_of(home, &settings.gateways)
 }
 
 fn tell_left_out(read: Result<(), String>) {

@@ -5,10 +5,12 @@
 use super::heartbeat::Heart;
 use super::news::News;
 use super::setup::{self, Charge};
+use super::ward::own_uid;
 use super::{Context, Wards, desk, logs, news, told_to_end};
 use crate::api::request::{Answer, Request};
 use crate::api::server::{Call, Reply};
 use crate::api::types::{CheckReport, GuardStatus, IncidentDetail, IncidentsReport, SCHEMA, StatusReport, store_note};
+use crate::doctor::ai::collect;
 use crate::store::{Cursor, Filter, Store};
 use clawmend_core::failover::Order;
 use clawmend_core::gateway::GatewayId;
@@ -30,7 +32,7 @@ impl Context {
         loop {
             tokio::select! {
                 call = asked.recv() => match call {
-                    Some(call) => self.answer(call, wards).await,
+                    Some(call) => self.answer(call, wards, charges).await,
                     None => return ExitCode::FAILURE,
                 },
                 beat = heart.due() => {
@@ -57,7 +59,7 @@ impl Context {
         }
     }
 
-    async fn answer(&self, call: Call, wards: &[(GatewayId, news::Sender)]) {
+    async fn answer(&self, call: Call, wards: &[(GatewayId, news::Sender)], charges: &[Charge]) {
         let wanted = call.question.gateway.clone();
         if let Some(id) = &wanted
             && !wards.iter().any(|(known, _)| known == id)
@@ -96,8 +98,8 @@ impl Context {
                 });
             }
             Request::Logs { lines, follow } => {
-                let folders = chosen.iter().map(|(id, _)| setup::log_dir(&self.place.state, id)).collect();
-                let _ = call.reply.send(Reply::Stream(logs::stream(folders, lines, follow)));
+                let stream = self.logs(&chosen, charges, lines, follow);
+                let _ = call.reply.send(Reply::Stream(stream));
             }
             Request::Standby { order } => self.order(order, call),
             Request::Pause { .. }
@@ -120,6 +122,20 @@ impl Context {
                 }
             },
         }
+    }
+
+    /// What these gateways print.
+    fn logs(&self, chosen: &Wards, charges: &[Charge], lines: u32, follow: bool) -> mpsc::Receiver<Answer> {
+        let settings = self.settings.borrow();
+        let home = |id: &GatewayId| charges.iter().map(|charge| &charge.home).find(|home| home.id == *id);
+        let source = |(id, _): &(GatewayId, news::Sender)| logs::Source {
+            folder: setup::log_dir(&self.place.state, id),
+            unit: home(id).and_then(|home| setup::words_of(home, &settings.gateways)),
+            uid: own_uid(),
+        };
+        let sources = chosen.iter().map(source).collect();
+        let (ai, homes) = (settings.ai.clone(), charges.iter().map(|charge| charge.home.clone()).collect::<Vec<_>>());
+        logs::stream(sources, move || collect::secrets(&ai, homes.iter()).mask(), lines, follow)
     }
 
     fn order(&self, order: Order, call: Call) {

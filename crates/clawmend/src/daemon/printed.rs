@@ -6,7 +6,6 @@
 use crate::doctor::ai::{self, collect};
 use crate::doctor::exam::Exam;
 use crate::doctor::here;
-use crate::doctor::line;
 use crate::doctor::log::Log;
 use crate::host::clock;
 use crate::service::UnitWords;
@@ -86,13 +85,7 @@ impl Printed {
         match self {
             Self::Unknown => None,
             Self::File { path, .. } => collect::log(evidence, path, |_| true),
-            Self::Unit { words, well_at, uid } => {
-                let heard = words.since(*uid, from(well_at, since_ms));
-                for text in String::from_utf8_lossy(&heard.text).lines() {
-                    evidence.add_last(Path::new(words.unit()), &line::parse(text).text);
-                }
-                heard.left_out
-            }
+            Self::Unit { words, well_at, uid } => collect::unit(evidence, words, *uid, from(well_at, since_ms)),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::host::files::{Durability, write_atomic};
 use crate::openclaw::commands::{GatewayCommand, gateway_run};
 use crate::openclaw::discovery::{Home, discover};
 use crate::openclaw::install;
-use crate::service::{Manager, UnitName};
+use crate::service::{Manager, UnitName, UnitWords};
 use crate::settings::{GatewaySettings, Scope, Settings};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::policy::{Policy, Preset};
@@ -189,6 +189,13 @@ pub fn unit_of(home: &Home, entry: Option<&GatewaySettings>) -> Option<(Manager,
         (false, true) => Some((Manager::SystemdSystem, name)),
         (false, false) => None,
     }
+}
+
+/// What the unit of this home prints, if it has one. `gateways`: what a person has set.
+#[must_use]
+pub fn words_of(home: &Home, gateways: &[GatewaySettings]) -> Option<UnitWords> {
+    let (manager, unit) = unit_of(home, gateways.iter().find(|entry| entry.id == home.id))?;
+    Some(UnitWords::of(manager, unit))
 }
 
 /// Where the keeper of this gateway lives.

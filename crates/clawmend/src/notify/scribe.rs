@@ -1,6 +1,6 @@
 //! Writes letters with everything that only this machine knows: language, host, logs, and what must stay hidden.
 //!
-//! Invariant: reads files, so it never runs in the loop; what cannot be read is left out.
+//! Invariant: reads files, and asks for a unit's journal, so it never runs in the loop; what cannot be read is left out.
 
 use super::content::{Story, Surroundings, Templates, Writer};
 use super::{Choice, Letter};
@@ -8,16 +8,19 @@ use crate::approval::{Kept, code_of};
 use crate::bot::Sealing;
 use crate::bot::button::{Button, Nonce};
 use crate::bot::words;
+use crate::daemon::setup;
 use crate::doctor::ai::collect;
-use crate::doctor::ai::evidence::{Evidence, Source};
+use crate::doctor::ai::evidence::{Evidence, Line, Source};
 use crate::doctor::ai::hidden::Mask;
 use crate::doctor::{Library, here, library};
 use crate::openclaw::discovery::Home;
-use crate::settings::{AiSettings, Language};
+use crate::service::UnitWords;
+use crate::settings::{AiSettings, GatewaySettings, Language};
 use clawmend_core::alert::notice::{Notice, Told};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::time::Wall;
 use jiff::tz::TimeZone;
+use std::cell::Cell;
 use std::path::PathBuf;
 
 /// Lines of the log in a letter.
@@ -36,6 +39,8 @@ pub struct Scribe {
     pub language: Option<Language>,
     /// Names the credential of an AI, which must stay hidden, too.
     pub ai: AiSettings,
+    /// What a person has set of gateways; their units are named there.
+    pub gateways: Vec<GatewaySettings>,
     /// The user of the gateways.
     pub uid: u32,
 }
@@ -80,10 +85,11 @@ impl Scribe {
         let (writer, problems) = self.writer();
         let mask = self.mask();
         let key = Kept::load(&self.state).ok().flatten();
+        let journal = Journal::default();
         let letter = |order: &Order| {
             let around = Surroundings {
                 crashes: order.crashes,
-                log: self.last_lines(order, &mask),
+                log: self.last_lines(order, &mask, &journal),
                 several: self.homes.len() > 1,
                 code: key.as_ref().map_or_else(String::new, |kept| code(order, kept)),
             };
@@ -101,13 +107,23 @@ impl Scribe {
         self.writer().0.digest(key, &letters, at, &self.mask())
     }
 
-    /// The end of the gateway's log since its trouble began.
-    fn last_lines(&self, order: &Order, mask: &Mask) -> Vec<String> {
+    /// The end of what the gateway has printed since its trouble began; of its log where it printed nothing.
+    fn last_lines(&self, order: &Order, mask: &Mask, journal: &Journal) -> Vec<String> {
         let Some(home) = self.homes.iter().find(|home| Some(&home.id) == order.gateway.as_ref()) else {
             return Vec::new();
         };
         let since = order.story.onset.map_or(order.notice.at.0, |onset| onset.0.saturating_sub(60_000));
-        let output = crate::daemon::setup::log_dir(&self.state, &home.id).join("gateway.log");
+        let output = setup::log_dir(&self.state, &home.id).join("gateway.log");
+        if !output.is_file()
+            && let Some(words) = setup::words_of(home, &self.gateways)
+        {
+            let mut evidence = Evidence::new(mask.clone());
+            journal.read(&mut evidence, &words, self.uid, since);
+            let printed = log_lines(&evidence);
+            if !printed.is_empty() {
+                return printed;
+            }
+        }
         let (paths, alone) =
             if output.is_file() { (vec![output], true) } else { (here::logs(home, self.uid), self.homes.len() == 1) };
         let ours = here::Ours::of(home, since, alone);
@@ -117,12 +133,32 @@ impl Scribe {
                 tracing::debug!(why, "left out of an alert");
             }
         }
-        let lines: Vec<String> = evidence
-            .lines()
-            .filter(|line| matches!(line.source, Source::Log { .. }))
-            .map(|line| line.text.clone())
-            .collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
+        log_lines(&evidence)
+    }
+}
+
+/// The last lines in it that come from a log.
+fn log_lines(evidence: &Evidence) -> Vec<String> {
+    let of_log = |line: &&Line| matches!(line.source, Source::Log { .. });
+    let lines: Vec<String> = evidence.lines().filter(of_log).map(|line| line.text.clone()).collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
+}
+
+/// The service manager's journal, for one batch of letters: one that failed once is not waited for again.
+#[derive(Debug, Default)]
+struct Journal {
+    failed: Cell<bool>,
+}
+
+impl Journal {
+    fn read(&self, evidence: &mut Evidence, words: &UnitWords, uid: u32, since_ms: i64) {
+        if self.failed.get() {
+            return;
+        }
+        if let Some(why) = collect::unit(evidence, words, uid, since_ms) {
+            tracing::debug!(why, "left out of an alert");
+            self.failed.set(true);
+        }
     }
 }
 

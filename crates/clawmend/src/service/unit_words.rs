@@ -44,14 +44,20 @@ impl UnitWords {
     /// another program, for seconds at most: not for a loop.
     #[must_use]
     pub fn since(&self, uid: u32, since_ms: i64) -> Heard {
+        self.between(uid, since_ms, None)
+    }
+
+    /// The same up to a time, if there is one.
+    #[must_use]
+    pub fn between(&self, uid: u32, since_ms: i64, until_ms: Option<i64>) -> Heard {
         match &self.manager {
             #[cfg(target_os = "linux")]
             Manager::SystemdUser | Manager::SystemdSystem | Manager::SystemdAt(_) => {
-                super::systemd::journal::last_words(&self.manager, &self.name, uid, since_ms)
+                super::systemd::journal::last_words(&self.manager, &self.name, uid, since_ms, until_ms)
             }
             #[cfg(not(target_os = "linux"))]
             Manager::SystemdUser | Manager::SystemdSystem | Manager::SystemdAt(_) => {
-                let _ = (uid, since_ms);
+                let _ = (uid, since_ms, until_ms);
                 Heard::nothing("a unit's words are read on Linux only".to_owned())
             }
             Manager::Launchd | Manager::TaskScheduler => {

@@ -1,7 +1,10 @@
 //! Two hosts, as people set them up.
 
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{Guard, Home, HomeOptions, MockTelegram, Network, hold, lab, skipped, until_some};
+use clawmend_testkit::canary::{self, Canary, bot_token};
+use clawmend_testkit::lab::{
+    Guard, Home, HomeOptions, MockTelegram, Network, TELEGRAM, hold, lab, skipped, until_some,
+};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -42,7 +45,9 @@ impl Pair {
             let home = Home::new(HomeOptions { telegram: Some(bot), ..HomeOptions::default() })?;
             home.edit_config(|config| {
                 config["channels"]["telegram"]["apiRoot"] = json!(format!("http://{}:{bot}", network.address(0)));
-                let token = format!("10000000{host}:LAB-mock-token-of-a-lab-000000000{host}");
+                let token =
+                    Canary::random("the bot's token", Some(TELEGRAM), &bot_token(100_000_000 + u64::from(host)));
+                let token = canary::register(token);
                 config["channels"]["telegram"]["botToken"] = json!(token);
                 config["cron"] = json!({"enabled": false});
             })?;

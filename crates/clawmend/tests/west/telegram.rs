@@ -75,12 +75,14 @@ async fn errors_of_its_own_are_told_apart() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn an_error_inside_a_200_is_one() {
+    use clawmend_testkit::alerts::telegram::SERVICE;
     use clawmend_testkit::alerts::{StandIn, Verdict};
     let body = json!({"ok": false, "error_code": 401, "description": "Unauthorized"});
-    let service = StandIn::start(move |_, _| Verdict::json(200, &body)).unwrap();
+    let service = StandIn::start_as(SERVICE, &[], move |_, _| Verdict::json(200, &body)).unwrap();
     let channel = channel(&settings(&service.url(), telegram::TOKEN));
     assert!(matches!(deliver(&channel, &alert()).await, Err(NotDelivered::NeedsPerson { .. })));
-    let service = StandIn::start(|_, _| Verdict::text(200, "<html>please log in to the wifi</html>")).unwrap();
+    let service =
+        StandIn::start_as(SERVICE, &[], |_, _| Verdict::text(200, "<html>please log in to the wifi</html>")).unwrap();
     let channel = battery::channel(&settings(&service.url(), telegram::TOKEN));
     assert!(matches!(deliver(&channel, &alert()).await, Err(NotDelivered::NeedsPerson { .. })));
 }

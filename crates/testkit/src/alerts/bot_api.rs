@@ -7,6 +7,7 @@
 use super::frame_west::{read, write};
 use super::telegram::without_entities;
 use super::{Mode, Request, Verdict};
+use crate::canary::{self, Canary};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,9 @@ impl Shared {
     }
 }
 
+/// For messages.
+const SERVICE: &str = "the guard's own bot";
+
 /// The service. It ends when it is dropped.
 #[derive(Debug)]
 pub struct BotApiStandIn {
@@ -70,6 +74,7 @@ impl BotApiStandIn {
     /// # Errors
     /// When nothing can listen on loopback.
     pub fn start() -> Result<Self> {
+        canary::register(Canary::written("the token of the guard's own bot", Some(SERVICE), TOKEN));
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
@@ -178,6 +183,7 @@ impl Drop for BotApiStandIn {
         self.shared.changed.notify_all();
         // Wakes the accepting thread so that it ends.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+        canary::fail_on_leak();
     }
 }
 
@@ -185,6 +191,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     while let Ok(Some(request)) = read(&mut reader) {
+        canary::received(SERVICE, &request.bytes());
         let method = request.path.rsplit('/').next().unwrap_or_default().to_owned();
         let body = request.json().unwrap_or_default();
         shared.lock().requests.push((method.clone(), body.clone()));

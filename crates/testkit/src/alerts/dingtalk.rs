@@ -113,6 +113,13 @@ impl DingtalkStandIn {
 }
 
 impl Service for Dingtalk {
+    const NAME: &'static str = "DingTalk";
+    const SECRETS: &'static [(&'static str, &'static str)] = &[
+        ("the token in DingTalk's webhook", TOKEN),
+        ("the secret of DingTalk's bot", DingtalkStandIn::BOT_SECRET),
+        ("DingTalk's client secret", DingtalkStandIn::CLIENT_SECRET),
+    ];
+
     fn brings(&self, path: &str) -> bool {
         !path.contains("/oauth2/")
     }

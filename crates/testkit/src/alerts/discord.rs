@@ -23,8 +23,11 @@ pub const CHANNEL: &str = "616161";
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut messages = Messages::default();
-    StandIn::start(move |request, says| {
-        match says {
+    StandIn::start_as(
+        "Discord",
+        &[("Discord's bot token", TOKEN), ("Discord's webhook", HOOK)],
+        move |request, says| {
+            match says {
         Says::Unauthorized if request.path.starts_with("/api/webhooks/") => refused(401, 50027, "Invalid Webhook Token"),
         Says::Unauthorized => refused(401, 0, "401: Unauthorized"),
         // With decimals, as the real one; the header is rounded up.
@@ -43,7 +46,8 @@ pub fn start() -> Result<StandIn> {
         },
         Says::Contract => messages.take(request),
     }
-    })
+        },
+    )
 }
 
 fn refused(status: u16, code: u32, message: &str) -> Verdict {

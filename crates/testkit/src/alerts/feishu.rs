@@ -129,6 +129,13 @@ impl FeishuStandIn {
 }
 
 impl Service for Feishu {
+    const NAME: &'static str = "Feishu";
+    const SECRETS: &'static [(&'static str, &'static str)] = &[
+        ("Feishu's webhook", HOOK),
+        ("the secret of Feishu's bot", FeishuStandIn::BOT_SECRET),
+        ("Feishu's app secret", FeishuStandIn::APP_SECRET),
+    ];
+
     fn brings(&self, path: &str) -> bool {
         !path.contains("/auth/")
     }

@@ -1,5 +1,6 @@
 //! A small strict HTTP/1.1 server for a stand-in: one thread a connection, bounded requests, ways to misbehave.
 
+use crate::canary::{self, Canary};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -45,6 +46,15 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// All of it, for a look at what it has.
+    fn bytes(&self) -> Vec<u8> {
+        let pairs = |pairs: &[(String, String)]| -> String {
+            pairs.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+        };
+        let head = format!("{} {}\n{}{}\n", self.method, self.path, pairs(&self.query), pairs(&self.headers));
+        [head.as_bytes(), &self.body].concat()
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -70,6 +80,11 @@ pub(super) fn has_only(value: &Value, fields: &[&str]) -> bool {
 
 /// The service behind a server.
 pub(super) trait Service: Send + 'static {
+    /// Its name; only its own secrets may be in its requests.
+    const NAME: &'static str;
+    /// What each of its secrets is, and its text.
+    const SECRETS: &'static [(&'static str, &'static str)];
+
     /// Whether a request brings a message. Others, such as those for a token, are served whatever the mode.
     fn brings(&self, path: &str) -> bool;
     /// The status and the body; `now` is in milliseconds since the epoch.
@@ -103,6 +118,9 @@ pub(super) struct Server<S: Service> {
 
 impl<S: Service> Server<S> {
     pub(super) fn start(service: S) -> Result<Self> {
+        for (what, text) in S::SECRETS {
+            canary::register(Canary::written(what, Some(S::NAME), text));
+        }
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("stand-in")?;
         let port = listener.local_addr()?.port();
         let state = State { service, mode: Mode::Serve, everywhere: false, over: false };
@@ -136,6 +154,7 @@ impl<S: Service> Drop for Server<S> {
         self.shared.changed.notify_all();
         // Wakes the accepting thread so that it ends.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+        canary::fail_on_leak();
     }
 }
 
@@ -143,6 +162,7 @@ fn serve<S: Service>(shared: &Shared<S>, mut stream: TcpStream) {
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     while let Ok(Some(request)) = read(&mut reader) {
+        canary::received(S::NAME, &request.bytes());
         if respond(shared, &mut stream, &request).is_err() {
             return;
         }

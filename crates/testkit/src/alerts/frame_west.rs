@@ -1,5 +1,6 @@
 //! One service over HTTP on loopback: reads requests, asks the contract, and fails on the way where the mode says so.
 
+use crate::canary::{self, Canary};
 use crate::lab::http::{header, read_chunks, read_headers};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -73,6 +74,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// All of it, for a look at what it has.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        let head = format!("{} {}?{}\n{headers}\n", self.method, self.path, self.query);
+        [head.as_bytes(), &self.body].concat()
+    }
+
     /// A header; its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -172,11 +180,26 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts it in [`Mode::Contract`].
+    /// Starts it in [`Mode::Contract`]; it has no secret of its own.
     ///
     /// # Errors
     /// When nothing can listen on loopback.
     pub fn start(contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static) -> Result<Self> {
+        Self::start_as("a service without secrets", &[], contract)
+    }
+
+    /// The same with a name and secrets: what each is, and its text. No other's may come in.
+    ///
+    /// # Errors
+    /// As [`StandIn::start`].
+    pub fn start_as(
+        service: &'static str,
+        secrets: &[(&str, &str)],
+        contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static,
+    ) -> Result<Self> {
+        for (what, text) in secrets {
+            canary::register(Canary::written(what, Some(service), text));
+        }
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?;
         let port = listener.local_addr()?.port();
         let state = State { mode: Mode::Contract, over: false, requests: Vec::new(), accepted: Vec::new() };
@@ -189,7 +212,7 @@ impl StandIn {
                     return;
                 }
                 let (shared, contract) = (Arc::clone(&accepting), Arc::clone(&contract));
-                std::thread::spawn(move || serve(&shared, &contract, stream));
+                std::thread::spawn(move || serve(service, &shared, &contract, stream));
             }
         });
         Ok(Self { shared, port })
@@ -226,13 +249,15 @@ impl Drop for StandIn {
         self.shared.changed.notify_all();
         // Wakes the accepting thread so that it ends.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+        canary::fail_on_leak();
     }
 }
 
-fn serve(shared: &Shared, contract: &Mutex<Box<Contract>>, mut stream: TcpStream) {
+fn serve(service: &'static str, shared: &Shared, contract: &Mutex<Box<Contract>>, mut stream: TcpStream) {
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     while let Ok(Some(request)) = read(&mut reader) {
+        canary::received(service, &request.bytes());
         let mode = {
             let mut state = shared.lock();
             state.requests.push(request.clone());

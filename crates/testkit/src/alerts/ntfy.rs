@@ -21,7 +21,7 @@ const MEMBERS: [&str; 14] = [
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
-    StandIn::start(|request, says| match says {
+    StandIn::start_as("ntfy", &[("ntfy's token", TOKEN), ("ntfy's password", BASIC)], |request, says| match says {
         Says::Unauthorized => refused(403, 40301, "forbidden"),
         Says::RateLimited(seconds) => {
             refused(429, 42901, "limit reached: too many requests, please be nice").with("Retry-After", seconds)

@@ -12,7 +12,7 @@ pub const KEY: &str = "canary0123456789canary0123456789";
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
-    StandIn::start(|request, says| match says {
+    StandIn::start_as("PagerDuty", &[("PagerDuty's routing key", KEY)], |request, says| match says {
         Says::Unauthorized => invalid("Invalid routing key"),
         Says::RateLimited(_) => Verdict::json(
             429,

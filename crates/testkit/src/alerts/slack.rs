@@ -22,7 +22,7 @@ pub const CHANNEL: &str = "C0CHANNEL";
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut last = 0;
-    StandIn::start(move |request, says| {
+    StandIn::start_as("Slack", &[("Slack's bot token", TOKEN), ("Slack's webhook", HOOK)], move |request, says| {
         if request.path.starts_with("/services/") { hook(request, says) } else { method(request, says, &mut last) }
     })
 }

@@ -1,6 +1,7 @@
 //! A mail server that is strict about the order of commands, TLS, the login and the form of a mail:
 //! <https://www.rfc-editor.org/rfc/rfc5321>, <https://www.rfc-editor.org/rfc/rfc3207>.
 
+use crate::canary::{self, Canary};
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,8 @@ pub const USER: &str = "guard@example.com";
 pub const PASSWORD: &str = "canary-mail-password";
 /// For whom it takes mail.
 pub const RECIPIENT: &str = "owner@example.com";
+/// For messages.
+const SERVICE: &str = "mail";
 /// Largest mail that it takes.
 const MAX_MAIL: usize = 512 * 1024;
 
@@ -93,6 +96,7 @@ impl MailServer {
     /// # Errors
     /// When nothing can listen on loopback, or `openssl` cannot make certificates.
     pub fn start(protection: Protection) -> Result<Self> {
+        canary::register(Canary::written("the password of mail", Some(SERVICE), PASSWORD));
         let folder = tempfile::tempdir()?;
         let config = certificates(&folder)?;
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -297,6 +301,7 @@ fn content(stream: &mut impl Read, from: Option<String>, to: Option<String>) -> 
     } else {
         "250 2.0.0 queued"
     };
+    canary::received(SERVICE, content.as_bytes());
     let fine = verdict.starts_with('2');
     let taken = from.zip(to).filter(|_| fine).map(|(from, to)| Taken { from, to, content });
     Ok((taken, verdict))

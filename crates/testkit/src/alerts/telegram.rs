@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// The only token that it knows.
 pub const TOKEN: &str = "4242:canary-telegram-Token_0123456789";
+/// For messages; whatever stands for Telegram may get its token.
+pub const SERVICE: &str = "Telegram";
 /// The only chat that it knows.
 pub const CHAT: i64 = -100_777;
 
@@ -37,7 +39,7 @@ const MEMBERS: [&str; 17] = [
 /// As [`StandIn::start`].
 pub fn start() -> Result<StandIn> {
     let mut last = 0;
-    StandIn::start(move |request, says| match says {
+    StandIn::start_as(SERVICE, &[("Telegram's bot token", TOKEN)], move |request, says| match says {
         Says::Unauthorized => refused(401, "Unauthorized"),
         Says::RateLimited(seconds) => Verdict::json(
             429,

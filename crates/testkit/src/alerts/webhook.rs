@@ -17,8 +17,11 @@ pub const HEADER: (&str, &str) = ("x-api-key", "canary-api-key");
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start(now: i64) -> Result<StandIn> {
-    StandIn::start(move |request, says| {
-        match says {
+    StandIn::start_as(
+        "a webhook",
+        &[("the webhook's secret", SECRET), ("the webhook's header", HEADER.1)],
+        move |request, says| {
+            match says {
         Says::Unauthorized => Verdict::text(401, "unauthorized"),
         Says::RateLimited(seconds) => Verdict::text(429, "slow down").with("Retry-After", seconds),
         Says::Error(words) => Verdict::text(words.parse().unwrap_or(400), "no"),
@@ -29,7 +32,8 @@ pub fn start(now: i64) -> Result<StandIn> {
             Err(why) => Verdict::text(401, why),
         },
     }
-    })
+        },
+    )
 }
 
 fn verified(request: &Request, now: i64) -> Result<(), &'static str> {

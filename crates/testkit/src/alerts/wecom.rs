@@ -53,6 +53,9 @@ impl WecomStandIn {
 }
 
 impl Service for Wecom {
+    const NAME: &'static str = "WeCom";
+    const SECRETS: &'static [(&'static str, &'static str)] = &[("the key in WeCom's webhook", KEY)];
+
     fn brings(&self, _path: &str) -> bool {
         true
     }

@@ -2,6 +2,7 @@
 //! (Codex CLI) and Gemini's generateContent (Gemini CLI), all as event streams, and says what the test wants.
 
 use super::http::{read_request, write_json};
+use crate::canary;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -101,6 +102,7 @@ fn serve(state: &Mutex<State>, mut stream: TcpStream) {
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     while let Ok(Some(request)) = read_request(&mut reader) {
+        canary::received("the model of an AI", &request.bytes());
         let path = request.path.split('?').next().unwrap_or_default().to_owned();
         let events: fn(&Says) -> String = if path.ends_with("/messages") {
             of_anthropic

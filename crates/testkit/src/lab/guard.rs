@@ -5,6 +5,7 @@ use super::guard_dirs::{Answer, GuardDirs};
 use super::home::{Home, HomeOptions};
 use super::permit::{Permit, Unavailable, lab, skipped};
 use super::process::{Life, NONCE_VARIABLE, RUN_VARIABLE, new_nonce, sweep};
+use super::secrets::{VARIABLE, secrets};
 use super::wait::until_some;
 use crate::systemd_lab::SystemdLab;
 use anyhow::{Context, Result, ensure};
@@ -58,7 +59,7 @@ impl Manager {
 /// The name of the unit that OpenClaw installs for its default profile.
 pub const UNIT: &str = "openclaw-gateway.service";
 
-/// A guard, its keeper and its gateway. All are ended when it is dropped.
+/// A guard, its keeper and its gateway. All are ended when it is dropped; a secret that got out fails the lab then.
 #[derive(Debug)]
 pub struct Guard {
     permit: Permit,
@@ -97,7 +98,7 @@ impl Guard {
             dirs: GuardDirs::new()?,
             nonce: new_nonce(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            variables: Vec::new(),
+            variables: vec![(VARIABLE.to_owned(), secrets().environment.clone())],
             child: None,
             predecessors: Vec::new(),
             manager: None,
@@ -325,6 +326,7 @@ impl Guard {
     /// When it cannot be run.
     pub fn say(&self, arguments: &[&str]) -> Result<Answer> {
         let output = self.command().args(arguments).output().context("running clawmend")?;
+        self.look_through(arguments, &[&output.stdout, &output.stderr]);
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let code = output.status.code().unwrap_or(-1);
         Ok(Answer { code, stdout: text(output.stdout), stderr: text(output.stderr) })
@@ -356,5 +358,6 @@ impl Drop for Guard {
             let _ = child.kill();
             let _ = child.wait();
         }
+        self.end_without_leaks();
     }
 }

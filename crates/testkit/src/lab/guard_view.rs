@@ -99,7 +99,9 @@ impl Guard {
         })
         .with_context(|| self.output_tail())?;
         self.verdict("healthy", Duration::from_secs(30))?;
-        self.home.gateway()
+        let life = self.home.gateway()?;
+        self.say_a_secret(life)?;
+        Ok(life)
     }
 
     /// Waits for a life of the gateway that is not `old`, found by the nonce, long before it writes its lock.
@@ -225,6 +227,7 @@ impl Guard {
         }
         drop(input);
         let output = child.wait_with_output()?;
+        self.look_through(arguments, &[&output.stdout, &output.stderr]);
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         Ok((output.status.code().unwrap_or(-1), said))
     }

@@ -1,7 +1,9 @@
-//! A throwaway home with a minimal OpenClaw config and a token of its own.
+//! A throwaway home with a minimal OpenClaw config and a token of its own. Every secret in it is a canary.
 
 use super::http::free_port;
-use super::process::{Life, new_nonce};
+use super::process::Life;
+use super::secrets::secrets;
+use crate::canary::{self, Canary};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -57,8 +59,10 @@ impl Home {
     }
 
     fn make(folder: Folder, options: HomeOptions) -> Result<Self> {
-        let home = Self { folder, port: free_port()?, token: format!("lab-{}", new_nonce()) };
+        let token = canary::register(Canary::random("the gateway's token", None, &canary::gateway_token()));
+        let home = Self { folder, port: free_port()?, token };
         std::fs::create_dir_all(home.state_dir())?;
+        std::fs::write(home.state_dir().join(".env"), secrets().env_file())?;
         home.write_config(&home.config(options))?;
         Ok(home)
     }
@@ -71,7 +75,7 @@ impl Home {
         if let Some(port) = options.telegram {
             config["channels"] = json!({"telegram": {
                 "enabled": true,
-                "botToken": "100000001:LAB-mock-token-of-a-lab-0000000000",
+                "botToken": secrets().bot,
                 "apiRoot": format!("http://127.0.0.1:{port}"),
                 "dmPolicy": "open",
                 "allowFrom": ["*"],
@@ -80,7 +84,7 @@ impl Home {
         if let Some(port) = options.model {
             config["models"] = json!({"providers": {"mock": {
                 "baseUrl": format!("http://127.0.0.1:{port}/v1"),
-                "apiKey": "sk-mock",
+                "apiKey": secrets().model,
                 "api": "openai-completions",
                 "request": {"allowPrivateNetwork": true},
                 "models": [{"id": "mock-1", "name": "Mock 1", "contextWindow": 200_000, "maxTokens": 1024}],

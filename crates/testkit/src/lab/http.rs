@@ -153,6 +153,14 @@ pub(super) struct Request {
     pub(super) body: Value,
 }
 
+impl Request {
+    /// All of it, for a look at what it has.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        format!("{}\n{headers}\n{}", self.path, self.body).into_bytes()
+    }
+}
+
 /// Reads one request from a kept-alive connection; `None` at its orderly end.
 pub(super) fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
     let mut line = String::new();

@@ -2,6 +2,8 @@
 //! provider's do.
 
 use super::http::{free_port, read_request, write_json};
+use super::secrets::{MODEL, secrets};
+use crate::canary;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::io::{BufReader, Write};
@@ -39,14 +41,14 @@ impl Mode {
 
     /// Status and body of its failure.
     fn failure(self) -> Option<(u16, Value)> {
+        // A service that tells the key that it refuses.
+        let refused = format!("Incorrect API key provided: {}.", secrets().model);
         let (status, kind, code, message) = match self {
             Self::Well | Self::Hanging => return None,
             Self::Broken => {
                 (500, "server_error", "server_error", "The server had an error while processing your request.")
             }
-            Self::KeyRefused => {
-                (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: sk-mock.")
-            }
+            Self::KeyRefused => (401, "invalid_request_error", "invalid_api_key", refused.as_str()),
             Self::QuotaUsedUp => (
                 429,
                 "insufficient_quota",
@@ -150,6 +152,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     while let Ok(Some(request)) = read_request(&mut reader) {
+        canary::received(MODEL, &request.bytes());
         let sent = if request.path.ends_with("/chat/completions") {
             shared.in_flight.fetch_add(1, Ordering::Relaxed);
             let sent = complete(shared, &mut stream, &request.body);

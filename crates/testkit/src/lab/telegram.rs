@@ -1,6 +1,8 @@
 //! A Bot API on loopback that can be healthy, refuse the token, fail or hang.
 
 use super::http::{free_port, read_request, write_json};
+use super::secrets::TELEGRAM;
+use crate::canary;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -139,6 +141,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     while let Ok(Some(request)) = read_request(&mut reader) {
+        canary::received(TELEGRAM, &request.bytes());
         let path = request.path.split('?').next().unwrap_or_default();
         let method = path.rsplit('/').next().unwrap_or_default().to_owned();
         let Some((status, answer)) = answer(shared, &method, &request.body) else { return };

@@ -118,6 +118,7 @@ impl Here {
             templates: self.templates.clone(),
             language: self.settings.guard.language,
             ai: self.settings.ai.clone(),
+            gateways: self.settings.gateways.clone(),
             uid: own_uid(),
         }
     }

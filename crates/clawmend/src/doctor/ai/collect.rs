@@ -8,9 +8,10 @@ use super::hidden::Hidden;
 use super::tail;
 use crate::api::types::GatewayStatus;
 use crate::doctor::exam::Exam;
-use crate::doctor::{Diagnosis, Library, here};
+use crate::doctor::{Diagnosis, Library, here, line};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::files;
+use crate::service::UnitWords;
 use crate::settings::{AiSettings, CredentialSource};
 use std::path::Path;
 
@@ -86,6 +87,16 @@ pub fn gateway(evidence: &mut Evidence, of: &Gateway<'_>) -> Vec<String> {
     let ours = here::Ours::of(of.home, of.since_ms, of.alone);
     let paths = here::logs(of.home, of.uid);
     paths.iter().filter_map(|path| log(evidence, path, |line| ours.holds(line))).collect()
+}
+
+/// Adds what a unit has printed since, in milliseconds since 1970. Waits for another program. Why it was left out, for
+/// people.
+pub fn unit(evidence: &mut Evidence, words: &UnitWords, uid: u32, since_ms: i64) -> Option<String> {
+    let heard = words.since(uid, since_ms);
+    for text in String::from_utf8_lossy(&heard.text).lines() {
+        evidence.add_last(Path::new(words.unit()), &line::parse(text).text);
+    }
+    heard.left_out
 }
 
 /// Adds the end of a log, of the lines for which `ours` holds. Why it was left out, for people.

@@ -277,6 +277,7 @@ impl Outbox {
             templates: self.parts.templates.clone(),
             language: settings.guard.language,
             ai: settings.ai.clone(),
+            gateways: settings.gateways.clone(),
             uid: self.parts.uid,
         }
     }

@@ -32,17 +32,27 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What `PATH` is where there is none.
 const PATH: &str = "/usr/bin:/bin";
 
-/// What the unit has printed since, in milliseconds since 1970. `uid`: whose unit it is, of a user's systemd.
-pub fn last_words(manager: &Manager, unit: &UnitName, uid: u32, since_ms: i64) -> Heard {
-    heard(command(PROGRAM, manager, unit, uid, since_ms), LIMIT)
+/// What the unit has printed since, in milliseconds since 1970, and until then, if it is not until now. `uid`: whose
+/// unit it is, of a user's systemd.
+pub fn last_words(manager: &Manager, unit: &UnitName, uid: u32, since_ms: i64, until_ms: Option<i64>) -> Heard {
+    heard(command(PROGRAM, manager, unit, uid, (since_ms, until_ms)), LIMIT)
 }
 
-fn command(program: &str, manager: &Manager, unit: &UnitName, uid: u32, since_ms: i64) -> Command {
+fn command(
+    program: &str,
+    manager: &Manager,
+    unit: &UnitName,
+    uid: u32,
+    (since_ms, until_ms): (i64, Option<i64>),
+) -> Command {
     let mut command = Command::new(program);
     command.args(["--output=json", "--output-fields=MESSAGE", "--all", "--no-pager"]);
     // The newest first: what a limit cuts off is the oldest.
     command.arg("--reverse").arg(format!("--lines={LINES}"));
     command.arg(format!("--since=@{}", since_ms.div_euclid(1000).max(0)));
+    if let Some(until) = until_ms {
+        command.arg(format!("--until=@{}", until.div_euclid(1000).saturating_add(1).max(0)));
+    }
     if *manager == Manager::SystemdSystem {
         command.arg(format!("_SYSTEMD_UNIT={}", unit.as_str()));
     } else {

@@ -9,7 +9,8 @@ fn stand_in(script: &str) -> (tempfile::TempDir, Command) {
     std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
     let unit = UnitName::parse("openclaw-gateway.service").unwrap();
-    let command = command(&program.display().to_string(), &Manager::SystemdUser, &unit, 1234, 1_795_644_201_940);
+    let command =
+        command(&program.display().to_string(), &Manager::SystemdUser, &unit, 1234, (1_795_644_201_940, None));
     (folder, command)
 }
 
@@ -45,9 +46,9 @@ fn it_is_asked_for_one_unit_since_a_time_and_without_our_environment() {
     );
     assert_eq!(heard.left_out, None);
     let unit = UnitName::parse("openclaw.service").unwrap();
-    let system = super::command(PROGRAM, &Manager::SystemdSystem, &unit, 0, -5);
+    let system = super::command(PROGRAM, &Manager::SystemdSystem, &unit, 0, (-5, Some(1_999)));
     let last: Vec<_> = system.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-    assert_eq!(last[last.len() - 2..], ["--since=@0", "_SYSTEMD_UNIT=openclaw.service"]);
+    assert_eq!(last[last.len() - 3..], ["--since=@0", "--until=@2", "_SYSTEMD_UNIT=openclaw.service"]);
 }
 
 #[test]
