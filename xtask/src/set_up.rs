@@ -15,7 +15,7 @@ const ZIGLANG_VERSION: &str = "0.17.0";
 /// Targets that are checked besides the host.
 pub const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 /// Debian's packages, each with a program or file that shows it is there.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc"),
     ("dbus", "dbus-daemon"),
     ("systemd", "systemctl"),
@@ -29,6 +29,8 @@ const PACKAGES: [(&str, &str); 13] = [
     ("openssh-client", "ssh-keygen"),
     ("openssh-server", "/usr/sbin/sshd"),
     ("rsync", "rsync"),
+    ("etcd-server", "etcd"),
+    ("nftables", "nft"),
 ];
 
 /// Everything.
