@@ -183,7 +183,8 @@ impl Child {
     fn end(&mut self, told: Spawned, exit: Exit) -> Option<Ended> {
         self.running = None;
         self.ended = Some(Instant::now());
-        let ended = Ended { incarnation: told.incarnation, nonce: told.nonce, exit, at_ms: clock::now().mono.0 };
+        let ended =
+            Ended { incarnation: told.incarnation, nonce: told.nonce, exit, at_ms: clock::now().mono.0, deadman: None };
         self.exits.push(ended.clone());
         Some(ended)
     }

@@ -300,6 +300,10 @@ impl Server {
                 let tail = fitting_tail(&self.output.tail(limit));
                 self.reply(at, id, Ok(tail));
             }
+            Request::Arm { .. } | Request::Disarm { .. } | Request::Kill => {
+                let refusal = Refusal::new(RefusalCode::UnknownRequest, "this keeper has no deadman yet");
+                self.reply::<()>(at, id, Err(refusal));
+            }
             Request::Quit => self.quit(at, id),
         }
         false
@@ -330,6 +334,7 @@ impl Server {
             capabilities: if self.init.is_some() { vec!["init".to_owned()] } else { Vec::new() },
             stopping: self.stopping,
             dropped_lines: self.output.dropped_lines(),
+            deadman: None,
         }
     }
 

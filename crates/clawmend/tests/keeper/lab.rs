@@ -50,6 +50,7 @@ impl Lab {
             env_remove: Vec::new(),
             cwd: self.dir.path().into(),
             log_dir: self.dir.path().join("log"),
+            not_after_ms: None,
         }
     }
 

@@ -103,7 +103,7 @@ impl Bench {
 
     fn ended(&self, code: i32) -> Ended {
         let at_ms = clock::now().mono.0;
-        Ended { incarnation: self.life.clone(), nonce: "n".into(), exit: Exit::Code { code }, at_ms }
+        Ended { incarnation: self.life.clone(), nonce: "n".into(), exit: Exit::Code { code }, at_ms, deadman: None }
     }
 
     /// How things are; the loop must say it at once.
