@@ -151,6 +151,7 @@ impl Child {
             env_remove: self.command.env_remove.clone(),
             cwd: self.command.cwd.clone(),
             log_dir: self.command.log_dir.clone(),
+            not_after_ms: None,
         };
         match self.with_keeper(async |keeper: &mut Keeper| keeper.spawn(order.clone()).await).await {
             Ok(spawned) => {
@@ -172,6 +173,8 @@ impl Child {
                     | RefusalCode::Gone
                     | RefusalCode::UnknownRequest
                     | RefusalCode::BadRequest
+                    | RefusalCode::NotArmed
+                    | RefusalCode::Fenced
                     | RefusalCode::Other => (ActionResult::Retry { reason }, None),
                 }
             }

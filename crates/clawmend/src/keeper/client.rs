@@ -4,10 +4,11 @@
 //! `select!` does) loses nothing but its answer.
 
 use super::protocol::{
-    AdoptOrder, Answer, Asked, Ended, Event, LINE_MAX, Refusal, RefusalCode, Request, SpawnOrder, Spawned, State, Tail,
-    Told, ToldEvent, VERSION,
+    AdoptOrder, Answer, Asked, Deadman, Ended, Event, Killed, LINE_MAX, Refusal, RefusalCode, Request, SpawnOrder,
+    Spawned, State, Tail, Told, ToldEvent, VERSION,
 };
 use crate::version;
+use clawmend_core::failover::lease::{Fenced, Term};
 use clawmend_core::gateway::Incarnation;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
@@ -140,6 +141,33 @@ impl Keeper {
     /// The keeper is lost.
     pub async fn tail(&mut self, bytes: u32) -> Result<String, KeeperError> {
         self.ask::<Tail>(Request::Tail { bytes }).await.map(|tail| tail.text)
+    }
+
+    /// Has the deadman end the whole gateway at a moment, whatever happens to this guard. The keeper has it on record
+    /// when it answers. What comes back is what stands.
+    ///
+    /// # Errors
+    /// Refused (what was armed before stands), the keeper is too old to know a deadman, or it is lost: then it may have
+    /// been armed, or not.
+    pub async fn arm(&mut self, fenced: Fenced) -> Result<Fenced, KeeperError> {
+        let request = Request::Arm { term: fenced.term.0, until_ms: fenced.until.0 };
+        self.ask::<Deadman>(request).await.map(Fenced::from)
+    }
+
+    /// Takes the deadman away, after the proven end of the gateway and of its lease.
+    ///
+    /// # Errors
+    /// Refused while a gateway runs, and under a lower term; or the keeper is lost.
+    pub async fn disarm(&mut self, term: Term) -> Result<(), KeeperError> {
+        self.ask::<serde::de::IgnoredAny>(Request::Disarm { term: term.0 }).await.map(drop)
+    }
+
+    /// Ends the whole gateway now, by SIGKILL: the child and all that it started. Ask again until nothing is left.
+    ///
+    /// # Errors
+    /// The keeper is too old to know this, or it is lost.
+    pub async fn kill(&mut self) -> Result<Killed, KeeperError> {
+        self.ask(Request::Kill).await
     }
 
     /// Ends the keeper.

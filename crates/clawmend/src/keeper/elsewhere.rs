@@ -1,7 +1,8 @@
 //! Systems on which the keeper is not built yet. The same interface; every call says so.
 
-use super::protocol::{AdoptOrder, Event, Refusal, SpawnOrder, Spawned, State};
+use super::protocol::{AdoptOrder, Event, Killed, Refusal, SpawnOrder, Spawned, State};
 use crate::host::Unsupported;
+use clawmend_core::failover::lease::{Fenced, Term};
 use clawmend_core::gateway::Incarnation;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -105,6 +106,30 @@ impl Keeper {
     /// # Errors
     /// None: there is no value to call it on.
     pub async fn tail(&mut self, _bytes: u32) -> Result<String, KeeperError> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub async fn arm(&mut self, _fenced: Fenced) -> Result<Fenced, KeeperError> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub async fn disarm(&mut self, _term: Term) -> Result<(), KeeperError> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None: there is no value to call it on.
+    pub async fn kill(&mut self) -> Result<Killed, KeeperError> {
         match *self {}
     }
 

@@ -10,8 +10,10 @@
 //! - A line that is no JSON object, or too long, closes that connection and nothing else.
 //! - Times are milliseconds since boot, sleep included.
 
+use clawmend_core::failover::lease::{Fenced, Term};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::Exit;
+use clawmend_core::time::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,6 +69,21 @@ pub enum Request {
     },
     /// Send events on this connection from now on. → [`State`]
     Subscribe,
+    /// End the whole gateway at this moment, whatever happens to the guard. → [`Deadman`]. Only a later moment under
+    /// the same term, or any moment under a higher one, replaces what is armed; a moment that has passed is refused.
+    Arm {
+        /// The term of the lease that the gateway runs under.
+        term: u64,
+        /// The moment.
+        until_ms: u64,
+    },
+    /// The lease is over and nothing runs any more: a start needs no deadman from now on. → `{}`
+    Disarm {
+        /// The term that it was armed under, or a higher one.
+        term: u64,
+    },
+    /// End the whole gateway now, by SIGKILL, as the deadman would. → [`Killed`]
+    Kill,
     /// End, if no child lives. → `{}`
     Quit,
 }
@@ -90,6 +107,10 @@ pub struct SpawnOrder {
     pub cwd: PathBuf,
     /// Folder of `gateway.log`.
     pub log_dir: PathBuf,
+    /// From this moment on it may not be started any more, and before it only with an armed deadman. An old keeper does
+    /// not know this: ask it to arm its deadman first, which it refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after_ms: Option<u64>,
 }
 
 impl fmt::Debug for SpawnOrder {
@@ -101,6 +122,7 @@ impl fmt::Debug for SpawnOrder {
             .field("env", &self.env.keys())
             .field("cwd", &self.cwd)
             .field("log_dir", &self.log_dir)
+            .field("not_after_ms", &self.not_after_ms)
             .finish_non_exhaustive()
     }
 }
@@ -149,6 +171,38 @@ pub struct Ended {
     pub exit: Exit,
     /// When the keeper saw it.
     pub at_ms: u64,
+    /// The deadman ended it, under this term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadman: Option<u64>,
+}
+
+/// The deadman: it ends the whole gateway at its moment, without the guard. See `docs/fence.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadman {
+    /// The term that it was armed under.
+    pub term: u64,
+    /// From this moment on nothing of the gateway may run, nor be started.
+    pub until_ms: u64,
+    /// The moment has come, and this came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub struck: Option<Struck>,
+}
+
+/// What the deadman did at its moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Struck {
+    /// When it began.
+    pub at_ms: u64,
+    /// When nothing of the gateway was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_ms: Option<u64>,
+}
+
+/// What was left of a gateway after it was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Killed {
+    /// Processes that were still seen at the last look. At zero its end is proven; else ask again.
+    pub left: u32,
 }
 
 /// All that a keeper knows.
@@ -169,6 +223,23 @@ pub struct State {
     /// Lines of output that could not be written to the log.
     #[serde(default)]
     pub dropped_lines: u64,
+    /// The deadman, once it was armed and until it is disarmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadman: Option<Deadman>,
+}
+
+impl State {
+    /// The deadman as the core knows it.
+    #[must_use]
+    pub fn fenced(&self) -> Option<Fenced> {
+        self.deadman.map(Fenced::from)
+    }
+}
+
+impl From<Deadman> for Fenced {
+    fn from(deadman: Deadman) -> Self {
+        Self { term: Term(deadman.term), until: Moment(deadman.until_ms) }
+    }
 }
 
 /// The newest output.
@@ -225,6 +296,10 @@ pub enum RefusalCode {
     UnknownRequest,
     /// It knows the request, but not like this.
     BadRequest,
+    /// The deadman stays as it is.
+    NotArmed,
+    /// It may not be started: too late, or no deadman is armed.
+    Fenced,
     /// Something that this version does not know.
     #[serde(other)]
     Other,
@@ -307,6 +382,7 @@ mod tests {
             env_remove: Vec::new(),
             cwd: "/".into(),
             log_dir: "/".into(),
+            not_after_ms: None,
         };
         let text = format!("{order:?}");
         assert!(!text.contains("s3cret") && !text.contains("hush") && !text.contains("n0nce"), "{text}");

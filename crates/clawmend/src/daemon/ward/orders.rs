@@ -290,6 +290,7 @@ async fn answer(
             capabilities: Vec::new(),
             stopping: false,
             dropped_lines: 0,
+            deadman: None,
         };
         let _ = news.send(News::KeeperState(state)).await;
     }

@@ -103,7 +103,7 @@ impl Bench {
 
     fn ended(&self, code: i32) -> Ended {
         let at_ms = clock::now().mono.0;
-        Ended { incarnation: self.life.clone(), nonce: "n".into(), exit: Exit::Code { code }, at_ms }
+        Ended { incarnation: self.life.clone(), nonce: "n".into(), exit: Exit::Code { code }, at_ms, deadman: None }
     }
 
     /// How things are; the loop must say it at once.
@@ -156,7 +156,7 @@ impl Drop for Bench {
 }
 
 fn state(child: Option<Spawned>, exits: Vec<Ended>) -> State {
-    State { pid: 1, child, exits, capabilities: Vec::new(), stopping: false, dropped_lines: 0 }
+    State { pid: 1, child, exits, capabilities: Vec::new(), stopping: false, dropped_lines: 0, deadman: None }
 }
 
 /// Answers every question but the one for the last words, which it may leave open.
