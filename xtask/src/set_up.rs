@@ -30,7 +30,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("openssh-server", "/usr/sbin/sshd"),
     ("rsync", "rsync"),
     ("etcd-server", "etcd"),
-    ("nftables", "nft"),
+    ("nftables", "/usr/sbin/nft"),
 ];
 
 /// Everything.
