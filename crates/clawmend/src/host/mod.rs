@@ -13,6 +13,7 @@ pub mod desktop;
 pub mod dirs;
 pub mod disk;
 pub mod files;
+pub mod folders;
 pub mod group;
 pub mod limits;
 pub mod machine;
