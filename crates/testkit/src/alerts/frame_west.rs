@@ -177,7 +177,18 @@ impl StandIn {
     /// # Errors
     /// When nothing can listen on loopback.
     pub fn start(contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?;
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?, contract)
+    }
+
+    /// The same on a listener of one's own, such as one in another network namespace. Dropped, it ends with the
+    /// process.
+    ///
+    /// # Errors
+    /// When its port is not known.
+    pub fn on(
+        listener: TcpListener,
+        contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static,
+    ) -> Result<Self> {
         let port = listener.local_addr()?.port();
         let state = State { mode: Mode::Contract, over: false, requests: Vec::new(), accepted: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
