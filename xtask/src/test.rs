@@ -79,7 +79,7 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
 /// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 24] = [
+const IN_MATRIX_ONLY: [&str; 26] = [
     "child_disk_full_while_running",
     "child_provider_down",
     "a_real_gateway_is_measured",
@@ -102,6 +102,8 @@ const IN_MATRIX_ONLY: [&str; 24] = [
     "one_lost_direction_is_a_loss",
     "a_frozen_primary_is_replaced_and_thaws",
     "a_primary_that_comes_and_goes_is_replaced_once",
+    "a_standby_that_comes_back_alone_takes_over",
+    "the_documents_timing_holds",
     "a_slow_boot_by_a_quota",
     "a_unit_of_a_real_user_manager",
 ];

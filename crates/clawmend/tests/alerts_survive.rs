@@ -213,3 +213,50 @@ fn a_heartbeat_tells_that_every_gateway_was_judged() {
         );
     }
 }
+
+/// Words that a standby has kept.
+fn kept_words(scene: &Scene) -> usize {
+    let text = std::fs::read_to_string(scene.home().join("guard-state/standby.json")).unwrap_or_default();
+    let kept: Value = serde_json::from_str(&text).unwrap_or_default();
+    kept["words"].as_array().map_or(0, Vec::len)
+}
+
+/// A standby that has lost its primary and must not take over says so once, however many guards find it out. Each is
+/// killed at the instant at which what it has to say is on the disk.
+#[test]
+fn a_word_on_a_pair_is_told_once_by_three_guards() {
+    let service = StandIn::start(|request, _| {
+        Verdict::text(200, "ok").accepting(request.json().map(|body| body["data"].clone()).unwrap_or_default())
+    })
+    .unwrap();
+    let mut scene = Scene::new(&service);
+    private(&scene.home().join("guard-state/pair.key"), &"0a".repeat(32));
+    let settings = scene.home().join("settings/clawmend.toml");
+    let reference = service.url().replace("http://", "");
+    let standby = format!(
+        "[standby]\nside = \"standby\"\npeer = \"127.0.0.1:1\"\nreference = \"{reference}\"\ntiming = \"fast\"\n"
+    );
+    let text = std::fs::read_to_string(&settings).unwrap();
+    private(&settings, &(text + &standby));
+    for guard in 1..=3 {
+        scene.start();
+        until("its word to be on the disk", || (kept_words(&scene) >= guard).then_some(()));
+        scene.kill();
+    }
+    scene.start();
+    until("the letter to arrive", || (!service.accepted().is_empty()).then_some(()));
+    until("the last guard to find it out", || (kept_words(&scene) > 3).then_some(()));
+    until("the letter to be settled", || {
+        let told = scene.told();
+        (!told.is_empty() && told.iter().all(|row| row["state"] == json!("delivered"))).then_some(())
+    });
+    let told = scene.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let letters = service.accepted();
+    for letter in letters.iter().skip(1) {
+        assert!(letter["title"].as_str().is_some_and(|title| title.starts_with(MARK)), "{letters:?}");
+    }
+    let key = letters[0]["key"].as_str().unwrap_or_default();
+    assert!(key.starts_with("default/pair-1-") && key.contains("/refused-"), "{letters:?}");
+    assert_eq!(letters[0]["level"], json!("critical"), "{letters:?}");
+}

@@ -1,9 +1,16 @@
 //! A standby in split mode, in virtual time: what the failover-gateway document promises, and what must never happen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use clawmend_core::failover::{Armed, Evidence, Figures, Memory, Order, Output, Reason, Role, Sight, Standby, Telling};
+use clawmend_core::failover::{
+    Armed, Evidence, Figures, Memory, Obstacle, Order, Output, Reason, Role, Sight, Standby, Telling,
+};
 use clawmend_core::time::{Moment, Now, Wall};
 use proptest::prelude::*;
+
+#[path = "failover/reach.rs"]
+mod reach;
+#[path = "failover/words.rs"]
+mod words;
 
 const DOCUMENT: Figures = Figures::document();
 
@@ -54,10 +61,16 @@ impl Scene {
         self.out.iter().filter(change).cloned().collect()
     }
 
+    /// What was told of trouble; the change of role itself apart.
+    fn warned(&self) -> Vec<Telling> {
+        let change = |told: &Telling| matches!(told, Telling::TookOver { .. } | Telling::SteppedBack { .. });
+        self.told().into_iter().filter(|told| !change(told)).collect()
+    }
+
     fn told(&self) -> Vec<Telling> {
         let told = self.out.iter().filter_map(|(_, output)| match output {
             Output::Tell(telling) => Some(telling.clone()),
-            Output::Promote(_) | Output::Demote(_) | Output::Persist => None,
+            Output::Promote(_) | Output::Demote(_) | Output::Refused(_) | Output::Persist => None,
         });
         told.collect()
     }
@@ -111,12 +124,12 @@ fn each_takeover_within_the_hour_asks_for_twice_the_steadiness_and_says_so() {
         .iter()
         .filter_map(|(_, output)| match output {
             Output::Demote(Reason::PrimaryWell { for_ms }) => Some(*for_ms),
-            Output::Promote(_) | Output::Demote(_) | Output::Tell(_) | Output::Persist => None,
+            Output::Promote(_) | Output::Demote(_) | Output::Tell(_) | Output::Refused(_) | Output::Persist => None,
         })
         .collect();
     assert_eq!(well, [60_000, 120_000, 240_000]);
     assert_eq!(
-        scene.told(),
+        scene.warned(),
         [Telling::Unsteady { needs_ms: 120_000, takeovers: 2 }, Telling::Unsteady { needs_ms: 240_000, takeovers: 3 },]
     );
     assert_eq!(DOCUMENT.steadiness_ms(u32::MAX), DOCUMENT.steady_max_ms);
@@ -162,7 +175,9 @@ fn nothing_is_promoted_while_the_configs_may_share_a_channel_and_it_is_said_once
     scene.watch(3600, Sight::Silent);
     scene.see(Evidence::Person(Order::Promote));
     assert!(scene.changes().is_empty());
-    assert_eq!(scene.told(), [Telling::NotPromoted { why: why.clone() }, Telling::NotPromoted { why }]);
+    let obstacle = Obstacle::NotApart { why };
+    assert_eq!(scene.told(), [Telling::NotPromoted { obstacle: obstacle.clone() }]);
+    assert_eq!(scene.out.last().unwrap().1, Output::Refused(obstacle));
 }
 
 #[test]
@@ -173,7 +188,7 @@ fn a_channel_that_came_to_be_shared_while_it_carries_is_told() {
     for _ in 0..3 {
         scene.see(Evidence::Armed(Armed::No { why: "telegram 123 is on both sides".to_owned() }));
     }
-    assert_eq!(scene.told(), [Telling::NotApart { why: "telegram 123 is on both sides".to_owned() }]);
+    assert_eq!(scene.warned(), [Telling::NotApart { why: "telegram 123 is on both sides".to_owned() }]);
 }
 
 #[test]
@@ -302,7 +317,7 @@ impl Judge {
         let promote = match output {
             Output::Promote(_) => true,
             Output::Demote(_) => false,
-            Output::Tell(_) | Output::Persist => return,
+            Output::Tell(_) | Output::Refused(_) | Output::Persist => return,
         };
         assert!(!std::mem::replace(&mut self.under_way, true), "two changes at once");
         assert_ne!(self.carries, promote, "it is that already");

@@ -5,7 +5,7 @@ use crate::keeper::protocol::{Event, State};
 use crate::service::ServiceEvent;
 use clawmend_core::approval::{Decision, Proposal};
 use clawmend_core::gateway::Incarnation;
-use clawmend_core::observation::Evidence;
+use clawmend_core::observation::{ChannelState, Evidence};
 use clawmend_core::wish::Wish;
 use tokio::sync::mpsc;
 
@@ -42,6 +42,8 @@ pub enum News {
     Wish(Wish, tokio::sync::oneshot::Sender<Reply>),
     /// Somebody wants to know how things are.
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
+    /// The pair wants to know what the gateway said of its channels last; it is asked again.
+    Channels(tokio::sync::oneshot::Sender<Vec<ChannelState>>),
     /// New figures from changed settings.
     Policy(Box<clawmend_core::policy::Policy>),
     /// The keeper is not needed any more; told when it has heard it, or cannot.

@@ -5,6 +5,7 @@
 use super::pulse::{Saying, say};
 use crate::cli::Account;
 use crate::notify::outbox::Inbox;
+use clawmend_core::alert::notice::Notice;
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::guardian::Report;
 use clawmend_core::health::Verdict;
@@ -49,6 +50,13 @@ impl Voice {
     pub fn look_for_people(&self) {
         if let Some(people) = self.people.get() {
             people.look();
+        }
+    }
+
+    /// A word on this host as one of a pair.
+    pub fn word(&self, notice: &Notice) {
+        if let Some(people) = self.people.get() {
+            people.word(notice);
         }
     }
 

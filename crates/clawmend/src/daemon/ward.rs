@@ -180,6 +180,11 @@ impl Ward {
             News::Report(reply) => {
                 let _ = reply.send(desk::status(self, now));
             }
+            News::Channels(reply) => {
+                let _ = reply.send(self.guardian.channels().to_vec());
+                let rpc = self.rpc.clone();
+                tokio::task::spawn_local(async move { rpc.refresh().await });
+            }
             News::Policy(policy) => self.guardian.set_policy(*policy),
             News::Dismiss(done) => self.dismiss(done),
             News::Service(event) => self.service_event(now, event),

@@ -3,11 +3,12 @@
 //! Invariant: written whole or not at all, and readable by us alone. A file that cannot be read is as good as none: the
 //! node then knows of no takeover, stands by, and has compared nothing.
 
-use super::peer::wire::Owned;
 use crate::host::files::{Durability, write_atomic};
-use clawmend_core::failover::{Memory, Reason, Role};
+use clawmend_core::alert::notice::Notice;
+use clawmend_core::failover::known::Knowledge;
+use clawmend_core::failover::{Memory, Reason, Role, Step};
 use clawmend_core::time::Wall;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -21,10 +22,33 @@ const MAX: u64 = 1024 * 1024;
 pub struct Kept {
     /// The state machine's.
     pub memory: Memory,
-    /// What the primary owned when it was last asked.
-    pub theirs: Option<Owned>,
+    /// What the primary owns.
+    #[serde(default)]
+    pub theirs: Knowledge,
     /// The last change of role.
     pub last_change: Option<Change>,
+    /// What people were to be told of late. Told again by the next guard: nobody hears it twice.
+    #[serde(default, deserialize_with = "readable")]
+    pub words: Vec<Notice>,
+}
+
+impl Kept {
+    /// Words that are kept, fewer than the desk remembers ([`clawmend_core::alert::desk::Desk::WORDS_MAX`]).
+    const WORDS: usize = 8;
+
+    /// Remembers what people are to be told.
+    pub fn note_word(&mut self, word: Notice) {
+        if self.words.len() >= Self::WORDS {
+            self.words.remove(0);
+        }
+        self.words.push(word);
+    }
+}
+
+/// A word of another version must not take the role along.
+fn readable<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Notice>, D::Error> {
+    let all = Vec::<serde_json::Value>::deserialize(from)?;
+    Ok(all.into_iter().filter_map(|word| serde_json::from_value(word).ok()).collect())
 }
 
 /// A change of role, as it went.
@@ -42,19 +66,6 @@ pub struct Change {
     pub worked: bool,
     /// What was done, in order.
     pub steps: Vec<Step>,
-}
-
-/// One step of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// Which: `workspace`, `gateway`.
-    pub step: String,
-    /// It worked.
-    pub worked: bool,
-    /// How long it took, in milliseconds.
-    pub took_ms: u64,
-    /// For people.
-    pub detail: String,
 }
 
 /// Reads it.
@@ -85,14 +96,24 @@ pub fn save(state: &Path, kept: &Kept) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use clawmend_core::failover::ownership::Owned;
+    use clawmend_core::failover::telling::notice;
+    use clawmend_core::failover::{Episode, Telling};
+    use clawmend_core::gateway::GatewayId;
 
     #[test]
     fn it_comes_back_whole_and_a_torn_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(load(folder.path()), Kept::default());
+        let mut theirs = Knowledge::default();
+        theirs.hear(Wall(6), &Owned::Unknown { why: "gone".into() });
+        let memory = Memory { role: Role::Active, held: true, takeovers: vec![Wall(7)], ..Memory::default() };
+        let told = Telling::TookOver { reason: Reason::Silent { misses: 3 } };
+        let word = notice(&GatewayId("default".into()), &Episode::default(), &told, &[], Wall(8));
         let kept = Kept {
-            memory: Memory { role: Role::Active, held: true, takeovers: vec![Wall(7)] },
-            theirs: Some(Owned::Unknown { why: "gone".into() }),
+            memory,
+            theirs,
+            words: vec![word],
             last_change: Some(Change {
                 to: Role::Active,
                 reason: Reason::Silent { misses: 3 },
@@ -104,6 +125,13 @@ mod tests {
         };
         save(folder.path(), &kept).unwrap();
         assert_eq!(load(folder.path()), kept);
+        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        std::fs::write(folder.path().join(FILE), text.replace("took_over", "sang_a_song")).unwrap();
+        assert_eq!(
+            load(folder.path()),
+            Kept { words: Vec::new(), ..kept },
+            "a word that is not known takes nothing along"
+        );
         std::fs::write(folder.path().join(FILE), b"{\"memory\":{\"role\":").unwrap();
         assert_eq!(load(folder.path()), Kept::default());
     }

@@ -115,7 +115,7 @@ fn sight_of(told: &Told) -> (Sight, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failover::peer::wire::Owned;
+    use clawmend_core::failover::ownership::Owned;
     use clawmend_core::time::Wall;
 
     fn told(verdict: Verdict, alive: bool, stopped: bool) -> Told {

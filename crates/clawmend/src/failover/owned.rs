@@ -1,14 +1,13 @@
 //! What this node owns, read again whenever its config has changed.
 
 use super::key::PairKey;
-use super::peer::wire::Owned;
-use crate::openclaw::config::read_tree;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::owners::Place;
 use crate::openclaw::ownership;
+use crate::openclaw::touched::version;
 use clawmend_core::failover::Armed;
-use clawmend_core::failover::ownership::compare;
+use clawmend_core::failover::ownership::{Owned, compare};
 use std::time::SystemTime;
 
 /// The accounts of this home's config on disk.
@@ -30,13 +29,6 @@ pub fn armed(mine: &Owned, theirs: &Owned) -> Armed {
         (_, Owned::Unknown { why }) => Armed::No { why: format!("the primary's config: {why}") },
         (Owned::Known(mine), Owned::Known(theirs)) => compare(mine, theirs),
     }
-}
-
-/// OpenClaw's version, as the config says who wrote it last (`meta.lastTouchedVersion`, OpenClaw 2026.9.6).
-#[must_use]
-pub fn version(home: &Home) -> Option<String> {
-    let tree = read_tree(home, &|_| None).ok()?;
-    Some(tree.get("meta")?.get("lastTouchedVersion")?.as_str()?.chars().take(40).collect())
 }
 
 /// Remembers what was read last.

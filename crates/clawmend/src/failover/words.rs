@@ -1,6 +1,7 @@
 //! What a pair's states are called for people.
 
-use clawmend_core::failover::{Reason, Role, Telling};
+use clawmend_core::failover::known::Dated;
+use clawmend_core::failover::{Obstacle, Reason, Role, Telling};
 
 /// What a node does at present.
 #[must_use]
@@ -34,11 +35,31 @@ pub fn reason(reason: Reason) -> String {
     }
 }
 
-/// What a person hears.
+/// Why nothing is done.
 #[must_use]
-pub fn telling(telling: &Telling) -> String {
-    match telling {
-        Telling::NotPromoted { why } => format!("the primary is lost, and this node does not take over: {why}"),
+pub fn obstacle(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::Held => "a person holds this node as it is; `clawmend standby release` ends that".to_owned(),
+        Obstacle::NotApart { why } => why.clone(),
+    }
+}
+
+/// By what the pair is armed although the primary cannot read its config.
+#[must_use]
+pub fn dated(dated: Dated<'_>) -> String {
+    let minutes = dated.age_ms / 60_000;
+    format!("by what the primary owned {minutes} min ago; its config cannot be read now: {}", dated.why)
+}
+
+/// What whoever watches hears. A change of role that worked has its own line.
+#[must_use]
+pub fn telling(telling: &Telling) -> Option<String> {
+    Some(match telling {
+        Telling::TookOver { .. } | Telling::SteppedBack { .. } => return None,
+        Telling::NotPromoted { obstacle: why } => {
+            format!("the primary is lost, and this node does not take over: {}", obstacle(why))
+        }
+        Telling::Returned => "the primary is well again; this node did not take over".to_owned(),
         Telling::Unsteady { needs_ms, takeovers } => format!(
             "the primary is back; after {takeovers} takeovers of late it must be well for {} s before this node steps back",
             needs_ms / 1_000
@@ -47,5 +68,5 @@ pub fn telling(telling: &Telling) -> String {
         Telling::Failed { role: now } => {
             format!("the change of role failed; this node is {}, and tries again", role(*now))
         }
-    }
+    })
 }

@@ -15,6 +15,7 @@ pub mod disk;
 pub mod egress;
 pub mod family;
 pub mod files;
+pub mod folders;
 pub mod group;
 pub mod limits;
 pub mod machine;

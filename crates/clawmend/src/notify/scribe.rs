@@ -182,6 +182,8 @@ fn code(order: &Order, kept: &Kept) -> String {
         | Told::Reminder { .. }
         | Told::Resolved { .. }
         | Told::ManyCrashes { .. }
+        | Told::Pair { .. }
+        | Told::PairOver { .. }
         | Told::MorningNote { .. } => String::new(),
     }
 }

@@ -18,4 +18,5 @@ pub mod ownership;
 pub mod redact;
 pub mod sandbox;
 pub mod session_lock;
+pub mod touched;
 pub mod workspace;

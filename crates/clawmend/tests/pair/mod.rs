@@ -1,6 +1,7 @@
 //! Two hosts, as people set them up.
 
 use anyhow::{Context, Result, ensure};
+use clawmend_testkit::alerts::{StandIn, webhook};
 use clawmend_testkit::canary::{self, Canary, bot_token};
 use clawmend_testkit::lab::{
     Guard, Home, HomeOptions, MockTelegram, Network, TELEGRAM, hold, lab, skipped, until_some,
@@ -23,6 +24,8 @@ pub struct Pair {
     pub standby: Guard,
     pub primary_bot: MockTelegram,
     pub standby_bot: MockTelegram,
+    /// Takes the standby's letters to people, on its own host.
+    pub people: StandIn,
     pub network: Network,
     folder: tempfile::TempDir,
 }
@@ -30,6 +33,11 @@ pub struct Pair {
 impl Pair {
     /// Both guards run; the primary's gateway is healthy, and the standby's is off.
     pub fn start(name: &str) -> Result<Option<Self>> {
+        Self::start_with(name, &["--fast"])
+    }
+
+    /// The same with other arguments of `standby init`.
+    pub fn start_with(name: &str, timing: &[&str]) -> Result<Option<Self>> {
         let Some(permit) = lab(name)? else { return Ok(None) };
         let network = match Network::start(2)? {
             Ok(network) => network,
@@ -41,6 +49,7 @@ impl Pair {
         let folder = tempfile::tempdir()?;
         let primary_bot = MockTelegram::on(network.listen(0, 8_081)?)?;
         let standby_bot = MockTelegram::on(network.listen(0, 8_082)?)?;
+        let people = webhook::on(network.listen_within(STANDBY, 8_083)?)?;
         let guard = |host: u8, bot: u16| -> Result<Guard> {
             let home = Home::new(HomeOptions { telegram: Some(bot), ..HomeOptions::default() })?;
             home.edit_config(|config| {
@@ -56,8 +65,9 @@ impl Pair {
             Ok(guard)
         };
         let (primary, standby) = (guard(PRIMARY, 8_081)?, guard(STANDBY, 8_082)?);
-        let mut pair = Self { primary, standby, primary_bot, standby_bot, network, folder };
-        pair.set_up()?;
+        let mut pair = Self { primary, standby, primary_bot, standby_bot, people, network, folder };
+        pair.set_up(timing)?;
+        pair.set_people()?;
         pair.primary.start()?;
         pair.primary.verdict("healthy", BOUND)?;
         pair.standby.start()?;
@@ -71,10 +81,11 @@ impl Pair {
     }
 
     /// As a person does it: with `standby init` on both.
-    fn set_up(&self) -> Result<()> {
+    fn set_up(&self, timing: &[&str]) -> Result<()> {
         let address = format!("{}:{PORT}", self.network.address(PRIMARY));
-        self.primary.order(&["standby", "init", "--side", "primary", "--listen", &address, "--fast"])?;
-        self.standby.order(&["standby", "init", "--side", "standby", "--peer", &address, "--fast"])?;
+        let init = |side, word| [&["standby", "init", "--side", side, word, address.as_str()], timing].concat();
+        self.primary.order(&init("primary", "--listen"))?;
+        self.standby.order(&init("standby", "--peer"))?;
         // Beyond both: the hub, as a machine of the internet would be.
         let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
         writeln!(settings, "reference = \"{}:8082\"", self.network.address(0))?;
@@ -83,9 +94,37 @@ impl Pair {
         ensure!(made.success(), "git init: {made}");
         for guard in [&self.primary, &self.standby] {
             let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
-            writeln!(settings, "[standby.workspace]\nremote = \"{}\"\npush_every_ms = 10000", remote.display())?;
+            writeln!(settings, "[standby.workspace]\nremote = \"{}\"\npush_every_ms = 3600000", remote.display())?;
         }
         Ok(())
+    }
+
+    /// Where the standby's alerts go.
+    fn set_people(&self) -> Result<()> {
+        let (name, value) = webhook::HEADER;
+        let lines = [
+            "url = \"http://127.0.0.1:8083/people\"",
+            &format!("secret = \"{}\"", webhook::SECRET),
+            &format!("headers = {{ {name} = \"{value}\" }}"),
+        ];
+        let set = self.standby.typed(&["notify", "set", "webhook", "--name", "people"], &lines)?;
+        ensure!(set.0 == 0, "{set:?}");
+        Ok(())
+    }
+
+    /// The letters on the pair that arrived, in order.
+    pub fn letters(&self) -> Vec<Value> {
+        let bodies = self.people.accepted().into_iter().map(|mut one| one["body"]["data"].take());
+        bodies.filter(|body| body["subject"].as_str().is_some_and(|subject| subject.contains("/pair-"))).collect()
+    }
+
+    /// Waits for the letter of a step, and gives it.
+    pub fn letter(&self, step: &str) -> Result<Value> {
+        let what = format!("the letter {step}");
+        let is = |letter: &Value| letter["key"].as_str().is_some_and(|key| key.contains(&format!("/{step}")));
+        let found = until_some(&what, BOUND, || Ok(self.letters().into_iter().find(&is)));
+        let found = found.with_context(|| format!("{:?}\n{}", self.people.accepted(), self.standby.output_tail()))?;
+        Ok(found.0)
     }
 
     /// The repository between the two.

@@ -13,7 +13,7 @@ use crate::gateway::GatewayId;
 use crate::incident::{IncidentEvent, Outcome, What};
 use crate::time::Wall;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The time for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,20 @@ pub struct Desk {
     repaired_more: u32,
     /// The local day of the last morning note.
     noted_day: Option<i64>,
+    /// What was told of this host as one of a pair.
+    #[serde(default)]
+    words: Words,
+}
+
+/// What was told of a pair.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Words {
+    /// Keys of the latest steps, at most [`Desk::WORDS_MAX`].
+    told: VecDeque<String>,
+    /// What the latest is about.
+    subject: String,
+    /// How loud the loudest word on that was.
+    loudest: Option<Level>,
 }
 
 impl Desk {
@@ -45,6 +59,8 @@ impl Desk {
     pub const TOLD_MAX: usize = 16;
     /// Incidents that a morning note lists.
     pub const LISTED_MAX: usize = 20;
+    /// Steps of a pair that are remembered, so that none is told twice.
+    pub const WORDS_MAX: usize = 64;
     /// Notices that quiet hours hold.
     const HELD_MAX: usize = 64;
     /// Longest time between two reminders.
@@ -122,6 +138,31 @@ impl Desk {
         }
     }
 
+    /// Takes a word on a pair. It may have been said before. The end of what nobody has heard of is not told.
+    pub fn word(&mut self, at: Clock, policy: &AlertPolicy, mut notice: Notice, out: &mut Vec<Notice>) {
+        if self.words.told.contains(&notice.key) {
+            return;
+        }
+        if self.words.told.len() >= Self::WORDS_MAX {
+            self.words.told.pop_front();
+        }
+        self.words.told.push_back(notice.key.clone());
+        if self.words.subject != notice.subject {
+            self.words.subject.clone_from(&notice.subject);
+            self.words.loudest = None;
+        }
+        if let Told::PairOver { loudest, .. } = &mut notice.what {
+            self.held.retain(|waits| waits.subject != notice.subject);
+            let Some(heard) = self.words.loudest else { return };
+            *loudest = heard;
+        }
+        let (level, before) = (notice.level, out.len());
+        self.say(at, policy, notice, out);
+        if out.len() > before {
+            self.words.loudest = self.words.loudest.max(Some(level));
+        }
+    }
+
     fn close(&mut self, gateway: &GatewayId, open: &Open, at: Wall, outcome: Outcome) -> Option<Notice> {
         let subject = subject(gateway, open.id);
         let held = self.held.len();
@@ -182,6 +223,9 @@ impl Desk {
                 open.told_at = Some(at.wall);
             }
         }
+        for word in self.held.iter().filter(|notice| notice.subject == self.words.subject) {
+            self.words.loudest = self.words.loudest.max(Some(word.level));
+        }
         out.append(&mut self.held);
     }
 
@@ -221,12 +265,12 @@ impl Desk {
     }
 
     fn say(&mut self, at: Clock, policy: &AlertPolicy, notice: Notice, out: &mut Vec<Notice>) {
-        if notice.level < policy.at_least && !matches!(notice.what, Told::Resolved { .. }) {
+        if notice.level < policy.at_least && !notice.what.is_end() {
             return;
         }
         let waits = policy.quiet.is_some_and(|quiet| notice.level < quiet.broken_by) && is_quiet(at, policy);
         // The end of what broke the quiet may break it, too: who was woken wants to sleep again.
-        if waits && !matches!(notice.what, Told::Resolved { .. }) {
+        if waits && !notice.what.is_end() {
             if self.held.len() == Self::HELD_MAX {
                 self.held.remove(0);
             }
@@ -324,7 +368,7 @@ fn remind(gateway: &GatewayId, open: &mut Open, at: Wall, policy: &AlertPolicy) 
 }
 
 /// A mark of a text, the same in every version of the program (FNV-1a over everything but digits).
-fn mark(text: &str) -> u32 {
+pub(crate) fn mark(text: &str) -> u32 {
     let bytes = text.bytes().filter(|byte| !byte.is_ascii_digit());
     bytes.fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

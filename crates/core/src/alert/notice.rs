@@ -3,6 +3,7 @@
 use super::Level;
 use crate::approval::Proposal;
 use crate::directive::IncidentId;
+use crate::failover::Word;
 use crate::gateway::GatewayId;
 use crate::incident::Outcome;
 use crate::time::Wall;
@@ -80,6 +81,22 @@ pub enum Told {
         /// The latest.
         incident: IncidentId,
     },
+    /// A standby has lost sight of its primary, or has taken over.
+    Pair {
+        /// Which gateway carries, or would.
+        gateway: GatewayId,
+        /// What.
+        word: Word,
+    },
+    /// That is over.
+    PairOver {
+        /// Which gateway carried, or would have.
+        gateway: GatewayId,
+        /// What.
+        word: Word,
+        /// How loud the loudest word on it was: who heard that hears that it is over.
+        loudest: Level,
+    },
     /// What was mended without a word.
     MorningNote {
         /// The oldest first.
@@ -104,4 +121,20 @@ pub struct Repaired {
     pub cause: String,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+impl Told {
+    /// Something that was told is over.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        match self {
+            Self::Resolved { .. } | Self::PairOver { .. } => true,
+            Self::Alert { .. }
+            | Self::Reminder { .. }
+            | Self::Approval { .. }
+            | Self::ManyCrashes { .. }
+            | Self::Pair { .. }
+            | Self::MorningNote { .. } => false,
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub struct Figures {
     pub flap_window_ms: u64,
     /// Until a change of role that failed is tried again, in milliseconds.
     pub retry_ms: u64,
+    /// How long the accounts of a primary that cannot read its own config count as last known, in milliseconds.
+    pub doubt_ms: u64,
 }
 
 impl Figures {
@@ -34,6 +36,7 @@ impl Figures {
             steady_max_ms: 1_800_000,
             flap_window_ms: 3_600_000,
             retry_ms: 30_000,
+            doubt_ms: 86_400_000,
         }
     }
 

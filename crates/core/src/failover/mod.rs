@@ -3,7 +3,8 @@
 //!
 //! In split mode each node owns different channels, so two that are up at once do no harm; what must not happen is
 //! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`]; whether the channels
-//! really are different is decided in [`ownership`].
+//! really are different is decided in [`ownership`], by what is [`known`] of the other node; whether it can be reached in
+//! [`polling`]; what people are told in [`telling`].
 //!
 //! Invariants: nothing is promoted on fewer than the policy's looks in a row, on a look by a node that doubts itself or
 //! that was answered in other words, or while the two configs are not known to be apart; a node that carries steps back
@@ -11,11 +12,15 @@
 //! a time.
 
 pub mod figures;
+pub mod known;
 pub mod lease;
 pub mod ownership;
+pub mod polling;
 pub mod sight;
 pub mod standby;
+pub mod telling;
 
 pub use figures::Figures;
 pub use sight::{Armed, Evidence, Order, Sight};
-pub use standby::{Memory, Output, Reason, Role, Standby, Telling};
+pub use standby::{Memory, Output, Reason, Role, Standby};
+pub use telling::{Episode, Obstacle, Step, Telling, Word};

@@ -81,6 +81,19 @@ pub enum Identity {
     },
 }
 
+/// The channel accounts of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owned {
+    /// These.
+    Known(Vec<Account>),
+    /// Its config could not be read.
+    Unknown {
+        /// Why, without secrets.
+        why: String,
+    },
+}
+
 /// An account that a node's gateway opens when it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]

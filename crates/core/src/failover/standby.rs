@@ -4,6 +4,7 @@
 
 use super::figures::Figures;
 use super::sight::{Armed, Evidence, Order, Sight};
+use super::telling::{Episode, Obstacle, Telling};
 use crate::time::{Moment, Now, Wall};
 use serde::{Deserialize, Serialize};
 
@@ -44,34 +45,6 @@ pub enum Reason {
     Resumed,
 }
 
-/// What a person hears.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Telling {
-    /// The primary is lost, and nothing is done about it.
-    NotPromoted {
-        /// Why.
-        why: String,
-    },
-    /// The primary is back, and must be well for longer than usual, because it came and went.
-    Unsteady {
-        /// For how long it must be well, in milliseconds.
-        needs_ms: u64,
-        /// Takeovers of late.
-        takeovers: u32,
-    },
-    /// This node carries, and the configs are not known to be apart any more: a channel may have two owners.
-    NotApart {
-        /// Why.
-        why: String,
-    },
-    /// A change of role failed; it is tried again.
-    Failed {
-        /// What this node is now.
-        role: Role,
-    },
-}
-
 /// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,8 +53,10 @@ pub enum Output {
     Promote(Reason),
     /// Step back.
     Demote(Reason),
-    /// Tell a person.
+    /// Tell people, under the number of [`Memory::episode`].
     Tell(Telling),
+    /// What a person has just asked for is not done.
+    Refused(Obstacle),
     /// [`Standby::memory`] has changed: make it durable before anything else is done.
     Persist,
 }
@@ -95,6 +70,12 @@ pub struct Memory {
     pub held: bool,
     /// When it took over of late, by the wall clock. At most [`Memory::TAKEOVERS`].
     pub takeovers: Vec<Wall>,
+    /// The latest time of trouble.
+    #[serde(default)]
+    pub episode: Episode,
+    /// Why the change of role that is under way was begun.
+    #[serde(default)]
+    pub why: Option<Reason>,
 }
 
 impl Memory {
@@ -126,6 +107,8 @@ pub struct Standby {
     repairing_since: Option<Moment>,
     well_since: Option<Moment>,
     looked: Option<Moment>,
+    /// The first look of an unbroken row at which the primary did not serve.
+    trouble: Option<Wall>,
     not_before: Moment,
     /// What was told since the primary last changed.
     told: Vec<Telling>,
@@ -149,6 +132,7 @@ impl Standby {
             repairing_since: None,
             well_since: None,
             looked: None,
+            trouble: None,
             not_before: Moment(0),
             told: Vec::new(),
         }
@@ -164,16 +148,16 @@ impl Standby {
     pub fn observe(&mut self, now: Now, evidence: &Evidence, out: &mut Vec<Output>) {
         match evidence {
             Evidence::Look(sight) => self.look(now, *sight, out),
-            Evidence::Armed(armed) => self.compared(armed, out),
-            Evidence::Person(order) => self.order(*order, out),
+            Evidence::Armed(armed) => self.compared(now, armed, out),
+            Evidence::Person(order) => self.order(now, *order, out),
             Evidence::Done { worked } => self.done(now, *worked, out),
         }
     }
 
-    fn compared(&mut self, armed: &Armed, out: &mut Vec<Output>) {
+    fn compared(&mut self, now: Now, armed: &Armed, out: &mut Vec<Output>) {
         self.armed = armed.clone();
         if let (Role::Active | Role::Promoting, Armed::No { why }) = (self.memory.role, armed) {
-            self.tell_once(Telling::NotApart { why: why.clone() }, out);
+            self.tell_once(now, Telling::NotApart { why: why.clone() }, out);
         }
     }
 
@@ -187,14 +171,17 @@ impl Standby {
         match sight {
             Sight::Serves => {
                 (self.missed, self.repairing_since) = (0, None);
+                self.trouble = None;
                 self.well_since.get_or_insert(now.mono);
             }
             Sight::BeingRepaired => {
                 (self.missed, self.well_since) = (0, None);
                 self.repairing_since.get_or_insert(now.mono);
+                self.trouble.get_or_insert(now.wall);
             }
             Sight::Silent | Sight::Stopped => {
                 self.missed = self.missed.saturating_add(1);
+                self.trouble.get_or_insert(now.wall);
                 (self.well_since, self.repairing_since) = (None, None);
             }
             Sight::Blind | Sight::Unclear => return self.begin_anew(),
@@ -204,6 +191,7 @@ impl Standby {
 
     fn begin_anew(&mut self) {
         (self.missed, self.repairing_since, self.well_since) = (0, None, None);
+        self.trouble = None;
     }
 
     fn decide(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -211,38 +199,47 @@ impl Standby {
             return;
         }
         match self.memory.role {
-            Role::Watching => self.consider_promotion(now.mono, out),
+            Role::Watching => self.consider_promotion(now, out),
             Role::Active => self.consider_demotion(now, out),
             Role::Promoting | Role::Demoting => {}
         }
     }
 
-    fn consider_promotion(&mut self, now: Moment, out: &mut Vec<Output>) {
-        let repaired_for = self.repairing_since.map_or(0, |since| now.since(since));
+    fn consider_promotion(&mut self, now: Now, out: &mut Vec<Output>) {
+        let repaired_for = self.repairing_since.map_or(0, |since| now.mono.since(since));
         let reason = if self.missed >= self.figures.misses.max(1) {
             Reason::Silent { misses: self.missed }
         } else if repaired_for >= self.figures.repair_ms && self.repairing_since.is_some() {
             Reason::RepairTooLong
         } else {
-            if self.well_since.is_some() {
-                self.told.clear();
-            }
-            return;
+            return self.consider_the_end(now.mono, out);
         };
-        if let Some(why) = self.obstacle() {
-            return self.tell_once(Telling::NotPromoted { why }, out);
+        if let Some(obstacle) = self.obstacle() {
+            return self.tell_once(now, Telling::NotPromoted { obstacle }, out);
         }
-        self.turn(Role::Promoting, Output::Promote(reason), out);
+        self.turn(now, Role::Promoting, reason, out);
+    }
+
+    /// The trouble is over when the primary has been well for as long as a standby that carries would wait: one that
+    /// comes and goes is told of once.
+    fn consider_the_end(&mut self, now: Moment, out: &mut Vec<Output>) {
+        let well = self.well_since.is_some_and(|since| now.since(since) >= self.figures.steady_ms);
+        if well && self.memory.episode.open {
+            self.told.clear();
+            self.memory.episode.open = false;
+            out.extend([Output::Tell(Telling::Returned), Output::Persist]);
+        }
     }
 
     /// Why it is not promoted although it is time.
-    fn obstacle(&self) -> Option<String> {
-        if self.memory.held {
-            return Some("a person holds this node as it is; `release` ends that".to_owned());
-        }
+    fn obstacle(&self) -> Option<Obstacle> {
+        if self.memory.held { Some(Obstacle::Held) } else { self.unarmed() }
+    }
+
+    fn unarmed(&self) -> Option<Obstacle> {
         match &self.armed {
             Armed::Yes => None,
-            Armed::No { why } => Some(why.clone()),
+            Armed::No { why } => Some(Obstacle::NotApart { why: why.clone() }),
         }
     }
 
@@ -252,31 +249,34 @@ impl Standby {
         let needs_ms = self.figures.steadiness_ms(takeovers);
         let for_ms = now.mono.since(since);
         if for_ms >= needs_ms {
-            self.turn(Role::Demoting, Output::Demote(Reason::PrimaryWell { for_ms }), out);
+            self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms }, out);
         } else if takeovers > 1 {
-            self.tell_once(Telling::Unsteady { needs_ms, takeovers }, out);
+            self.tell_once(now, Telling::Unsteady { needs_ms, takeovers }, out);
         }
     }
 
     /// Durable first, so that the next guard knows what this one has begun.
-    fn turn(&mut self, role: Role, output: Output, out: &mut Vec<Output>) {
-        self.memory.role = role;
+    fn turn(&mut self, now: Now, role: Role, reason: Reason, out: &mut Vec<Output>) {
+        if role == Role::Promoting {
+            self.open_episode(now, out);
+        }
+        (self.memory.role, self.memory.why) = (role, Some(reason));
         out.push(Output::Persist);
-        out.push(output);
+        out.push(if role == Role::Promoting { Output::Promote(reason) } else { Output::Demote(reason) });
     }
 
-    fn order(&mut self, order: Order, out: &mut Vec<Output>) {
+    fn order(&mut self, now: Now, order: Order, out: &mut Vec<Output>) {
         match (order, self.memory.role) {
             (Order::Promote, Role::Watching) => {
-                if let Armed::No { why } = &self.armed {
-                    return out.push(Output::Tell(Telling::NotPromoted { why: why.clone() }));
+                if let Some(obstacle) = self.unarmed() {
+                    return out.push(Output::Refused(obstacle));
                 }
                 self.memory.held = true;
-                self.turn(Role::Promoting, Output::Promote(Reason::Person), out);
+                self.turn(now, Role::Promoting, Reason::Person, out);
             }
             (Order::Demote, Role::Active) => {
                 self.memory.held = true;
-                self.turn(Role::Demoting, Output::Demote(Reason::Person), out);
+                self.turn(now, Role::Demoting, Reason::Person, out);
             }
             (Order::Release, _) => {
                 self.memory.held = false;
@@ -298,23 +298,37 @@ impl Standby {
             (Role::Watching | Role::Active, _) => return,
         };
         self.memory.role = role;
-        if worked {
-            self.told.clear();
-        } else {
+        let reason = self.memory.why.take().unwrap_or(Reason::Resumed);
+        if !worked {
             self.not_before = now.mono.plus(self.figures.retry_ms);
-            self.tell_once(Telling::Failed { role }, out);
-        }
-        if worked && role == Role::Active {
+            self.tell_once(now, Telling::Failed { role }, out);
+        } else if role == Role::Active {
+            self.told.clear();
             self.memory.note_takeover(now.wall);
+            out.push(Output::Tell(Telling::TookOver { reason }));
+        } else {
+            self.told.clear();
+            self.memory.episode.open = false;
+            out.push(Output::Tell(Telling::SteppedBack { reason }));
         }
         out.push(Output::Persist);
     }
 
     /// Each thing once, until the primary is well again or the role changes.
-    fn tell_once(&mut self, telling: Telling, out: &mut Vec<Output>) {
+    fn tell_once(&mut self, now: Now, telling: Telling, out: &mut Vec<Output>) {
         if !self.told.contains(&telling) && self.told.len() < 8 {
+            self.open_episode(now, out);
             self.told.push(telling.clone());
             out.push(Output::Tell(telling));
+        }
+    }
+
+    /// What follows belongs together, for whoever is told.
+    fn open_episode(&mut self, now: Now, out: &mut Vec<Output>) {
+        if !self.memory.episode.open {
+            let number = self.memory.episode.number.saturating_add(1);
+            self.memory.episode = Episode { number, since: self.trouble.unwrap_or(now.wall), open: true };
+            out.push(Output::Persist);
         }
     }
 }

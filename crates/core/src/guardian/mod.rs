@@ -32,7 +32,9 @@ use crate::health::judge::{Judgement, STOPPED_LOOKS, judge};
 use crate::health::life::Life;
 use crate::health::reasons::{Circumstances, Reason, reasons, reasons_without_process};
 use crate::health::synthetic::Synthetic;
-use crate::observation::{ConfigDoubt, Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen};
+use crate::observation::{
+    ChannelState, ConfigDoubt, Evidence, Exit, GuardSelf, Listener, LockHolder, RpcSeen, ServiceSeen,
+};
 use crate::plan::{self, ChannelTries};
 use crate::policy::Policy;
 use crate::time::{Moment, Now};
@@ -262,6 +264,15 @@ impl Guardian {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.shown
+    }
+
+    /// What the gateway said of its channels last; empty without a live process, or when it has not said anything.
+    #[must_use]
+    pub fn channels(&self) -> &[ChannelState] {
+        match &self.life {
+            Life::Alive(alive) => &alive.channels,
+            Life::Unknown | Life::Absent(_) => &[],
+        }
     }
 
     /// For whom it decides.

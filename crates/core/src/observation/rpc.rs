@@ -46,6 +46,9 @@ pub struct ChannelState {
     pub wanted: bool,
     /// It runs.
     pub running: bool,
+    /// It has reached its service (`connected` of OpenClaw 2026.9.6); `None`: this channel does not say.
+    #[serde(default)]
+    pub connected: Option<bool>,
     /// OpenClaw's breaker did not start it.
     pub suppressed: bool,
     /// A person stopped it (`channels.stop`).

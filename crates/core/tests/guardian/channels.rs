@@ -12,6 +12,7 @@ impl Scene {
             account: "default".into(),
             wanted: true,
             running: false,
+            connected: None,
             suppressed: true,
             stopped_by_person: false,
             terminal: false,

@@ -64,6 +64,7 @@ fn account(running: bool) -> ChannelState {
         account: "default".into(),
         wanted: true,
         running,
+        connected: None,
         suppressed: false,
         stopped_by_person: false,
         terminal: !running,

@@ -197,10 +197,24 @@ impl StandIn {
         secrets: &[(&str, &str)],
         contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static,
     ) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?;
+        Self::on(listener, service, secrets, contract)
+    }
+
+    /// The same on a listener of one's own, such as one in another network namespace. Dropped, it ends with the
+    /// process.
+    ///
+    /// # Errors
+    /// When its port is not known.
+    pub fn on(
+        listener: TcpListener,
+        service: &'static str,
+        secrets: &[(&str, &str)],
+        contract: impl FnMut(&Request, Says<'_>) -> Verdict + Send + 'static,
+    ) -> Result<Self> {
         for (what, text) in secrets {
             canary::register(Canary::written(what, Some(service), text));
         }
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("a stand-in on loopback")?;
         let port = listener.local_addr()?.port();
         let state = State { mode: Mode::Contract, over: false, requests: Vec::new(), accepted: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });

@@ -6,34 +6,49 @@ use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::time::UNIX_EPOCH;
 
 /// What both sides sign with.
 pub const SECRET: &str = "whsec_Y2FuYXJ5MDEyMzQ1Njc4OWNhbmFyeTAxMjM0NTY3ODk=";
 /// A header that it wants.
 pub const HEADER: (&str, &str) = ("x-api-key", "canary-api-key");
 
+/// For messages.
+const SERVICE: &str = "a webhook";
+const SECRETS: &[(&str, &str)] = &[("the webhook's secret", SECRET), ("the webhook's header", HEADER.1)];
+
 /// Starts it. `now` is its clock, in seconds; five minutes off in either direction are too much.
 ///
 /// # Errors
 /// As [`StandIn::start`].
 pub fn start(now: i64) -> Result<StandIn> {
-    StandIn::start_as(
-        "a webhook",
-        &[("the webhook's secret", SECRET), ("the webhook's header", HEADER.1)],
-        move |request, says| {
-            match says {
+    StandIn::start_as(SERVICE, SECRETS, contract(move || now))
+}
+
+/// Starts it on a listener of one's own, with the clock of this machine.
+///
+/// # Errors
+/// As [`StandIn::on`].
+pub fn on(listener: TcpListener) -> Result<StandIn> {
+    let now = || UNIX_EPOCH.elapsed().map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    StandIn::on(listener, SERVICE, SECRETS, contract(now))
+}
+
+fn contract(now: impl Fn() -> i64) -> impl FnMut(&Request, Says<'_>) -> Verdict {
+    move |request, says| {
+        match says {
         Says::Unauthorized => Verdict::text(401, "unauthorized"),
         Says::RateLimited(seconds) => Verdict::text(429, "slow down").with("Retry-After", seconds),
         Says::Error(words) => Verdict::text(words.parse().unwrap_or(400), "no"),
-        Says::Contract => match verified(request, now) {
+        Says::Contract => match verified(request, now()) {
             Ok(()) => Verdict::text(200, "thank you").accepting(
                 json!({"id": request.header("webhook-id"), "body": serde_json::from_slice::<Value>(&request.body).ok()}),
             ),
             Err(why) => Verdict::text(401, why),
         },
     }
-        },
-    )
+    }
 }
 
 fn verified(request: &Request, now: i64) -> Result<(), &'static str> {

@@ -111,8 +111,19 @@ impl Network {
     /// # Errors
     /// When the namespace cannot be entered or the port is taken.
     pub fn listen(&self, host: u8, port: u16) -> Result<TcpListener> {
+        self.listen_at(host, SocketAddr::from((self.address(host), port)))
+    }
+
+    /// Listens on a host's loopback, for a part of the lab that runs in this very process.
+    ///
+    /// # Errors
+    /// As [`Self::listen`].
+    pub fn listen_within(&self, host: u8, port: u16) -> Result<TcpListener> {
+        self.listen_at(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    fn listen_at(&self, host: u8, address: SocketAddr) -> Result<TcpListener> {
         let path = Path::new("/run/netns").join(self.namespace(host));
-        let address = SocketAddr::from((self.address(host), port));
         // A socket stays in the namespace that it was made in; the thread that entered it ends.
         let entered = std::thread::spawn(move || -> Result<TcpListener> {
             let namespace = File::open(&path).with_context(|| path.display().to_string())?;

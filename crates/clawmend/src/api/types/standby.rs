@@ -1,9 +1,9 @@
 //! `standby` of `status --json`: this host as one of a pair.
 
 use super::Time;
-use crate::failover::kept::{Change, Kept, Step};
+use crate::failover::kept::{Change, Kept};
 use crate::settings::{Side, StandbySettings};
-use clawmend_core::failover::{Reason, Role};
+use clawmend_core::failover::{Reason, Role, Step};
 use serde::{Deserialize, Serialize};
 
 /// This host's part in a pair.
@@ -25,6 +25,9 @@ pub struct StandbyReport {
     pub armed: Option<bool>,
     /// Why not.
     pub not_armed_because: Option<String>,
+    /// It is armed by what is known from before, for people: the primary cannot read its own config now.
+    #[serde(default)]
+    pub armed_by: Option<String>,
     /// The last change of role.
     pub last_change: Option<ChangeReport>,
     /// What became of the last push of a primary's workspace, for people.
@@ -78,6 +81,7 @@ impl StandbyReport {
             sight: None,
             armed: None,
             not_armed_because: None,
+            armed_by: None,
             last_change: kept.last_change.as_ref().map(ChangeReport::from),
             workspace: None,
             problem: None,

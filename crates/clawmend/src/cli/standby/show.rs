@@ -47,7 +47,10 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
         row("seen", &clean(sight, 300));
     }
     match (report.armed, &report.not_armed_because) {
-        (Some(true), _) => row("channels", "apart: no account has two owners"),
+        (Some(true), _) => {
+            let by = report.armed_by.as_ref().map_or_else(String::new, |by| format!(", {}", clean(by, 400)));
+            row("channels", &format!("apart: no account has two owners{by}"));
+        }
         (Some(false), Some(why)) => row("channels", &format!("it would not take over: {}", clean(why, 400))),
         (Some(false) | None, _) => {}
     }
@@ -80,8 +83,7 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
 mod tests {
     use super::*;
     use crate::api::types::{ChangeReport, Time};
-    use crate::failover::kept::Step;
-    use clawmend_core::failover::{Reason, Role};
+    use clawmend_core::failover::{Reason, Role, Step};
 
     fn report() -> StandbyReport {
         StandbyReport {
@@ -93,6 +95,7 @@ mod tests {
             sight: Some("nothing came within 2000 ms\u{1b}[31m".into()),
             armed: Some(true),
             not_armed_because: None,
+            armed_by: None,
             last_change: Some(ChangeReport {
                 to: Role::Active,
                 reason: Reason::Silent { misses: 3 },
@@ -118,6 +121,11 @@ mod tests {
             last_change: None,
             ..report()
         };
+        let dated = StandbyReport {
+            armed_by: Some("by what the primary owned 5 min ago; its config cannot be read now: line 3".into()),
+            last_change: None,
+            ..report()
+        };
         let primary = StandbyReport {
             side: "primary".into(),
             role: None,
@@ -130,7 +138,12 @@ mod tests {
             problem: Some("there is no key".into()),
             ..report()
         };
-        let pages = [carrying, render(&refused, now, &TimeZone::UTC), render(&primary, now, &TimeZone::UTC)];
+        let pages = [
+            carrying,
+            render(&dated, now, &TimeZone::UTC),
+            render(&refused, now, &TimeZone::UTC),
+            render(&primary, now, &TimeZone::UTC),
+        ];
         insta::assert_snapshot!(pages.join("--\n"));
     }
 }

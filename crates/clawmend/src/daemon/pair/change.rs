@@ -1,19 +1,23 @@
 //! A change of role, step by step. Each step is bounded, and says how it went.
 
 use super::super::news::News;
-use super::primary::status_of;
+use super::primary::{channels_of, status_of};
 use super::{Pair, secrets, workspace};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
-use crate::failover::kept::{Change, Step};
+use crate::failover::kept::Change;
 use crate::host::clock;
-use clawmend_core::failover::{Reason, Role};
+use clawmend_core::failover::ownership::Owned;
+use clawmend_core::failover::polling::{Polling, judge};
+use clawmend_core::failover::{Reason, Role, Step};
 use clawmend_core::health::Verdict;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The slowest start that was seen in the field took 240 s.
 const START_LIMIT_MS: u64 = 600_000;
+/// A poll begins 1 to 4 s after the gateway is ready; a busy machine is slower. So long a takeover waits to be proven.
+const REACH_LIMIT_MS: u64 = 60_000;
 /// An orderly end may take 330 s.
 const STOP_LIMIT: Duration = Duration::from_secs(400);
 /// Between two looks at a gateway that starts.
@@ -34,7 +38,13 @@ pub async fn carry_out(pair: &Pair, to: Role, reason: Reason) -> Change {
             if let Some(settings) = kept_elsewhere {
                 steps.push(timed("secrets", secrets::bring(pair, settings)).await);
             }
-            steps.push(timed("gateway", start(pair)).await);
+            let started = timed("gateway", start(pair)).await;
+            let serves = started.worked;
+            steps.push(started);
+            // Seen or not, it carries: a channel that does not say so may work all the same.
+            if serves {
+                steps.push(timed("channel", reach(pair)).await);
+            }
         }
         Role::Watching | Role::Demoting => {
             steps.push(timed("gateway", stop(pair)).await);
@@ -79,6 +89,27 @@ async fn start(pair: &Pair) -> Result<String, String> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Err(format!("it does not serve after {} s: {last}", START_LIMIT_MS / 1_000))
+}
+
+/// Seen to be connected, by what the gateway itself says of its channels.
+async fn reach(pair: &Pair) -> Result<String, String> {
+    let mine = match pair.mine.borrow().clone() {
+        Some(Owned::Known(mine)) => mine,
+        Some(Owned::Unknown { why }) => return Err(format!("its accounts are not known: {why}")),
+        None => return Err("its accounts were not read yet".to_owned()),
+    };
+    let until = clock::now().mono.plus(REACH_LIMIT_MS);
+    loop {
+        let why = match judge(&mine, &channels_of(pair).await) {
+            Polling::All { who } => return Ok(format!("{who} connected")),
+            Polling::NoAccount => return Err("no channel account is switched on here".to_owned()),
+            Polling::NotAll { why } => why,
+        };
+        if clock::now().mono >= until {
+            return Err(format!("not proven within {} s: {why}", REACH_LIMIT_MS / 1_000));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn stop(pair: &Pair) -> Result<String, String> {

@@ -18,6 +18,7 @@ use crate::failover::kept::{self, Kept};
 use crate::failover::key::{self, PairKey};
 use crate::openclaw::discovery::Home;
 use crate::settings::{Side, StandbySettings};
+use clawmend_core::failover::ownership::Owned;
 use clawmend_core::failover::{Order, Role};
 use clawmend_core::gateway::GatewayId;
 use std::cell::RefCell;
@@ -41,6 +42,8 @@ pub struct Pair {
     state: PathBuf,
     voice: Rc<Voice>,
     kept: RefCell<Kept>,
+    /// What this node owns, as last read.
+    mine: RefCell<Option<Owned>>,
     /// The gateway's ward, as long as there is one.
     ward: RefCell<Option<news::Sender>>,
     report: RefCell<StandbyReport>,
@@ -75,6 +78,7 @@ impl Pair {
             state: state.to_owned(),
             voice: Rc::clone(voice),
             kept: RefCell::new(kept),
+            mine: RefCell::default(),
             ward: RefCell::default(),
             report,
             orders: RefCell::default(),

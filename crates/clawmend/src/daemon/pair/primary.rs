@@ -10,6 +10,7 @@ use crate::failover::peer::server::{Answers, serve};
 use crate::failover::peer::wire::{Question, Told};
 use crate::failover::words;
 use crate::host::clock;
+use clawmend_core::observation::ChannelState;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -69,4 +70,14 @@ pub async fn status_of(pair: &Pair) -> Option<GatewayStatus> {
     let (reply, answer) = oneshot::channel();
     ward.send(News::Report(reply)).await.ok()?;
     tokio::time::timeout(WARD_LIMIT, answer).await.ok()?.ok()
+}
+
+/// What the gateway said of its channels last; it is asked again at the same time.
+pub async fn channels_of(pair: &Pair) -> Vec<ChannelState> {
+    let Some(ward) = pair.ward.borrow().clone() else { return Vec::new() };
+    let (reply, answer) = oneshot::channel();
+    if ward.send(News::Channels(reply)).await.is_err() {
+        return Vec::new();
+    }
+    tokio::time::timeout(WARD_LIMIT, answer).await.ok().and_then(Result::ok).unwrap_or_default()
 }

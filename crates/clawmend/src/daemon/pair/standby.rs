@@ -11,12 +11,13 @@ use crate::api::types::Time;
 use crate::failover::kept::Change;
 use crate::failover::key::PairKey;
 use crate::failover::look::{Eyes, Seen};
-use crate::failover::owned::{Reading, armed};
+use crate::failover::owned::Reading;
 use crate::failover::peer::wire::Question;
 use crate::failover::words;
 use crate::host::alarm::Alarm;
 use crate::host::{clock, resolver};
-use clawmend_core::failover::{Armed, Evidence, Order, Output, Reason, Role, Standby, Telling};
+use clawmend_core::alert::notice::Notice;
+use clawmend_core::failover::{Armed, Evidence, Order, Output, Reason, Role, Standby, Telling, telling};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +37,7 @@ struct Node {
     machine: Standby,
     out: Vec<Output>,
     done: mpsc::Sender<Change>,
+    doubt_ms: u64,
 }
 
 async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
@@ -48,7 +50,8 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
     let mut out = Vec::new();
     let machine = Standby::new(figures, pair.kept.borrow().memory.clone(), &mut out);
     let reading = Reading::new(pair.home.clone(), own_uid(), key);
-    let mut node = Node { pair, eyes, reading, machine, out, done };
+    let mut node = Node { pair, eyes, reading, machine, out, done, doubt_ms: figures.doubt_ms };
+    node.tell_again();
     node.compare();
     let mut alarm = Alarm::new();
     let mut next = clock::now().mono;
@@ -79,11 +82,11 @@ impl Node {
         };
         let seen = self.eyes.look(&question).await;
         self.note(&seen);
-        if let Some(told) = seen.told
-            && self.pair.kept.borrow().theirs.as_ref() != Some(&told.accounts)
-        {
-            self.pair.kept.borrow_mut().theirs = Some(told.accounts);
-            self.pair.save();
+        if let Some(told) = seen.told {
+            let keep = self.pair.kept.borrow_mut().theirs.hear(clock::now().wall, &told.accounts);
+            if keep {
+                self.pair.save();
+            }
         }
         self.compare();
         self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
@@ -99,13 +102,16 @@ impl Node {
 
     /// Both configs, as last known.
     fn compare(&mut self) {
-        let theirs = self.pair.kept.borrow().theirs.clone();
-        let armed = match theirs {
-            None => Armed::No { why: "the primary's guard has not said yet what it owns".to_owned() },
-            Some(theirs) => armed(&self.reading.now().0, &theirs),
-        };
+        let (now, bound) = (clock::now().wall, self.doubt_ms);
+        let mine = self.reading.now().0;
+        let kept = self.pair.kept.borrow();
+        let armed = kept.theirs.armed(&mine, now, bound);
+        let dated = kept.theirs.dated(now, bound).map(words::dated);
+        drop(kept);
+        *self.pair.mine.borrow_mut() = Some(mine);
         let mut report = self.pair.report.borrow_mut();
         report.armed = Some(armed == Armed::Yes);
+        report.armed_by = dated;
         report.not_armed_because = match &armed {
             Armed::Yes => None,
             Armed::No { why } => Some(why.clone()),
@@ -118,7 +124,7 @@ impl Node {
         let before = self.out.len();
         self.machine.observe(clock::now(), &Evidence::Person(order), &mut self.out);
         let refused = self.out.iter().skip(before).find_map(|output| match output {
-            Output::Tell(Telling::NotPromoted { why }) => Some(why.clone()),
+            Output::Refused(obstacle) => Some(words::obstacle(obstacle)),
             Output::Tell(_) | Output::Promote(_) | Output::Demote(_) | Output::Persist => None,
         });
         let role = words::role(self.machine.memory().role);
@@ -145,22 +151,57 @@ impl Node {
         self.machine.observe(clock::now(), &Evidence::Done { worked }, &mut self.out);
     }
 
-    /// What was decided, in its order.
+    /// What was decided, in its order. What people are told becomes durable together with what was decided.
     fn carry_out(&mut self) {
-        for output in std::mem::take(&mut self.out) {
+        let out = std::mem::take(&mut self.out);
+        let told: Vec<Notice> = out.iter().filter_map(|output| self.word(output)).collect();
+        for word in &told {
+            self.pair.kept.borrow_mut().note_word(word.clone());
+        }
+        if !told.is_empty() {
+            self.remember();
+        }
+        for output in out {
             match output {
-                Output::Persist => {
-                    self.pair.kept.borrow_mut().memory = self.machine.memory().clone();
-                    self.pair.save();
-                }
+                Output::Persist => self.remember(),
                 Output::Promote(reason) => self.begin(Role::Active, reason),
                 Output::Demote(reason) => self.begin(Role::Watching, reason),
-                Output::Tell(telling) => self.pair.say(&words::telling(&telling)),
+                Output::Tell(telling) => {
+                    if let Some(words) = words::telling(&telling) {
+                        self.pair.say(&words);
+                    }
+                }
+                // It was answered.
+                Output::Refused(_) => {}
             }
         }
+        told.iter().for_each(|word| self.pair.voice.word(word));
         let memory = self.machine.memory();
         let mut report = self.pair.report.borrow_mut();
         (report.role, report.held) = (Some(memory.role), memory.held);
+    }
+
+    fn remember(&self) {
+        self.pair.kept.borrow_mut().memory = self.machine.memory().clone();
+        self.pair.save();
+    }
+
+    /// What people who do not watch are told.
+    fn word(&self, output: &Output) -> Option<Notice> {
+        let Output::Tell(said) = output else { return None };
+        let kept = self.pair.kept.borrow();
+        let steps = match (said, &kept.last_change) {
+            (Telling::TookOver { .. } | Telling::SteppedBack { .. } | Telling::Failed { .. }, Some(change)) => {
+                change.steps.clone()
+            }
+            _ => Vec::new(),
+        };
+        Some(telling::notice(&self.pair.home.id, &self.machine.memory().episode, said, &steps, clock::now().wall))
+    }
+
+    /// An earlier guard may have ended before its words were heard.
+    fn tell_again(&self) {
+        self.pair.kept.borrow().words.iter().for_each(|word| self.pair.voice.word(word));
     }
 
     fn begin(&self, to: Role, reason: Reason) {

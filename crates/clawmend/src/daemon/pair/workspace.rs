@@ -6,17 +6,28 @@
 use super::super::ward::multiple_after;
 use super::Pair;
 use crate::failover::workspace::{
-    Branch, GaveBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Workspace,
+    Branch, GaveBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Workspace, folders,
 };
 use crate::host::alarm::Alarm;
+use crate::host::folders::FolderWatch;
 use crate::host::{clock, machine};
 use crate::openclaw;
 use crate::settings::WorkspaceSettings;
+use clawmend_core::time::Moment;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// A takeover waits for the workspace so long at most.
 const PULL_LIMIT: Duration = Duration::from_secs(15);
+/// Nothing was written for so long: it is done.
+const QUIET: Duration = Duration::from_secs(2);
+/// Somebody who does not stop writing is not waited for any longer, in milliseconds.
+const SETTLES_WITHIN_MS: u64 = 30_000;
+/// Between two pushes that follow changes, in milliseconds: something may write all the time.
+const APART_MS: u64 = 30_000;
+/// Between two looks whether the workspace is there.
+const MISSING_EVERY: Duration = Duration::from_secs(10);
 /// Files that are named at most.
 const NAMED: usize = 5;
 
@@ -58,12 +69,14 @@ pub async fn give_back(pair: &Pair, settings: &WorkspaceSettings) -> Result<Stri
     Ok(gave_in_words(&gave))
 }
 
-/// Pushes the primary's files from time to time.
+/// Pushes the primary's files soon after they have changed, and from time to time all the same.
 pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
     tokio::task::spawn_local(async move {
         let mut alarm = Alarm::new();
         let mut last = String::new();
         loop {
+            // Before the push, so that what is written during it is seen.
+            let watch = watch(&pair).await;
             let said = match pair.workspace(&settings, Limits::default().time) {
                 Ok(workspace) => beside(move || workspace.push()).await.map(|pushed| pushed_in_words(&pushed)),
                 Err(why) => Err(why),
@@ -74,9 +87,53 @@ pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
                 last.clone_from(&said);
             }
             pair.report.borrow_mut().workspace = Some(said);
-            alarm.reached(multiple_after(clock::now().mono, settings.push_every_ms)).await;
+            let pushed = clock::now().mono;
+            tokio::select! {
+                () = alarm.reached(multiple_after(pushed, settings.push_every_ms)) => {}
+                () = settled(&watch, pushed) => {}
+            }
         }
     });
+}
+
+/// How a change is heard of.
+enum Watch {
+    /// At once.
+    Told(FolderWatch),
+    /// It is not there yet; it is looked for.
+    Missing(PathBuf),
+    /// Not at all: the schedule comes all the same.
+    Untold,
+}
+
+/// Whoever writes files rarely writes just one: they are pushed when that is over, or has lasted for too long.
+async fn settled(watch: &Watch, pushed: Moment) {
+    match watch {
+        Watch::Told(watch) => {
+            watch.changed().await;
+            let at_last = clock::now().mono.plus(SETTLES_WITHIN_MS);
+            while clock::now().mono < at_last && tokio::time::timeout(QUIET, watch.changed()).await.is_ok() {}
+            Alarm::new().reached(pushed.plus(APART_MS)).await;
+        }
+        Watch::Missing(root) => {
+            while !root.is_dir() {
+                tokio::time::sleep(MISSING_EVERY).await;
+            }
+        }
+        Watch::Untold => std::future::pending().await,
+    }
+}
+
+/// Elsewhere than on Linux nothing tells.
+async fn watch(pair: &Pair) -> Watch {
+    let root = openclaw::workspace::folder(&pair.home);
+    if !root.is_dir() {
+        return Watch::Missing(root);
+    }
+    let Ok(folders) = tokio::task::spawn_blocking(move || folders(&root)).await else { return Watch::Untold };
+    FolderWatch::new(&folders)
+        .inspect_err(|error| tracing::debug!(%error, "the workspace is not watched"))
+        .map_or(Watch::Untold, Watch::Told)
 }
 
 /// Git blocks, so it runs on a thread of its own.

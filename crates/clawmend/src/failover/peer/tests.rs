@@ -2,10 +2,10 @@
 
 use super::client::{NoAnswer, ask};
 use super::server::{Answers, serve};
-use super::wire::{MAX_LINE, Owned, Question, Told};
+use super::wire::{MAX_LINE, Question, Told};
 use crate::failover::key::PairKey;
 use clawmend_core::failover::Role;
-use clawmend_core::failover::ownership::{Account, Fingerprint, Identity};
+use clawmend_core::failover::ownership::{Account, Fingerprint, Identity, Owned};
 use clawmend_core::health::Verdict;
 use clawmend_core::time::Wall;
 use std::cell::RefCell;

@@ -2,7 +2,7 @@
 
 use super::super::key::{PairKey, hex, to_hex};
 use clawmend_core::failover::Role;
-use clawmend_core::failover::ownership::Account;
+use clawmend_core::failover::ownership::Owned;
 use clawmend_core::health::Verdict;
 use clawmend_core::time::Wall;
 use ring::hmac;
@@ -83,19 +83,6 @@ pub struct Told {
     pub stopped: bool,
     /// What it owns.
     pub accounts: Owned,
-}
-
-/// The channel accounts of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Owned {
-    /// These.
-    Known(Vec<Account>),
-    /// Its config could not be read.
-    Unknown {
-        /// Why, without secrets.
-        why: String,
-    },
 }
 
 /// With the question's number.

@@ -14,6 +14,7 @@
 //! snapshot has it (`tree`). These calls block: run them beside the loop.
 
 mod error;
+mod folders;
 mod git;
 mod give;
 mod judge;
@@ -26,6 +27,7 @@ mod snapshot;
 mod tree;
 
 pub use error::{Person, Retry, WorkspaceError};
+pub use folders::folders;
 pub use give::GaveBack;
 pub use judge::{LeftOut, Why};
 pub use names::{BadName, Branch, Node, Remote};

@@ -16,6 +16,7 @@ pub mod signal;
 pub mod socket;
 
 mod cgroup;
+pub mod folders;
 mod inspector;
 mod procfs;
 mod sampler;

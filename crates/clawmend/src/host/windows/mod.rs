@@ -7,6 +7,7 @@ pub mod desktop;
 pub mod disk;
 pub mod egress;
 pub mod family;
+pub mod folders;
 pub mod limits;
 pub mod machine;
 pub mod pidfd;

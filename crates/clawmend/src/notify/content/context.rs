@@ -4,7 +4,7 @@
 //! `docs/notifications.md`.
 
 use super::story::{Story, Tried};
-use super::{Writer, words};
+use super::{Writer, pair, words};
 use crate::openclaw::redact::redact;
 use crate::settings::Language;
 use clawmend_core::alert::notice::{Notice, Repaired, Told};
@@ -42,6 +42,9 @@ pub fn of(writer: &Writer, notice: &Notice, story: &Story, around: &Surroundings
             incident(writer, notice, gateway, reason.as_deref(), story, around)
         }
         Told::Approval { gateway, proposal } => approval(writer, notice, gateway, proposal, story, around),
+        Told::Pair { gateway, word } | Told::PairOver { gateway, word, .. } => {
+            pair::values(writer, notice, gateway, word)
+        }
         Told::Resolved { gateway, .. } | Told::ManyCrashes { gateway, .. } => {
             incident(writer, notice, gateway, None, story, around)
         }
@@ -71,6 +74,8 @@ fn incident(
         | Told::Reminder { .. }
         | Told::Resolved { .. }
         | Told::Approval { .. }
+        | Told::Pair { .. }
+        | Told::PairOver { .. }
         | Told::MorningNote { .. } => around.crashes,
     };
     let doctor = doctor(writer, story);
@@ -201,7 +206,7 @@ fn commands(gateway: &GatewayId, story: &Story, several: bool) -> Vec<String> {
 }
 
 /// Fit for a line: redacted, without anything that could end or begin a part of a letter.
-fn value(text: &str) -> String {
+pub(super) fn value(text: &str) -> String {
     redact(text, MAX_VALUE)
 }
 
@@ -221,7 +226,7 @@ impl Writer {
 }
 
 /// `1 h 5 min`.
-fn lasted(language: Language, ms: i64) -> String {
+pub(super) fn lasted(language: Language, ms: i64) -> String {
     let seconds = ms.max(0) / 1_000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     let unit = |en: &'static str, zh: &'static str| match language {

@@ -9,6 +9,7 @@
 pub mod context;
 mod digest;
 pub mod markup;
+mod pair;
 pub mod story;
 pub mod template;
 pub mod words;
@@ -46,9 +47,9 @@ impl Writer {
     #[must_use]
     pub fn write(&self, notice: &Notice, story: &Story, around: &Surroundings, mask: &Mask) -> Letter {
         let kind = match &notice.what {
-            Told::Alert { .. } | Told::ManyCrashes { .. } | Told::Approval { .. } => Kind::Alert,
+            Told::Alert { .. } | Told::ManyCrashes { .. } | Told::Approval { .. } | Told::Pair { .. } => Kind::Alert,
             Told::Reminder { .. } => Kind::Reminder,
-            Told::Resolved { .. } => Kind::Resolved,
+            Told::Resolved { .. } | Told::PairOver { .. } => Kind::Resolved,
             Told::MorningNote { .. } => Kind::MorningNote,
         };
         let values = context::of(self, notice, story, around);

@@ -26,8 +26,8 @@ macro_rules! built_in {
 }
 
 /// Name, English, Chinese.
-const BUILT_IN: [(&str, &str, &str); 8] =
-    built_in!("alert", "approval", "reminder", "resolved", "many_crashes", "morning_note", "digest", "test");
+const BUILT_IN: [(&str, &str, &str); 9] =
+    built_in!("alert", "approval", "reminder", "resolved", "many_crashes", "pair", "morning_note", "digest", "test");
 
 /// Which template tells this.
 #[must_use]
@@ -38,6 +38,7 @@ pub const fn name_of(what: &Told) -> &'static str {
         Told::Resolved { .. } => "resolved",
         Told::ManyCrashes { .. } => "many_crashes",
         Told::Approval { .. } => "approval",
+        Told::Pair { .. } | Told::PairOver { .. } => "pair",
         Told::MorningNote { .. } => "morning_note",
     }
 }
@@ -177,6 +178,13 @@ fn sample(name: &str) -> Value {
     };
     match name {
         "morning_note" | "digest" | "test" => plain,
+        "pair" => context! {
+            icon => "🚨", level => "CRITICAL", host => "vps", gateway => "default", kind => "took_over",
+            title => "vps has taken over", what => "The primary did not answer.", time => "2026-02-28 03:30:00 CST",
+            since => "2026-02-28 03:29:30 CST", lasted => "30 s", version => "0.1.0",
+            facts => vec![context! { label => "Files", value => "brought" }], advice => vec!["Look at the primary."],
+            commands => vec!["clawmend standby status"],
+        },
         _ => context! {
             icon => "🚨", level => "CRITICAL", host => "nas", gateway => "default", incident => 12,
             headline => "it crashed", cause => "crashed", detail => "signal 9", reason => "it has not been well for 30 min",

@@ -8,6 +8,7 @@ use clawmend_core::approval::{Proposal, ProposalId, Stand};
 use clawmend_core::check::Origin;
 use clawmend_core::diagnosis::{Cause, RefusalReason};
 use clawmend_core::directive::{Action, ActionResult, DirectiveId, IncidentId};
+use clawmend_core::failover::{Episode, Obstacle, Reason, Role, Step, Telling, telling};
 use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::{IncidentEvent, Named, Outcome, What};
 use clawmend_core::time::Moment;
@@ -197,6 +198,59 @@ fn every_kind_of_letter_in_both_languages() {
         text.push('\n');
         text.push_str(&shown(&writer.test("test/1", Wall(BEGAN), &mask())));
         insta::assert_snapshot!(format!("kinds_{language:?}"), text);
+    }
+}
+
+/// Every word on a pair.
+fn pair_words() -> Vec<(Telling, Vec<Step>)> {
+    let step =
+        |step: &str, worked, detail: &str| Step { step: step.into(), worked, took_ms: 16_400, detail: detail.into() };
+    let well = vec![
+        step("workspace", true, "brought to 01234567"),
+        step("gateway", true, "healthy"),
+        step("channel", true, "telegram account `default` connected"),
+    ];
+    let half = vec![
+        step("workspace", false, &format!("not after 15 s # no title ``` {CANARY}")),
+        step("gateway", true, "healthy"),
+        step("channel", false, "not proven within 60 s: telegram account `default` is not connected: 401"),
+    ];
+    let failed = vec![step("gateway", false, "it does not serve after 600 s: down")];
+    let back = vec![step("gateway", true, "it stands by"), step("workspace", true, "on the branch clawmend/vps")];
+    let shared = || "telegram account `default` here and on the other node are the same".to_owned();
+    vec![
+        (Telling::TookOver { reason: Reason::Silent { misses: 3 } }, well),
+        (Telling::TookOver { reason: Reason::RepairTooLong }, half),
+        (Telling::TookOver { reason: Reason::Person }, Vec::new()),
+        (Telling::SteppedBack { reason: Reason::PrimaryWell { for_ms: 60_000 } }, back),
+        (Telling::NotPromoted { obstacle: Obstacle::Held }, Vec::new()),
+        (Telling::NotPromoted { obstacle: Obstacle::NotApart { why: shared() } }, Vec::new()),
+        (Telling::Returned, Vec::new()),
+        (Telling::Unsteady { needs_ms: 120_000, takeovers: 2 }, Vec::new()),
+        (Telling::NotApart { why: shared() }, Vec::new()),
+        (Telling::Failed { role: Role::Watching }, failed),
+        (Telling::Failed { role: Role::Active }, Vec::new()),
+    ]
+}
+
+#[test]
+fn every_word_on_a_pair_in_both_languages() {
+    let episode = Episode { number: 3, since: Wall(BEGAN), open: true };
+    for language in [Language::English, Language::Chinese] {
+        let mut text = String::new();
+        for (telling, steps) in pair_words() {
+            let at = Wall(BEGAN + 46_000);
+            let notice = telling::notice(&GatewayId("default".into()), &episode, &telling, &steps, at);
+            text.push_str(&shown(&writer(language).write(
+                &notice,
+                &Story::default(),
+                &Surroundings::default(),
+                &mask(),
+            )));
+            text.push('\n');
+        }
+        assert!(!text.contains(CANARY));
+        insta::assert_snapshot!(format!("pair_{language:?}"), text);
     }
 }
 

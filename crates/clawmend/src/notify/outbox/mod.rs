@@ -50,18 +50,34 @@ const BREATH: Duration = Duration::from_secs(5);
 /// Letters of which all is held in memory; of the others only what a digest names.
 const WHOLE_LETTERS: usize = 200;
 
+/// Words on a pair that wait at most; what finds no room is said again by the next guard.
+const WORDS: usize = 32;
+
+/// Words on a pair, until what the desk makes of them is handed to the store.
+type Words = Rc<RefCell<Vec<Notice>>>;
+
 /// How the wards reach the outbox.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     events: mpsc::Sender<(GatewayId, IncidentEvent)>,
     missed: Rc<Cell<bool>>,
     look: Rc<Notify>,
+    words: Words,
 }
 
 impl Inbox {
     /// Where letters go may have changed.
     pub fn look(&self) {
         self.look.notify_one();
+    }
+
+    /// Hands over a word on a pair. Never waits. Said again, it is told once.
+    pub fn word(&self, notice: &Notice) {
+        let mut words = self.words.borrow_mut();
+        if words.len() < WORDS {
+            words.push(notice.clone());
+            self.look.notify_one();
+        }
     }
 
     /// Hands over an event. Never waits.
@@ -107,8 +123,8 @@ pub struct Parts {
 pub fn start(parts: Parts) -> Inbox {
     let (events, queue) = mpsc::channel(QUEUE);
     let missed = Rc::new(Cell::new(false));
-    let inbox = Inbox { events, missed: Rc::clone(&missed), look: Rc::default() };
-    tokio::task::spawn_local(contained(parts, queue, missed, Rc::clone(&inbox.look)));
+    let inbox = Inbox { events, missed: Rc::clone(&missed), look: Rc::default(), words: Rc::default() };
+    tokio::task::spawn_local(contained(parts, queue, missed, Rc::clone(&inbox.look), Rc::clone(&inbox.words)));
     inbox
 }
 
@@ -119,9 +135,10 @@ async fn contained(
     mut queue: mpsc::Receiver<(GatewayId, IncidentEvent)>,
     missed: Rc<Cell<bool>>,
     look: Rc<Notify>,
+    words: Words,
 ) {
     loop {
-        let whole = run(parts.clone(), &mut queue, Rc::clone(&missed), Rc::clone(&look));
+        let whole = run(parts.clone(), &mut queue, Rc::clone(&missed), Rc::clone(&look), Rc::clone(&words));
         if AssertUnwindSafe(whole).catch_unwind().await.is_ok() {
             return;
         }
@@ -136,9 +153,10 @@ async fn run(
     queue: &mut mpsc::Receiver<(GatewayId, IncidentEvent)>,
     missed: Rc<Cell<bool>>,
     look: Rc<Notify>,
+    words: Words,
 ) {
     let (done, mut ended) = mpsc::channel(super::file::MAX_PLACES * 4);
-    let mut outbox = Outbox::new(parts, missed, done);
+    let mut outbox = Outbox::new(parts, missed, words, done);
     outbox.recall().await;
     let mut alarm = Alarm::new();
     loop {
@@ -170,6 +188,7 @@ async fn until(alarm: &mut Alarm, wake: Option<Moment>) {
 struct Outbox {
     parts: Parts,
     missed: Rc<Cell<bool>>,
+    words: Words,
     done: mpsc::Sender<Done>,
     desk: Desk,
     router: Router,
@@ -185,10 +204,11 @@ struct Outbox {
 }
 
 impl Outbox {
-    fn new(parts: Parts, missed: Rc<Cell<bool>>, done: mpsc::Sender<Done>) -> Self {
+    fn new(parts: Parts, missed: Rc<Cell<bool>>, words: Words, done: mpsc::Sender<Done>) -> Self {
         Self {
             parts,
             missed,
+            words,
             done,
             desk: Desk::default(),
             router: Router::default(),
@@ -220,6 +240,11 @@ impl Outbox {
         let now = clock::now();
         let policy = self.parts.settings.borrow().notify.policy.clone();
         let before = self.notices.len();
+        let words = self.words.borrow().clone();
+        for word in &words {
+            self.desk.word(people_clock(now), &policy, word.clone(), &mut self.notices);
+        }
+        self.unsaved |= !words.is_empty();
         self.desk.poll(people_clock(now), &policy, &mut self.notices);
         self.unsaved |= before != self.notices.len();
         // A place that was set a moment ago must not miss what is decided now.
@@ -227,6 +252,9 @@ impl Outbox {
             self.look(now).await;
         }
         self.decide(now).await;
+        if !self.unsaved {
+            self.words.borrow_mut().drain(..words.len());
+        }
         let mut dispatches = Vec::new();
         let sending = self.router.poll(clock::now().mono, &mut dispatches);
         for dispatch in dispatches {
@@ -316,7 +344,9 @@ impl Outbox {
             | Told::Reminder { gateway, .. }
             | Told::Resolved { gateway, .. }
             | Told::Approval { gateway, .. }
-            | Told::ManyCrashes { gateway, .. } => Some(gateway.clone()),
+            | Told::ManyCrashes { gateway, .. }
+            | Told::Pair { gateway, .. }
+            | Told::PairOver { gateway, .. } => Some(gateway.clone()),
             Told::MorningNote { .. } => None,
         };
         let story = gateway.as_ref().and_then(|id| self.stories.get(id)).cloned().unwrap_or_default();
@@ -455,11 +485,12 @@ impl Outbox {
 /// How loud the places have to be open for it: who heard that something is broken hears that it is over.
 const fn loudness(notice: &Notice) -> Level {
     match &notice.what {
-        Told::Resolved { loudest, .. } => *loudest,
+        Told::Resolved { loudest, .. } | Told::PairOver { loudest, .. } => *loudest,
         Told::Alert { .. }
         | Told::Reminder { .. }
         | Told::Approval { .. }
         | Told::ManyCrashes { .. }
+        | Told::Pair { .. }
         | Told::MorningNote { .. } => notice.level,
     }
 }

@@ -170,6 +170,7 @@ impl World {
             account: "default".to_owned(),
             wanted: true,
             running: !process.suppressed && !process.deaf_channel,
+            connected: None,
             suppressed: process.suppressed,
             stopped_by_person: false,
             terminal: process.deaf_channel,

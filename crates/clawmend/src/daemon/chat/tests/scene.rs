@@ -135,6 +135,7 @@ impl Scene {
                     | News::KeeperState(_)
                     | News::KeeperLost
                     | News::Report(_)
+                    | News::Channels(_)
                     | News::Role { .. }
                     | News::Policy(_)
                     | News::Dismiss(_)

@@ -1,0 +1,285 @@
+//! A word on a pair: what happened, what it means, and what a person can do.
+//!
+//! Invariant: a letter says what may be lost, and on which machine a command is to be typed.
+
+use super::Writer;
+use super::context::{lasted, value};
+use super::words;
+use crate::settings::Language;
+use clawmend_core::alert::notice::Notice;
+use clawmend_core::failover::{Obstacle, Reason, Role, Step, Telling, Word};
+use clawmend_core::gateway::GatewayId;
+use minijinja::{Value, context};
+
+/// For the template `pair`.
+pub(super) fn values(writer: &Writer, notice: &Notice, gateway: &GatewayId, word: &Word) -> Value {
+    let said = Said { language: writer.language, host: &writer.host, word };
+    let facts: Vec<Value> = said
+        .facts()
+        .into_iter()
+        .map(|(label, text)| context! { label => label.to_owned(), value => value(&text) })
+        .collect();
+    let advice: Vec<String> = said.advice().into_iter().map(str::to_owned).collect();
+    let (title, what) = (said.title(), said.what());
+    context! {
+        icon => words::icon(notice.level),
+        level => words::level(writer.language, notice.level),
+        host => writer.host.clone(),
+        gateway => gateway.0.clone(),
+        kind => kind(&word.telling),
+        title => title,
+        what => what,
+        since => writer.local(word.since),
+        lasted => lasted(writer.language, notice.at.0.saturating_sub(word.since.0)),
+        time => writer.local(notice.at),
+        facts => facts,
+        advice => advice,
+        commands => commands(&word.telling),
+        version => crate::version::VERSION,
+    }
+}
+
+/// Stable names for a person's own template.
+const fn kind(telling: &Telling) -> &'static str {
+    match telling {
+        Telling::NotPromoted { .. } => "not_promoted",
+        Telling::TookOver { .. } => "took_over",
+        Telling::SteppedBack { .. } => "stepped_back",
+        Telling::Returned => "returned",
+        Telling::Unsteady { .. } => "unsteady",
+        Telling::NotApart { .. } => "not_apart",
+        Telling::Failed { .. } => "failed",
+    }
+}
+
+/// To be typed on the standby, the most useful first.
+fn commands(telling: &Telling) -> Vec<&'static str> {
+    let first: &[&str] = match telling {
+        Telling::NotPromoted { obstacle: Obstacle::Held } => &["clawmend standby promote", "clawmend standby release"],
+        Telling::NotPromoted { obstacle: Obstacle::NotApart { .. } } => &["clawmend standby check"],
+        Telling::NotApart { .. } => &["clawmend standby check", "clawmend standby demote"],
+        Telling::Unsteady { .. } => &["clawmend standby demote"],
+        Telling::Failed { .. } => &["clawmend doctor"],
+        Telling::TookOver { .. } | Telling::SteppedBack { .. } | Telling::Returned => &[],
+    };
+    first.iter().copied().chain(["clawmend standby status"]).collect()
+}
+
+struct Said<'a> {
+    language: Language,
+    host: &'a str,
+    word: &'a Word,
+}
+
+impl Said<'_> {
+    fn pick<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
+        match self.language {
+            Language::English => en,
+            Language::Chinese => zh,
+        }
+    }
+
+    fn title(&self) -> String {
+        let host = self.host;
+        let (en, zh) = match &self.word.telling {
+            Telling::TookOver { .. } => (format!("{host} has taken over"), format!("备机 {host} 已接管")),
+            Telling::SteppedBack { .. } => (format!("{host} has stepped back"), format!("备机 {host} 已退回待命")),
+            Telling::Returned => (
+                format!("the primary is well again; {host} did not take over"),
+                format!("主机已恢复；备机 {host} 未曾接管"),
+            ),
+            Telling::NotPromoted { .. } => (
+                format!("the primary is lost, and {host} does not take over"),
+                format!("主机失联，备机 {host} 没有接管"),
+            ),
+            Telling::Unsteady { .. } => (
+                format!("the primary comes and goes; {host} carries on"),
+                format!("主机时好时坏，备机 {host} 继续工作"),
+            ),
+            Telling::NotApart { .. } => (
+                format!("a channel may be on {host} and on the primary"),
+                format!("备机 {host} 与主机可能共用同一通道"),
+            ),
+            Telling::Failed { role } => match role {
+                Role::Watching | Role::Promoting => {
+                    (format!("{host} could not take over"), format!("备机 {host} 接管失败"))
+                }
+                Role::Active | Role::Demoting => {
+                    (format!("{host} could not step back"), format!("备机 {host} 退回失败"))
+                }
+            },
+        };
+        self.pick(&en, &zh).to_owned()
+    }
+
+    fn what(&self) -> String {
+        let (en, zh) = match &self.word.telling {
+            Telling::TookOver { reason } => (
+                format!("{} The gateway runs on this standby now.", because_en(*reason)),
+                format!("{}网关现在运行在这台备机上。", because_zh(*reason)),
+            ),
+            Telling::SteppedBack { reason } => (
+                format!("{} The gateway on this standby is off again.", because_en(*reason)),
+                format!("{}这台备机上的网关已停止。", because_zh(*reason)),
+            ),
+            Telling::Returned => ("It serves again without a break.".to_owned(), "主机已持续正常。".to_owned()),
+            Telling::NotPromoted { obstacle: Obstacle::Held } => (
+                "A person holds this standby as it is, so nobody answers now.".to_owned(),
+                "有人让这台备机保持现状，因此现在无人应答。".to_owned(),
+            ),
+            Telling::NotPromoted { obstacle: Obstacle::NotApart { .. } } => (
+                "It is not known that the two share no channel account, and an account must never have two owners. Nobody answers now."
+                    .to_owned(),
+                "无法确认两台机器没有共用通道账号，而同一账号绝不能有两个使用者。现在无人应答。".to_owned(),
+            ),
+            Telling::Unsteady { needs_ms, takeovers } => (
+                format!(
+                    "After {takeovers} takeovers of late the primary must be well for {} s without a break before this standby steps back.",
+                    needs_ms / 1_000
+                ),
+                format!("近期已接管 {takeovers} 次；主机须连续正常 {} 秒，备机才会退回。", needs_ms / 1_000),
+            ),
+            Telling::NotApart { .. } => (
+                "This standby carries, and the two are not known to be apart any more: messages may be answered twice or be lost."
+                    .to_owned(),
+                "这台备机正在工作，而两台机器的通道账号已无法确认互不相同：消息可能被回复两次或丢失。".to_owned(),
+            ),
+            Telling::Failed { role: Role::Watching | Role::Promoting } => (
+                "The primary is lost, and the gateway could not be started here. It is tried again.".to_owned(),
+                "主机失联，而这里的网关未能启动。会继续重试。".to_owned(),
+            ),
+            Telling::Failed { role: Role::Active | Role::Demoting } => (
+                "Both gateways run, each with its own channels, so nothing is answered twice. It is tried again.".to_owned(),
+                "两个网关都在运行，但各用各的通道，不会重复回复。会继续重试。".to_owned(),
+            ),
+        };
+        self.pick(&en, &zh).to_owned()
+    }
+
+    fn facts(&self) -> Vec<(&str, String)> {
+        let mut facts = Vec::new();
+        if let Telling::NotPromoted { obstacle: Obstacle::NotApart { why } } | Telling::NotApart { why } =
+            &self.word.telling
+        {
+            facts.push((self.pick("Why", "原因"), why.clone()));
+        }
+        facts.extend(self.word.steps.iter().map(|step| (self.step(step), self.result(step))));
+        if matches!(self.word.telling, Telling::TookOver { .. }) && self.find("workspace").is_none() {
+            let none =
+                self.pick("not brought over: [standby.workspace] is not set", "未带过来：没有设置 [standby.workspace]");
+            facts.push((self.pick("Its files", "助手文件"), none.to_owned()));
+        }
+        facts
+    }
+
+    fn find(&self, name: &str) -> Option<&Step> {
+        self.word.steps.iter().find(|step| step.step == name)
+    }
+
+    fn step(&self, step: &Step) -> &str {
+        match step.step.as_str() {
+            "workspace" => self.pick("Its files", "助手文件"),
+            "channel" => self.pick("Channel", "通道"),
+            _ => self.pick("Gateway", "网关"),
+        }
+    }
+
+    fn result(&self, step: &Step) -> String {
+        let failed = if step.worked { "" } else { self.pick("NOT done: ", "未完成：") };
+        format!("{failed}{} ({})", step.detail, lasted(self.language, i64::try_from(step.took_ms).unwrap_or(i64::MAX)))
+    }
+
+    fn failed(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|step| !step.worked)
+    }
+
+    fn advice(&self) -> Vec<&str> {
+        match &self.word.telling {
+            Telling::TookOver { .. } => self.after_a_takeover(),
+            Telling::SteppedBack { .. } => self.after_a_step_back(),
+            Telling::Returned => vec![self.pick(
+                "Mend what kept it from taking over, before the next time.",
+                "请在下次故障之前解决阻止接管的原因。",
+            )],
+            Telling::NotPromoted { obstacle: Obstacle::Held } => {
+                vec![self.pick("On the standby, let it take over now, or decide by itself again:", "在备机上让它现在接管，或恢复自动判断：")]
+            }
+            Telling::NotPromoted { obstacle: Obstacle::NotApart { .. } } => vec![self.pick(
+                "Switch the account off in one of the two configs, or make it readable; then it takes over by itself. What is wrong, on the standby:",
+                "请在其中一台的配置里关闭该账号，或使其可以读取，之后会自动接管。在备机上查看问题：",
+            )],
+            Telling::NotApart { .. } => vec![self.pick(
+                "Switch the account off in one of the two configs, or have this standby step back:",
+                "请在其中一台的配置里关闭该账号，或让这台备机退回：",
+            )],
+            Telling::Unsteady { .. } => vec![self.pick(
+                "Look why the primary comes and goes. If you are sure that it is well, have the standby step back:",
+                "请检查主机为何时好时坏。若确定已正常，可让备机退回：",
+            )],
+            Telling::Failed { .. } => {
+                vec![self.pick("Look why, on the standby:", "在备机上查看原因：")]
+            }
+        }
+    }
+
+    fn after_a_step_back(&self) -> Vec<&str> {
+        let mut advice = vec![self.pick("Write to it on the primary's channel again.", "请改回主机的通道与它对话。")];
+        if self.find("workspace").is_some() {
+            advice.push(self.pick(
+                "What it wrote here meanwhile is on a branch of its own, if it wrote anything: merge that on the primary.",
+                "期间在备机上写下的内容（如有）在单独的分支里，请在主机上合并。",
+            ));
+        }
+        advice
+    }
+
+    fn after_a_takeover(&self) -> Vec<&str> {
+        let mut advice = vec![
+            self.pick(
+                "Write to it on the standby's own channel; the primary's is silent while that is lost.",
+                "请通过备机自己的通道与它对话；主机失联期间，主机的通道没有回应。",
+            ),
+            self.pick(
+                "Messages that the primary had taken and not answered may be lost; conversations from before are not here.",
+                "主机已收到但尚未回复的消息可能丢失；之前的对话不在备机上。",
+            ),
+        ];
+        if self.failed("channel") {
+            advice.push(self.pick(
+                "The gateway serves, but its channel was not seen to connect: write to it, and look whether it answers.",
+                "网关已运行，但没有看到通道连上：请发一条消息，看它是否回复。",
+            ));
+        }
+        if self.failed("workspace") {
+            advice.push(self.pick(
+                "Its files are those that were here before, and may be old.",
+                "助手文件是备机上原有的，可能较旧。",
+            ));
+        }
+        advice.push(self.pick(
+            "When the primary has been well for a while, this standby steps back by itself. How it is, on the standby:",
+            "主机持续正常一段时间后，备机会自动退回。在备机上查看状态：",
+        ));
+        advice
+    }
+}
+
+fn because_en(reason: Reason) -> String {
+    match reason {
+        Reason::Silent { misses } => format!("The primary did not answer {misses} times in a row."),
+        Reason::RepairTooLong => "The primary's guard could not repair its gateway in time.".to_owned(),
+        Reason::PrimaryWell { for_ms } => format!("The primary has been well for {} s.", for_ms / 1_000),
+        Reason::Person => "A person asked for it.".to_owned(),
+        Reason::Resumed => "An earlier guard had begun it.".to_owned(),
+    }
+}
+
+fn because_zh(reason: Reason) -> String {
+    match reason {
+        Reason::Silent { misses } => format!("主机连续 {misses} 次没有应答。"),
+        Reason::RepairTooLong => "主机的守护程序未能及时修复网关。".to_owned(),
+        Reason::PrimaryWell { for_ms } => format!("主机已连续正常 {} 秒。", for_ms / 1_000),
+        Reason::Person => "应人工要求。".to_owned(),
+        Reason::Resumed => "由上一个守护进程开始。".to_owned(),
+    }
+}
