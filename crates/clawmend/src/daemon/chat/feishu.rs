@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 
 /// After trouble with the address.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -110,12 +110,21 @@ struct Desk {
     refusals: Arc<Refusals>,
     /// One event after the other: there is one journal.
     one: Mutex<()>,
+    /// Events that are heard or wait for that.
+    places: Arc<Semaphore>,
 }
 
 impl Desk {
     fn new(parts: Parts, access: Access) -> Result<Self, String> {
         let http = Http::new(access.proxy.as_ref().map(|proxy| proxy.expose()))?;
-        Ok(Self { parts, access, http, refusals: Arc::default(), one: Mutex::new(()) })
+        Ok(Self {
+            parts,
+            access,
+            http,
+            refusals: Arc::default(),
+            one: Mutex::new(()),
+            places: Arc::new(Semaphore::new(QUEUE)),
+        })
     }
 
     fn folder(&self) -> PathBuf {
@@ -147,8 +156,13 @@ impl Desk {
     /// Goes on with the event also when the answer has to be given before its end.
     async fn event(self: Rc<Self>, event: Event, from: listener::Origin) -> Reply {
         let tap = matches!(event.what, What::Tap { .. });
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.refusals.tell(&from, "too many events wait already");
+            return Reply { status: 429, body: "{}".to_owned() };
+        };
         let desk = Rc::clone(&self);
         let heard = tokio::task::spawn_local(async move {
+            let _place = place;
             let _one = desk.one.lock().await;
             Rc::clone(&desk).hear(event, &from).await
         });
