@@ -91,7 +91,7 @@ impl Access {
         let encrypt_key = secret("encrypt_key", from.encrypt_key.as_ref(), from.encrypt_key_file.as_ref())?;
         if encrypt_key.expose().len() < MIN_KEY {
             return Err(format!(
-                "`encrypt_key`: expected at least {MIN_KEY} characters; Feishu's page makes a long one"
+                "`encrypt_key`: expected at least {MIN_KEY} characters; set a longer one on the app's page, and the same here"
             ));
         }
         let access = Self {

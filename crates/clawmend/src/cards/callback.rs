@@ -23,6 +23,8 @@ use serde_json::Value;
 pub const FRESH_MS: i64 = 5 * 60_000;
 /// Longest id, challenge or header, in bytes.
 const MAX_ID: usize = 256;
+/// Longest `open_id`, in bytes; they have 35.
+const MAX_PERSON: usize = 64;
 /// Longest text or data that is looked at, in bytes.
 const MAX_TEXT: usize = 16 * 1024;
 /// The field of a button's value that carries its data.
@@ -187,19 +189,24 @@ fn event(access: &Access, inner: &Value, now: Wall) -> Result<Event, Refused> {
 }
 
 fn tap(event: &Value) -> Option<What> {
-    let person = short(&event["operator"]["open_id"])?;
+    let person = open_id(&event["operator"]["open_id"])?;
     let data = event["action"]["value"][FIELD].as_str().filter(|data| data.len() <= MAX_ID)?;
     Some(What::Tap { person, data: data.to_owned() })
 }
 
 fn message(event: &Value) -> Option<What> {
     let (sender, message) = (&event["sender"], &event["message"]);
-    let person = short(&sender["sender_id"]["open_id"])?;
+    let person = open_id(&sender["sender_id"]["open_id"])?;
     let private = sender["sender_type"] == "user" && message["chat_type"] == "p2p";
     let content =
         message["content"].as_str().filter(|text| text.len() <= MAX_TEXT && message["message_type"] == "text");
     let content = content.and_then(|content| serde_json::from_str::<Value>(content).ok()).unwrap_or_default();
     Some(What::Message { person, private, text: content["text"].as_str().unwrap_or_default().to_owned() })
+}
+
+fn open_id(value: &Value) -> Option<String> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    short(value).filter(|id| id.starts_with("ou_") && id.len() <= MAX_PERSON && id.bytes().all(fine))
 }
 
 fn short(value: &Value) -> Option<String> {

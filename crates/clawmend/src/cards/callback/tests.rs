@@ -155,6 +155,9 @@ fn what_is_not_understood_is_nothing() {
     };
     assert_eq!(with(&|event| event["header"]["event_type"] = "url.preview.get".into()), What::Other);
     assert_eq!(with(&|event| event["event"]["operator"] = json!({"open_id": 5})), What::Other);
+    for person in ["", "on_1", "ou_1\u{1b}[31m", "ou_1/../x", &format!("ou_{}", "1".repeat(64))] {
+        assert_eq!(with(&|event| event["event"]["operator"]["open_id"] = person.into()), What::Other, "{person}");
+    }
     assert_eq!(with(&|event| event["event"]["action"]["value"] = "1y".into()), What::Other);
     assert_eq!(with(&|event| event["event"]["action"]["value"]["clawmend"] = "y".repeat(500).into()), What::Other);
     let mut picture = feishu.message_event("ou_owner", "p2p", "status");

@@ -15,7 +15,6 @@ use crate::cards::listener::Origin;
 use crate::cards::{Access, Bound, FOLDER};
 use crate::host::clock;
 use crate::host::files::private_dir;
-use crate::openclaw::redact::redact;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -91,8 +90,7 @@ impl Desk {
     }
 
     fn stranger(&self, person: &str, from: &Origin) {
-        self.refusals
-            .tell(from, &format!("{} is not the person who is paired, or not alone with the app", redact(person, 64)));
+        self.refusals.tell(from, &format!("{person} is not the person who is paired, or not alone with the app"));
     }
 
     async fn tap(
@@ -158,7 +156,7 @@ impl Desk {
     async fn try_code(&self, files: &Files, person: &str, text: &str) -> Result<Option<Tried>, String> {
         let (folder, sealing) = (self.folder(), files.ledger.sealing.clone());
         let (app, person, text) = (self.access.app_id.clone(), person.to_owned(), text.to_owned());
-        let shown = redact(&person, 64);
+        let shown = person.clone();
         let tried = tokio::task::spawn_blocking(move || {
             let now = clock::now().wall;
             let Some(mut pairing) = Pairing::load(&folder, &sealing, &app, now)? else { return Ok(None) };
