@@ -4,6 +4,7 @@ use super::*;
 use crate::host::clock;
 use clawmend_testkit::alerts::feishu_callbacks::{Sent, encrypted, encrypted_with};
 use clawmend_testkit::alerts::{FeishuCallbacks, FeishuStandIn};
+use proptest::prelude::*;
 use serde_json::json;
 
 fn access() -> Access {
@@ -164,4 +165,30 @@ fn what_is_not_understood_is_nothing() {
     picture["event"]["message"]["message_type"] = "image".into();
     let said = what(&feishu.signed(&picture, 0));
     assert!(matches!(&said, What::Message { text, .. } if text.is_empty()), "{said:?}");
+}
+
+proptest! {
+    /// Whatever comes, without our key it is refused; nothing of it ends the guard.
+    #[test]
+    fn no_bytes_of_strangers_count(body in prop::collection::vec(any::<u8>(), 0..400), header in ".{0,40}") {
+        let headers = Headers {
+            timestamp: Some((clock::now().wall.0 / 1000).to_string()),
+            nonce: Some(header.clone()),
+            signature: Some(header),
+        };
+        prop_assert!(read(&access(), &headers, &body, clock::now().wall).is_err());
+        let sealed = encrypted_with(&body, "another-key-0123456789");
+        prop_assert!(read(&access(), &headers, &sealed, clock::now().wall).is_err());
+    }
+
+    /// What our key has encrypted and signed is still only what it says.
+    #[test]
+    fn no_content_ends_the_guard(body in prop::collection::vec(any::<u8>(), 0..400), text in "\\PC{0,80}") {
+        let feishu = feishu();
+        let mut sent = feishu.unsigned(encrypted_with(&body, FeishuCallbacks::ENCRYPT_KEY));
+        feishu.sign(&mut sent, 0);
+        prop_assert!(read_now(&sent).is_err());
+        let event = feishu.tap_event("ou_owner", "om_1", &json!({"clawmend": text}));
+        prop_assert!(read_now(&feishu.signed(&event, 0)).is_ok());
+    }
 }

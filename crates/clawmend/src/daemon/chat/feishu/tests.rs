@@ -22,6 +22,7 @@ use clawmend_testkit::alerts::feishu_callbacks::{Back, PATIENCE, Sent};
 use clawmend_testkit::alerts::{FeishuCallbacks, FeishuStandIn};
 use serde_json::{Value, json};
 use std::future::Future;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -320,6 +321,53 @@ async fn connections_that_say_nothing_are_bounded_and_end() {
         .await;
         on.send(on.feishu.message(PERSON, "pause")).await;
         until("the wish", || !on.heard().is_empty()).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_flood_is_turned_away_and_a_tap_counts_after_it() {
+    locally(async {
+        let on = OnFeishu::begin(true).await;
+        let asked = proposal(3);
+        on.scene.proposals.borrow_mut().push(asked.clone());
+        let (yes, _) = on.question(&asked).await;
+        let garbage = on.feishu.unsigned(b"x".to_vec());
+        let feishu = Arc::clone(&on.feishu);
+        let statuses = tokio::task::spawn_blocking(move || {
+            (0..400).map(|_| feishu.send(&garbage).map_or(0, |back| back.status)).collect::<Vec<u16>>()
+        });
+        let statuses = statuses.await.unwrap();
+        assert!(statuses.iter().all(|status| [403, 429].contains(status)), "{statuses:?}");
+        assert!(statuses.contains(&429), "{statuses:?}");
+        // One place comes back each 100 ms.
+        let event = || on.feishu.tap(PERSON, "om_1", &yes);
+        let end = clock::now().mono.plus(30_000);
+        let mut back = on.send(event()).await;
+        while back.status == 429 && clock::now().mono < end {
+            back = on.send(event()).await;
+        }
+        assert!(back.body["toast"]["content"].as_str().unwrap().starts_with("Approved"), "{back:?}");
+        assert_eq!(on.heard().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    locally(async {
+        let on = OnFeishu::begin(true).await;
+        let address = on.access.listen;
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+            stream.write_all(b"POST /feishu HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let answer = answer.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     })
     .await;
 }
