@@ -4,6 +4,7 @@ pub mod api;
 pub mod approval;
 pub mod bot;
 pub mod bundle;
+pub mod cards;
 pub mod cli;
 pub mod daemon;
 pub mod doctor;

@@ -49,7 +49,7 @@ impl Access {
     pub fn new(settings: &BotSettings, proxy: Option<&SecretString>) -> Result<Self, String> {
         let token = match (&settings.token, &settings.token_file) {
             (Some(token), None) => token.clone(),
-            (None, Some(path)) => from_file(path)?,
+            (None, Some(path)) => secret_in("token_file", path)?,
             (Some(_), Some(_)) => return Err("token and token_file are both set, expected one".to_owned()),
             (None, None) => return Err("token is not set; @BotFather gives one with /newbot".to_owned()),
         };
@@ -105,9 +105,13 @@ impl Access {
     }
 }
 
-fn from_file(path: &Path) -> Result<Secret, String> {
+/// The secret in a file that is ours alone; `key` is the setting that names it.
+///
+/// # Errors
+/// What is wrong with it, in one sentence that holds no secret.
+pub(crate) fn secret_in(key: &str, path: &Path) -> Result<Secret, String> {
     if !path.is_absolute() {
-        return Err("token_file: expected an absolute path".to_owned());
+        return Err(format!("{key}: expected an absolute path"));
     }
     let shown = path.display();
     match is_private(path) {

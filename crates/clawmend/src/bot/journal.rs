@@ -1,7 +1,7 @@
-//! What the bot has seen: how far it has read, and which messages were answered.
+//! What a chat has seen: how far it has read, which messages were answered, and which events came lately.
 //!
-//! Invariant: whoever acts on an update has kept the journal before, so that no update and no button counts twice, whatever
-//! dies in between.
+//! Invariant: whoever acts on an update or event has kept the journal before, so that no update, no event and no button counts
+//! twice, whatever dies in between.
 
 use super::button::Nonce;
 use super::sealed::{self, SealError, Sealing};
@@ -14,6 +14,22 @@ const MAX_USED: usize = 256;
 /// How long an answered message is remembered after its question has lapsed, in ms: longer than any question counts.
 const REMEMBERED_MS: i64 = 25 * 3_600_000;
 
+/// Events that are remembered at most.
+const MAX_SEEN: usize = 128;
+/// How long an event is remembered, in ms: longer than any that comes again is fresh.
+const SEEN_MS: i64 = 20 * 60_000;
+
+/// Whether an event is a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It is, and is remembered now.
+    New,
+    /// It came before.
+    Before,
+    /// There is no room to remember it, so it must not count.
+    Full,
+}
+
 /// It.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +39,9 @@ pub struct Journal {
     next: i64,
     /// Messages that were answered, with the end of their question.
     used: Vec<(Nonce, Wall)>,
+    /// Events that came, with the time of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    seen: Vec<(String, Wall)>,
 }
 
 impl Journal {
@@ -36,7 +55,7 @@ impl Journal {
         let kept: Option<Self> = sealed::read(&state.join(Self::NAME), &sealing.key("journal v1"))?;
         let kept = kept.unwrap_or_default();
         let next = if kept.bot == bot { kept.next } else { 0 };
-        Ok(Self { bot: bot.to_owned(), next, used: kept.used })
+        Ok(Self { bot: bot.to_owned(), next, used: kept.used, seen: kept.seen })
     }
 
     /// Keeps it.
@@ -57,6 +76,21 @@ impl Journal {
     /// so a smaller one than before is read, too, as long as the service gives it.
     pub const fn read(&mut self, update: i64) {
         self.next = update.saturating_add(1);
+    }
+
+    /// An event with this id is here now.
+    #[must_use]
+    pub fn see(&mut self, id: &str, now: Wall) -> Seen {
+        // A time to come is of a clock that was set back since: what it stands for may come again as well.
+        self.seen.retain(|(_, at)| now.0.saturating_sub(at.0) <= SEEN_MS);
+        if self.seen.iter().any(|(known, _)| known == id) {
+            return Seen::Before;
+        }
+        if self.seen.len() >= MAX_SEEN {
+            return Seen::Full;
+        }
+        self.seen.push((id.to_owned(), now));
+        Seen::New
     }
 
     /// This message was answered before.
@@ -111,5 +145,19 @@ mod tests {
         assert!(!journal.use_up(nonce, Wall(10), Wall(10 + REMEMBERED_MS)), "no room, so it does not count");
         assert!(journal.use_up(nonce, Wall(20), Wall(11 + REMEMBERED_MS)));
         assert_eq!(journal.used.len(), 1);
+    }
+
+    #[test]
+    fn an_event_counts_once_and_there_is_a_bound() {
+        let mut journal = Journal::default();
+        assert_eq!(journal.see("a", Wall(1_000)), Seen::New);
+        assert_eq!(journal.see("a", Wall(1_000 + SEEN_MS)), Seen::Before);
+        assert_eq!(journal.see("a", Wall(500)), Seen::Before, "a clock that was set back");
+        for at in 1..MAX_SEEN {
+            assert_eq!(journal.see(&at.to_string(), Wall(1_000)), Seen::New);
+        }
+        assert_eq!(journal.see("b", Wall(1_000)), Seen::Full);
+        assert_eq!(journal.see("b", Wall(1_001 + SEEN_MS)), Seen::New);
+        assert_eq!(journal.seen.len(), 1);
     }
 }

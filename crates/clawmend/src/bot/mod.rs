@@ -15,7 +15,7 @@ pub mod button;
 pub mod command;
 pub mod journal;
 pub mod pace;
-mod sealed;
+pub(crate) mod sealed;
 pub mod update;
 pub mod words;
 

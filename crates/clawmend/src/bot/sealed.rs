@@ -60,7 +60,7 @@ pub enum SealError {
         path: PathBuf,
     },
     /// It was changed, or was sealed with another key.
-    #[error("{} was changed by somebody else or is damaged; remove it, then `clawmend pair bot`", path.display())]
+    #[error("{} was changed by somebody else or is damaged; remove it, then pair again with `clawmend pair`", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum SealError {
 ///
 /// # Errors
 /// [`SealError::File`].
-pub(super) fn write<T: Serialize>(path: &Path, key: &hmac::Key, value: &T) -> Result<(), SealError> {
+pub(crate) fn write<T: Serialize>(path: &Path, key: &hmac::Key, value: &T) -> Result<(), SealError> {
     let failed = |why: String| SealError::File { path: path.to_owned(), why };
     let body = serde_json::to_string(value).map_err(|error| failed(error.to_string()))?;
     let seal = URL_SAFE_NO_PAD.encode(hmac::sign(key, body.as_bytes()));
@@ -91,7 +91,7 @@ pub(super) fn write<T: Serialize>(path: &Path, key: &hmac::Key, value: &T) -> Re
 ///
 /// # Errors
 /// [`SealError`].
-pub(super) fn read<T: DeserializeOwned>(path: &Path, key: &hmac::Key) -> Result<Option<T>, SealError> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, key: &hmac::Key) -> Result<Option<T>, SealError> {
     let failed = |why: String| SealError::File { path: path.to_owned(), why };
     match is_private(path) {
         Ok(true) => {}
@@ -111,7 +111,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, key: &hmac::Key) -> Result<
 ///
 /// # Errors
 /// [`SealError::File`]; that it was not there is none.
-pub(super) fn remove(path: &Path) -> Result<(), SealError> {
+pub(crate) fn remove(path: &Path) -> Result<(), SealError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(SealError::File { path: path.to_owned(), why: error.to_string() })

@@ -1,8 +1,10 @@
-//! `clawmend pair`: the passphrase that approvals ask for, and the person whom the guard's own bot obeys.
+//! `clawmend pair`: the passphrase that approvals ask for, and the person whom the guard's own bot or app obeys.
 //!
 //! Invariant: refused from inside of a gateway; one that is set is only changed by who knows it.
 
 mod bot;
+mod code;
+mod feishu;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
@@ -28,11 +30,18 @@ enum What {
         #[arg(long)]
         forget: bool,
     },
+    /// Show a code that you send to the guard's own app on Feishu, so that it obeys you
+    Feishu {
+        /// Obey nobody any more
+        #[arg(long)]
+        forget: bool,
+    },
 }
 
 pub(super) fn pair(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
     match &args.what {
         Some(What::Bot { forget }) => bot::pair(context, *forget),
+        Some(What::Feishu { forget }) => feishu::pair(context, *forget),
         None => passphrase(context),
     }
 }

@@ -1,11 +1,16 @@
-//! The chat with the person who decides: asks for what was said to the guard's own bot, and has it obeyed.
+//! The chats with the person who decides: what was said to the guard's own bot on Telegram and to its app on Feishu is heard,
+//! and obeyed.
 //!
-//! It runs beside the wards. [`hear`] says what an update comes to, [`wards`] asks the wards.
+//! They run beside the wards. [`hear`] says what an update of Telegram comes to, [`feishu`] listens for Feishu; [`judge`] and
+//! [`orders`] are one for both, [`wards`] asks the wards.
 //!
 //! Invariants: an update is on record before it is acted upon, and what cannot be kept on record is not acted upon; whoever
 //! is not bound gets no answer; while nobody is bound and no code waits, nothing is asked for. Start at [`run`].
 
+mod feishu;
 mod hear;
+mod judge;
+mod orders;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 mod wards;
@@ -24,6 +29,7 @@ use crate::openclaw::discovery::Home;
 use crate::settings::{Language, Settings};
 use futures_util::FutureExt as _;
 use hear::Hearing;
+use judge::Ledger;
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -53,8 +59,10 @@ pub struct Parts {
     pub homes: Vec<Home>,
     /// The user of the gateways.
     pub uid: u32,
-    /// What is wrong, for `status`.
+    /// What is wrong with the bot, for `status`.
     pub trouble: Rc<RefCell<Option<String>>>,
+    /// What is wrong with the app on Feishu.
+    pub feishu_trouble: Rc<RefCell<Option<String>>>,
 }
 
 impl Parts {
@@ -66,28 +74,39 @@ impl Parts {
         self.settings.borrow().guard.language.unwrap_or_else(Language::of_system)
     }
 
-    /// For `status`, and once for the log.
     fn note(&self, trouble: Option<String>) {
-        let noted = trouble.map(|trouble| format!("{NOTE}: {trouble}"));
-        if *self.trouble.borrow() == noted {
-            return;
-        }
-        match &noted {
-            Some(noted) => tracing::warn!("{noted}"),
-            None => tracing::info!("{NOTE} hears"),
-        }
-        *self.trouble.borrow_mut() = noted;
+        note(&self.trouble, NOTE, trouble);
     }
 }
 
-/// Starts it. It goes on as long as the guard.
+/// For `status`, and once for the log.
+fn note(place: &RefCell<Option<String>>, name: &str, trouble: Option<String>) {
+    let noted = trouble.map(|trouble| format!("{name}: {trouble}"));
+    if *place.borrow() == noted {
+        return;
+    }
+    match &noted {
+        Some(noted) => tracing::warn!("{noted}"),
+        None => tracing::info!("{name} hears"),
+    }
+    *place.borrow_mut() = noted;
+}
+
+/// Starts them. They go on as long as the guard.
 pub fn start(parts: Parts) {
+    let for_feishu = parts.clone();
+    contained(NOTE, parts, async |parts| run(parts).await);
+    contained(crate::cards::NOTE, for_feishu, async |parts| feishu::run(parts).await);
+}
+
+/// Runs one of them beside everything else; a fault of ours ends only that, and not for long.
+fn contained(name: &'static str, parts: Parts, run: impl AsyncFn(&Parts) + 'static) {
     tokio::task::spawn_local(async move {
         loop {
             if AssertUnwindSafe(run(&parts)).catch_unwind().await.is_ok() {
                 return;
             }
-            tracing::error!("a fault of the guard itself ended the chat with its bot; it begins anew");
+            tracing::error!("a fault of the guard itself ended the chat with {name}; it begins anew");
             tokio::time::sleep(BREATH).await;
         }
     });
@@ -121,9 +140,8 @@ async fn replaced(alerts: &mut watch::Receiver<Condition>, access: &Access) {
 
 /// What is on the disk about the bot.
 struct Files {
-    sealing: Sealing,
     bound: Option<Binding>,
-    journal: Journal,
+    ledger: Ledger,
 }
 
 /// Whether to ask for updates.
@@ -152,7 +170,7 @@ async fn listen(parts: &Parts, access: &Access, alerts: &mut watch::Receiver<Con
             }
             Ok(Look::Listen(files)) => {
                 let asked = tokio::select! {
-                    asked = api.updates(files.journal.offset(), limit, HELD_S) => asked,
+                    asked = api.updates(files.ledger.journal.offset(), limit, HELD_S) => asked,
                     () = replaced(alerts, access) => return,
                 };
                 match asked {
@@ -218,7 +236,8 @@ async fn look(parts: &Parts, access: &Access) -> Result<Look, String> {
             return Ok(Look::Nobody);
         }
         let journal = Journal::load(&state, &sealing, access.id()).map_err(said)?;
-        Ok(Look::Listen(Box::new(Files { sealing, bound, journal })))
+        let ledger = Ledger { folder: state, sealing, journal, unkept: false };
+        Ok(Look::Listen(Box::new(Files { bound, ledger })))
     });
     looked.await.unwrap_or_else(|error| Err(error.to_string()))
 }

@@ -157,6 +157,7 @@ impl Context {
         notes.extend(self.notes.borrow().iter().cloned());
         notes.extend(self.alerts.borrow().notes.iter().cloned());
         notes.extend(self.bot.borrow().iter().cloned());
+        notes.extend(self.feishu.borrow().iter().cloned());
         StatusReport {
             schema: SCHEMA,
             guard: GuardStatus {

@@ -134,6 +134,7 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         began: Instant::now(),
         notes: Rc::default(),
         bot: Rc::default(),
+        feishu: Rc::default(),
         known,
         alerts,
         died,
@@ -241,6 +242,8 @@ struct Context {
     notes: Rc<RefCell<Vec<String>>>,
     /// What is wrong with the guard's own bot.
     bot: Rc<RefCell<Option<String>>>,
+    /// What is wrong with the app on Feishu.
+    feishu: Rc<RefCell<Option<String>>>,
     /// The wards, for whoever asks them beside the front.
     known: watch::Sender<Wards>,
     /// How alerts are.
@@ -355,6 +358,7 @@ impl Context {
             homes: charges.iter().map(|charge| charge.home.clone()).collect(),
             uid: ward::own_uid(),
             trouble: Rc::clone(&self.bot),
+            feishu_trouble: Rc::clone(&self.feishu),
         }
     }
 

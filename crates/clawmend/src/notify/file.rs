@@ -6,6 +6,7 @@
 use super::address::Address;
 use super::channel::Channel;
 use crate::bot::access::BotSettings;
+use crate::cards::access::FeishuSettings;
 use crate::host::files::is_private;
 use crate::openclaw::files::read_bounded;
 use crate::openclaw::redact::redact;
@@ -33,6 +34,8 @@ pub struct NotifyFile {
     pub heartbeat: Option<Heartbeat>,
     /// The guard's own bot.
     pub bot: Option<BotSettings>,
+    /// The guard's own app on Feishu.
+    pub feishu: Option<FeishuSettings>,
     /// Other addresses of services.
     pub apis: Apis,
     /// Where letters go, in the order of the file.
@@ -86,6 +89,7 @@ struct Whole {
     proxy: Option<SecretString>,
     heartbeat: Option<Spanned<Table>>,
     bot: Option<Spanned<Table>>,
+    feishu: Option<Spanned<Table>>,
     api: Apis,
     to: Vec<Spanned<Table>>,
 }
@@ -167,6 +171,13 @@ pub fn parse(path: &Path, text: &str) -> Result<NotifyFile, FileError> {
         match Value::Table(section.into_inner()).try_into::<BotSettings>() {
             Ok(bot) => file.bot = Some(bot),
             Err(error) => file.problems.push(problem(path, line, "bot", &shown(error.message()))),
+        }
+    }
+    if let Some(section) = whole.feishu {
+        let line = line_of(section.span().start);
+        match Value::Table(section.into_inner()).try_into::<FeishuSettings>() {
+            Ok(feishu) => file.feishu = Some(feishu),
+            Err(error) => file.problems.push(problem(path, line, "feishu", &shown(error.message()))),
         }
     }
     for (number, section) in whole.to.into_iter().enumerate() {

@@ -7,10 +7,13 @@ use super::channel::Channel;
 use super::channel::telegram::Telegram;
 use super::file::{self, Heartbeat, NotifyFile};
 use super::http::Http;
+use super::secret::Secret;
 use super::taken_over;
 use crate::approval::Kept;
 use crate::bot::access::BotSettings;
 use crate::bot::{Access, Binding, Sealing};
+use crate::cards::access::FeishuSettings;
+use crate::cards::{self, Bound};
 use crate::openclaw::discovery::Home;
 use crate::settings::NotifySettings;
 use clawmend_core::alert::Level;
@@ -47,8 +50,21 @@ pub struct Found {
     pub heartbeat: Option<Heartbeat>,
     /// The guard's own bot, as it is set.
     pub bot: Option<OwnBot>,
+    /// The guard's own app on Feishu, as it is set.
+    pub feishu: Option<OwnFeishu>,
     /// What is wrong, for people.
     pub problems: Vec<String>,
+}
+
+/// The guard's own app on Feishu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFeishu {
+    /// To hear and to speak as it.
+    pub access: cards::Access,
+    /// Whom it obeys.
+    pub bound: Option<Bound>,
+    /// Why it must not be used now.
+    pub refused: Option<String>,
 }
 
 /// The guard's own bot.
@@ -90,13 +106,20 @@ impl Premises {
                 Err(why) => found.problems.push(format!("{} is not used: {why}", crate::bot::NOTE)),
             }
         }
+        if let Some(feishu) = &said.feishu {
+            match self.own_feishu(feishu, said.proxy.as_ref()) {
+                Ok(feishu) => found.feishu = Some(feishu),
+                Err(why) => found.problems.push(format!("{} is not used: {why}", cards::NOTE)),
+            }
+        }
         if !settings.enabled {
             return found;
         }
         found.places.extend(found.bot.as_ref().and_then(OwnBot::place));
+        found.places.extend(found.feishu.as_ref().and_then(OwnFeishu::place));
         for entry in said.to {
-            if entry.name == crate::bot::PLACE {
-                found.problems.push(format!("`{}` is the name of the guard's own bot; take another one", entry.name));
+            if [crate::bot::PLACE, cards::PLACE].contains(&entry.name.as_str()) {
+                found.problems.push(format!("`{}` is the name of the guard's own; take another one", entry.name));
                 continue;
             }
             let place = Place { id: entry.name, backup: entry.backup, at_least: entry.at_least };
@@ -127,6 +150,23 @@ impl Premises {
         Ok(OwnBot { access, bound, refused })
     }
 
+    fn own_feishu(&self, settings: &FeishuSettings, proxy: Option<&SecretString>) -> Result<OwnFeishu, String> {
+        let proxy = proxy.map(|proxy| Secret::from(SecretString::from(proxy.expose_secret().to_owned())));
+        let access = cards::Access::new(settings, proxy.as_ref())?;
+        let refused = access.refused(&self.homes, self.uid);
+        let (bound, refused) = match (self.bound_on_feishu(&access), refused) {
+            (Ok(bound), refused) => (bound, refused),
+            (Err(why), refused) => (None, refused.or(Some(why))),
+        };
+        Ok(OwnFeishu { access, bound, refused })
+    }
+
+    fn bound_on_feishu(&self, access: &cards::Access) -> Result<Option<Bound>, String> {
+        let Some(kept) = Kept::load(&self.state).map_err(|error| error.to_string())? else { return Ok(None) };
+        let folder = self.state.join(cards::FOLDER);
+        Bound::load(&folder, &Sealing::new(kept.key()), &access.app_id).map_err(|error| error.to_string())
+    }
+
     fn bound(&self, access: &Access) -> Result<Option<Binding>, String> {
         let Some(kept) = Kept::load(&self.state).map_err(|error| error.to_string())? else { return Ok(None) };
         Binding::load(&self.state, &Sealing::new(kept.key()), access.id()).map_err(|error| error.to_string())
@@ -141,6 +181,16 @@ impl OwnBot {
         let channel = Telegram::own_bot(token, api, bound.chat).ok()?;
         let place = Place { id: crate::bot::PLACE.to_owned(), backup: false, at_least: Level::Info };
         Some((place, Channel::Telegram(channel)))
+    }
+}
+
+impl OwnFeishu {
+    /// Where its letters go.
+    fn place(&self) -> Option<(Place, Channel)> {
+        let bound = self.bound.as_ref().filter(|_| self.refused.is_none())?;
+        let channel = self.access.app(&bound.person).ok()?;
+        let place = Place { id: cards::PLACE.to_owned(), backup: false, at_least: Level::Info };
+        Some((place, Channel::FeishuApp(channel)))
     }
 }
 

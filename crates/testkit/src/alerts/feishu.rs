@@ -207,7 +207,10 @@ impl Feishu {
     fn create(&mut self, request: &Request, now: i64) -> Result<Value, (i64, &'static str)> {
         self.check(request, now)?;
         let fields = ["receive_id", "msg_type", "content", "uuid?"];
-        let (body, card) = message(request, &fields)?;
+        let (body, card) = match plain_text(request, &fields) {
+            Some(plain) => plain,
+            None => message(request, &fields)?,
+        };
         let id = body["receive_id"].as_str().unwrap_or_default().to_owned();
         let kind = request.query("receive_id_type").unwrap_or_default();
         let start = match kind {
@@ -277,6 +280,14 @@ impl Feishu {
     }
 }
 
+/// The body of a message, and the plain text that it is.
+fn plain_text(request: &Request, fields: &[&str]) -> Option<(Value, Value)> {
+    let body = request.json().filter(|body| has_only(body, fields) && body["msg_type"] == "text")?;
+    let content: Value = serde_json::from_str(body["content"].as_str()?).ok()?;
+    let text = has_only(&content, &["text"]) && content["text"].as_str().is_some_and(|text| !text.is_empty());
+    text.then_some((body, content))
+}
+
 /// The body of a message, and the card in it.
 fn message(request: &Request, fields: &[&str]) -> Result<(Value, Value), (i64, &'static str)> {
     if request.body.len() > 30_000 {
@@ -302,7 +313,7 @@ fn is_signed(body: &Value, secret: &str, now: i64) -> bool {
 }
 
 /// A card of JSON 1.0 with the elements that are used.
-fn is_card(card: &Value) -> bool {
+pub(super) fn is_card(card: &Value) -> bool {
     const COLOURS: [&str; 13] = [
         "blue",
         "wathet",
@@ -320,7 +331,11 @@ fn is_card(card: &Value) -> bool {
     ];
     let colour = card["header"]["template"].as_str().is_some_and(|colour| COLOURS.contains(&colour));
     let title = &card["header"]["title"];
+    let config = &card["config"];
+    let flags = config.as_object().is_none_or(|all| all.values().all(Value::is_boolean));
     has_only(card, &["config?", "header", "elements"])
+        && (config.is_null() || has_only(config, &["wide_screen_mode?", "update_multi?", "enable_forward?"]))
+        && flags
         && has_only(&card["header"], &["template?", "title"])
         && title["tag"] == "plain_text"
         && is_text(title)
@@ -338,8 +353,24 @@ fn is_element(element: &Value) -> bool {
             has_only(element, &["tag", "elements"])
                 && element["elements"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_text))
         }
+        Some("action") => {
+            has_only(element, &["tag", "actions"])
+                && element["actions"].as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_button))
+        }
         _ => false,
     }
+}
+
+/// A button that calls back.
+fn is_button(button: &Value) -> bool {
+    let kind = matches!(button["type"].as_str(), None | Some("default" | "primary" | "danger"));
+    let text = &button["text"];
+    has_only(button, &["tag", "text", "type?", "value"])
+        && button["tag"] == "button"
+        && kind
+        && text["tag"] == "plain_text"
+        && is_text(text)
+        && button["value"].is_object()
 }
 
 fn is_text(text: &Value) -> bool {

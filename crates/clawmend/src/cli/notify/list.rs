@@ -21,12 +21,13 @@ struct Report {
     problems: Vec<String>,
     heartbeat: Option<String>,
     bot: Option<Bot>,
+    feishu: Option<Bot>,
 }
 
-/// The guard's own bot.
+/// The guard's own bot on Telegram, or its app on Feishu.
 #[derive(Serialize)]
 struct Bot {
-    /// Its number.
+    /// Its number, or its app id.
     id: String,
     /// Somebody is obeyed.
     paired: bool,
@@ -91,7 +92,13 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
             id: bot.access.id().to_owned(),
             paired: bot.bound.is_some(),
             refused: bot.refused.clone(),
-            notes: notes_of_bot(context),
+            notes: notes_of(context, crate::bot::NOTE),
+        }),
+        feishu: found.feishu.as_ref().map(|feishu| Bot {
+            id: feishu.access.app_id.clone(),
+            paired: feishu.bound.is_some(),
+            refused: feishu.refused.clone(),
+            notes: notes_of(context, crate::cards::NOTE),
         }),
     };
     if context.global.json {
@@ -103,9 +110,9 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
 }
 
 /// A guard that does not run says nothing.
-fn notes_of_bot(context: &Context) -> Vec<String> {
+fn notes_of(context: &Context, name: &str) -> Vec<String> {
     let notes = context.guard_status().map(|status| status.guard.notes).unwrap_or_default();
-    notes.into_iter().filter(|note| note.starts_with(crate::bot::NOTE)).collect()
+    notes.into_iter().filter(|note| note.starts_with(name)).collect()
 }
 
 fn last(logged: &Logged) -> Last {
@@ -146,21 +153,29 @@ fn render(report: &Report, style: Style) -> String {
         let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(problem, 500));
     }
     if let Some(bot) = &report.bot {
-        let paired = match (&bot.refused, bot.paired) {
-            (Some(_), _) => "not used",
-            (None, true) => "paired",
-            (None, false) => "not paired; `clawmend pair bot` shows how",
-        };
-        let _ = writeln!(text, "own bot {}, {paired}", clean(&bot.id, 32));
-        // A guard that runs says the same.
-        let refused = bot.refused.iter().map(|why| format!("{}: {why}", crate::bot::NOTE));
-        let notes = bot.notes.iter().filter(|_| bot.refused.is_none()).cloned();
-        for note in refused.chain(notes) {
-            let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(&note, 500));
-        }
+        own(&mut text, bot, style, ("own bot", "bot", crate::bot::NOTE));
+    }
+    if let Some(feishu) = &report.feishu {
+        own(&mut text, feishu, style, ("own Feishu app", "feishu", crate::cards::NOTE));
     }
     if let Some(host) = &report.heartbeat {
         let _ = writeln!(text, "heartbeat to {}", clean(host, 120));
     }
     text
+}
+
+/// A line about the guard's own bot or app, and what is wrong with it.
+fn own(text: &mut String, bot: &Bot, style: Style, (name, command, note): (&str, &str, &str)) {
+    let paired = match (&bot.refused, bot.paired) {
+        (Some(_), _) => "not used".to_owned(),
+        (None, true) => "paired".to_owned(),
+        (None, false) => format!("not paired; `clawmend pair {command}` shows how"),
+    };
+    let _ = writeln!(text, "{name} {}, {paired}", clean(&bot.id, 64));
+    // A guard that runs says the same.
+    let refused = bot.refused.iter().map(|why| format!("{note}: {why}"));
+    let notes = bot.notes.iter().filter(|_| bot.refused.is_none()).cloned();
+    for note in refused.chain(notes) {
+        let _ = writeln!(text, "{} {}", style.paint(Tone::Bad, "problem:"), clean(&note, 500));
+    }
 }

@@ -8,13 +8,11 @@ use super::super::error::{CliError, Kind};
 use super::super::notify::Here;
 use super::super::output;
 use super::super::secret::ask_hidden;
+use super::code;
 use crate::approval::Kept;
-use crate::bot::binding::VALID_MS;
-use crate::bot::{Binding, Pairing, SealError, Sealing};
-use crate::host::clock;
+use crate::bot::{Binding, Pairing, Sealing};
 use crate::host::files::private_dir;
 use crate::notify::places::{Found, OwnBot};
-use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) fn pair(context: &Context, forget: bool) -> Result<ExitCode, CliError> {
@@ -29,28 +27,14 @@ pub(super) fn pair(context: &Context, forget: bool) -> Result<ExitCode, CliError
     if !kept.is(&ask_hidden("passphrase")?) {
         return Err(CliError::new(Kind::Refused, "the passphrase is wrong"));
     }
-    Pairing::forget(state).map_err(|error| of(&error))?;
+    Pairing::forget(state).map_err(|error| code::of(&error))?;
     let Some(bot) = bot else {
-        Binding::forget(state).map_err(|error| of(&error))?;
+        Binding::forget(state).map_err(|error| code::of(&error))?;
         output::tell("the guard's bot obeys nobody any more");
         return Ok(ExitCode::SUCCESS);
     };
-    let sealing = Sealing::new(kept.key());
-    let Some((pairing, code)) = Pairing::fresh(&sealing, bot.access.id(), clock::now().wall) else {
-        return Err(CliError::new(Kind::Retry, "the system gives no random bytes"));
-    };
-    pairing.save(state, &sealing).map_err(|error| of(&error))?;
-    if context.global.json {
-        output::print_json(&json!({"schema": crate::api::types::SCHEMA, "code": code, "valid_ms": VALID_MS}))?;
-    } else {
-        output::print(&format!("{code}\n"))?;
-        let minutes = VALID_MS / 60_000;
-        output::tell(&format!(
-            "send this code to your bot on Telegram within {minutes} minutes, while the guard runs; it answers you when it \
-             was right, and nobody when it was not"
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
+    let to = "your bot on Telegram";
+    code::show(context, &code::For { folder: state, sealing: &Sealing::new(kept.key()), id: bot.access.id(), to })
 }
 
 fn usable(found: Found) -> Result<OwnBot, CliError> {
@@ -62,8 +46,4 @@ fn usable(found: Found) -> Result<OwnBot, CliError> {
         let error = error.hint("its token belongs under [bot] of notify.toml; @BotFather gives one with /newbot");
         found.problems.into_iter().fold(error, CliError::hint)
     })
-}
-
-fn of(error: &SealError) -> CliError {
-    CliError::new(Kind::NeedsPerson, error.to_string())
 }

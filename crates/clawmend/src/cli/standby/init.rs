@@ -2,17 +2,17 @@
 //!
 //! Invariant: settings of a person are added to, never replaced; a key that is there stays.
 
-use super::super::config::home;
 use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output;
 use super::{InitArgs, SideArg};
+use crate::daemon::setup;
 use crate::failover::key::{self, KeyError, PairKey};
 use crate::host::dirs;
 use crate::host::files::{Durability, is_private, private_dir, write_atomic};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::minimal::{self, Telegram};
-use crate::settings;
+use crate::settings::{self, Settings};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,14 +30,15 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
             return Err(CliError::new(Kind::NeedsPerson, format!("{} cannot be read: {error}", path.display())));
         }
     };
-    if settings::parse(&path, &present)?.standby.is_some() {
+    let present_settings = settings::parse(&path, &present)?;
+    if present_settings.standby.is_some() {
         return Err(CliError::new(Kind::Usage, format!("{} has a [standby] section already", path.display()))
             .hint("change it there, or take it out and say this again"));
     }
     let section = section(args);
     let whole = if present.is_empty() { section } else { format!("{}\n\n{section}", present.trim_end()) };
     settings::parse(&path, &whole)?;
-    let openclaw = openclaw_config(context, args)?;
+    let openclaw = openclaw_config(context, args, &present_settings)?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
     let key_path = state.join(key::FILE);
@@ -59,7 +60,11 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
 }
 
 /// The config that a standby's OpenClaw gets, and where it goes; none if that was not asked for.
-fn openclaw_config(context: &Context, args: &InitArgs) -> Result<Option<(Home, String)>, CliError> {
+fn openclaw_config(
+    context: &Context,
+    args: &InitArgs,
+    settings: &Settings,
+) -> Result<Option<(Home, String)>, CliError> {
     let (Some(token_file), Some(user)) = (&args.telegram_token_file, args.telegram_user) else { return Ok(None) };
     let wrong = |text: String| CliError::new(Kind::Usage, text);
     if args.side == SideArg::Primary {
@@ -77,7 +82,8 @@ fn openclaw_config(context: &Context, args: &InitArgs) -> Result<Option<(Home, S
         }
         Err(error) => return Err(wrong(format!("{} cannot be read: {error}", token_file.display()))),
     }
-    let home = home(context, None)?;
+    let none = || CliError::new(Kind::NotFound, "there is no OpenClaw home here");
+    let home = setup::homes_here(context.global.gateway.as_ref(), settings)?.into_iter().next().ok_or_else(none)?;
     if home.config_path.exists() {
         return Err(wrong(format!("{} is there already, and stays", home.config_path.display()))
             .hint("say this again without --telegram-token-file, and add the channel there"));

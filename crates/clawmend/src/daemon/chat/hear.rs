@@ -2,19 +2,16 @@
 //!
 //! Invariant: the journal is kept before anything is done. So what dies in between is not done, rather than done twice.
 
-use super::wards::{Asking, Done};
+use super::judge::{Tapper, judge};
+use super::orders::{self, Answer};
+use super::wards::Asking;
 use super::{Files, Parts};
 use crate::bot::api::BotApi;
 use crate::bot::binding::{Tried, code_in};
-use crate::bot::button::Button;
-use crate::bot::command::{Command, Order};
 use crate::bot::update::{Sender, Update, What};
-use crate::bot::words::{self, Obeyed, Tapped};
+use crate::bot::words::{self, Tapped};
 use crate::bot::{Binding, Pairing, SealError};
 use crate::host::clock;
-use clawmend_core::approval::{Decision, Proposal};
-use clawmend_core::gateway::GatewayId;
-use clawmend_core::wish::Wish;
 
 /// Strangers that are named in the log for each batch; the rest is counted.
 const NAMED: usize = 5;
@@ -26,8 +23,6 @@ pub struct Hearing<'a> {
     bot: String,
     files: Files,
     strangers: Vec<i64>,
-    /// The journal knows something that is not on the disk.
-    unkept: bool,
 }
 
 /// A tap of the bound person.
@@ -39,7 +34,7 @@ struct Tap<'a> {
 
 impl<'a> Hearing<'a> {
     pub fn new(parts: &'a Parts, api: &'a BotApi, bot: String, files: Files) -> Self {
-        Self { parts, api, bot, files, strangers: Vec::new(), unkept: false }
+        Self { parts, api, bot, files, strangers: Vec::new() }
     }
 
     /// Hears them in their order. `true`: something was of the bound person, or of who became it.
@@ -49,14 +44,12 @@ impl<'a> Hearing<'a> {
     pub async fn hear_all(&mut self, updates: Vec<Update>) -> Result<bool, String> {
         let mut ours = false;
         for update in &updates {
-            self.files.journal.read(update.id);
-            self.unkept = true;
+            self.files.ledger.journal.read(update.id);
+            self.files.ledger.unkept = true;
             ours |= self.hear(update).await?;
         }
         self.tell_of_strangers();
-        if self.unkept {
-            self.keep_journal().await?;
-        }
+        self.files.ledger.keep().await?;
         Ok(ours)
     }
 
@@ -87,7 +80,7 @@ impl<'a> Hearing<'a> {
             self.strangers.push(from.user);
             return Ok(false);
         }
-        self.keep_journal().await?;
+        self.files.ledger.keep().await?;
         self.obey(from, text).await;
         Ok(true)
     }
@@ -98,7 +91,7 @@ impl<'a> Hearing<'a> {
 
     /// Somebody sent what may be the code of a pairing.
     async fn try_code(&mut self, from: Sender, text: &str) -> Result<Option<Tried>, String> {
-        let (state, sealing, bot) = (self.parts.state(), self.files.sealing.clone(), self.bot.clone());
+        let (state, sealing, bot) = (self.parts.state(), self.files.ledger.sealing.clone(), self.bot.clone());
         let text = text.to_owned();
         // The code has a count and an end of its own, on the disk, too.
         let tried = tokio::task::spawn_blocking(move || {
@@ -147,102 +140,31 @@ impl<'a> Hearing<'a> {
 
     /// Whether it counts, and what becomes of it. Each that does not count is in the log.
     async fn judge_tap(&mut self, from: Sender, data: &str) -> Result<Tapped, String> {
-        let refused = |why: &str, tapped: Tapped| {
-            tracing::warn!(user = from.user, "a tap that does not count: {why}");
-            tapped
-        };
-        let asking = Asking(&self.parts.wards);
-        let button = Button::parse(data);
-        let Some(button) = button else {
-            self.keep_journal().await?;
-            return Ok(refused("altered", Tapped::Unknown));
-        };
-        if self.files.journal.is_used(button.nonce) {
-            self.keep_journal().await?;
-            return Ok(refused("used before", Tapped::Used));
-        }
-        let fitting = |(gateway, proposal): &(GatewayId, Proposal)| {
-            proposal.id == button.proposal && button.is_for(&self.files.sealing, gateway, proposal)
-        };
-        let Some((gateway, proposal)) = asking.proposals().await.into_iter().find(fitting) else {
-            self.keep_journal().await?;
-            return Ok(refused("altered, or for nothing that is known any more", Tapped::Unknown));
-        };
-        let now = clock::now();
-        if !proposal.is_open(now.mono) {
-            self.keep_journal().await?;
-            return Ok(refused("decided before, or expired", Tapped::Over));
-        }
-        if !self.files.journal.use_up(button.nonce, proposal.until_wall, now.wall) {
-            return Ok(refused("there is no room to note it", Tapped::NotKept));
-        }
-        if let Err(error) = self.keep_journal().await {
-            if let Err(unsaid) = self.api.say(from.chat, words::tapped(self.parts.language(), Tapped::NotKept)).await {
-                tracing::debug!(error = %unsaid, "not said");
+        let who = Tapper { user: from.user.to_string(), by: format!("Telegram user {}, by a button", from.user) };
+        match judge(&Asking(&self.parts.wards), &mut self.files.ledger, &who, data).await {
+            Ok(judged) => Ok(judged.tapped),
+            Err(error) => {
+                self.answer(from.chat, words::tapped(self.parts.language(), Tapped::NotKept)).await;
+                Err(error)
             }
-            return Err(error);
         }
-        let by = format!("Telegram user {}, by a button", from.user);
-        let decision = Decision { proposal: proposal.id, approve: button.approve, by };
-        Ok(match asking.decide(&gateway, decision).await {
-            Done::Yes if button.approve => Tapped::Approved,
-            Done::Yes => Tapped::Denied,
-            Done::No(why) => refused(&why, Tapped::Over),
-            Done::NoAnswer => refused("the guard did not answer", Tapped::NoAnswer),
-        })
     }
 
     async fn obey(&self, from: Sender, text: &str) {
         let language = self.parts.language();
-        let asking = Asking(&self.parts.wards);
-        let Some(command) = Command::parse(text) else { return self.answer(from.chat, words::help(language)).await };
-        if command.order == Order::Status {
-            return self.answer(from.chat, &words::status(language, &asking.status().await)).await;
-        }
-        let known = asking.names();
-        let meant = match &command.gateway {
-            Some(name) => known.iter().find(|id| id.0 == *name),
-            None => known.first().filter(|_| known.len() == 1),
-        };
-        let Some(gateway) = meant else {
-            let names: Vec<String> = known.into_iter().map(|id| id.0).collect();
-            return self.answer(from.chat, &words::which(language, &names)).await;
-        };
-        let (wish, obeyed) = match command.order {
-            Order::Pause => (Wish::Pause { until: None, reason: None }, Obeyed::Paused),
-            Order::Resume => (Wish::Resume, Obeyed::Resumed),
-            Order::Restart | Order::Status => (Wish::Restart, Obeyed::Restarted),
-        };
-        tracing::warn!(gateway = %gateway.0, user = from.user, ?wish, "a wish from the chat");
-        let waiting = asking.wish(gateway, wish);
-        let (api, id, chat) = (self.api.clone(), gateway.0.clone(), from.chat);
-        let answer = async move {
-            let text = match waiting.await {
-                Done::Yes => words::obeyed(language, &id, obeyed),
-                Done::No(why) => words::not_obeyed(language, &id, &why),
-                Done::NoAnswer => words::not_obeyed(language, &id, words::no_answer(language)),
-            };
-            say(&api, chat, &text).await;
-        };
-        if obeyed == Obeyed::Restarted {
-            self.answer(from.chat, &words::restarting(language, &gateway.0)).await;
-            // Beside the chat, which goes on. The ward bounds how many wait.
-            drop(tokio::task::spawn_local(answer));
-        } else {
-            answer.await;
+        let user = from.user.to_string();
+        match orders::obey(&Asking(&self.parts.wards), language, &user, text).await {
+            Answer::Now(said) => self.answer(from.chat, &said).await,
+            Answer::Later(first, rest) => {
+                self.answer(from.chat, &first).await;
+                let (api, chat) = (self.api.clone(), from.chat);
+                drop(tokio::task::spawn_local(async move { say(&api, chat, &rest.await).await }));
+            }
         }
     }
 
     async fn answer(&self, chat: i64, text: &str) {
         say(self.api, chat, text).await;
-    }
-
-    async fn keep_journal(&mut self) -> Result<(), String> {
-        let (state, sealing, journal) = (self.parts.state(), self.files.sealing.clone(), self.files.journal.clone());
-        let kept = tokio::task::spawn_blocking(move || journal.save(&state, &sealing)).await;
-        kept.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        self.unkept = false;
-        Ok(())
     }
 
     fn tell_of_strangers(&self) {

@@ -1,7 +1,7 @@
 //! The chat against a stand-in of the Bot API; the ward's queue is answered in [`scene`], with real proposals.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod scene;
+pub(super) mod scene;
 
 use super::*;
 use crate::bot::binding::VALID_MS;

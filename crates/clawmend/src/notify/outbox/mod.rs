@@ -16,6 +16,7 @@ use super::places::{Found, Premises};
 use super::scribe::{Order, Scribe};
 use super::{Letter, NotDelivered, Receipt};
 use crate::bot::Access;
+use crate::cards;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
 use crate::settings::Settings;
@@ -99,6 +100,8 @@ pub struct Condition {
     pub http: Option<Http>,
     /// The guard's own bot, as it is set; who speaks as it sees whether it may.
     pub bot: Option<Access>,
+    /// The guard's own app on Feishu, likewise.
+    pub feishu: Option<cards::Access>,
 }
 
 /// What the outbox stands on.
@@ -293,6 +296,7 @@ impl Outbox {
             heartbeat: self.found.heartbeat.clone(),
             http: self.found.http.clone(),
             bot: self.found.bot.as_ref().map(|bot| bot.access.clone()),
+            feishu: self.found.feishu.as_ref().map(|feishu| feishu.access.clone()),
         };
         self.parts.condition.send_replace(condition);
     }

@@ -33,6 +33,11 @@ pub(super) fn telegram_token(account: &Account<'_>, secrets: &Secrets<'_>) -> Re
     Reader { account, secrets }.telegram_token()
 }
 
+/// The id of a Feishu account's app.
+pub(super) fn feishu_app(account: &Account<'_>, secrets: &Secrets<'_>) -> Result<String, Reason> {
+    Reader { account, secrets }.id("appId", Rules::OpenClaw)
+}
+
 struct Reader<'a> {
     account: &'a Account<'a>,
     secrets: &'a Secrets<'a>,

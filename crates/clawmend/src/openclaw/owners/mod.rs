@@ -93,9 +93,11 @@ pub enum UnknownBots {
     /// The config cannot be read.
     #[error("{}", .0.message)]
     Config(Problem),
-    /// The token of an account cannot be had.
-    #[error("of its Telegram account `{account}`, {reason}")]
+    /// What names the bot of an account cannot be had.
+    #[error("of its {channel} account `{account}`, {reason}")]
     Account {
+        /// Of which channel.
+        channel: &'static str,
         /// Which.
         account: String,
         /// Why.
@@ -119,10 +121,30 @@ pub fn telegram_bots(place: &Place<'_>) -> Result<Vec<String>, UnknownBots> {
         match bot::telegram_token(&account, &secrets) {
             Ok(token) => bots.extend(token.expose_secret().split_once(':').map(|(id, _)| id.to_owned())),
             Err(Reason::NoCredential { .. }) => {}
-            Err(reason) => return Err(UnknownBots::Account { account: account.id, reason }),
+            Err(reason) => return Err(UnknownBots::Account { channel: "Telegram", account: account.id, reason }),
         }
     }
     Ok(bots)
+}
+
+/// The ids of all Feishu apps of a config, those of accounts that are switched off or have no owner included.
+///
+/// # Errors
+/// One of them cannot be known.
+pub fn feishu_apps(place: &Place<'_>) -> Result<Vec<String>, UnknownBots> {
+    let config = config::read_tree(place.home, place.env).map_err(UnknownBots::Config)?;
+    let secrets = Secrets { config: &config, env: place.env, user_home: &place.home.user_home, uid: place.uid };
+    let section = config.get("channels").and_then(|channels| channels.get(Kind::Feishu.key()));
+    let Some(root) = section.and_then(Value::as_object) else { return Ok(Vec::new()) };
+    let mut apps = Vec::new();
+    for account in account::list(Kind::Feishu, root, &secrets, usize::MAX) {
+        match bot::feishu_app(&account, &secrets) {
+            Ok(id) => apps.push(id),
+            Err(Reason::NoCredential { .. }) => {}
+            Err(reason) => return Err(UnknownBots::Account { channel: "Feishu", account: account.id, reason }),
+        }
+    }
+    Ok(apps)
 }
 
 fn reach(account: &Account<'_>, config: &Value, secrets: &Secrets<'_>, pairing: &Pairing) -> Result<Reach, Reason> {

@@ -50,7 +50,7 @@ pub struct Scene {
     pub heard: Rc<RefCell<Vec<Heard>>>,
     /// How the journal on the disk was when a decision came.
     pub journals: Rc<RefCell<Vec<Journal>>>,
-    _wards: watch::Sender<Wards>,
+    pub wards: watch::Sender<Wards>,
 }
 
 pub fn proposal(id: u64) -> Proposal {
@@ -91,6 +91,7 @@ impl Scene {
             homes: vec![home],
             uid: crate::daemon::own_uid(),
             trouble: Rc::default(),
+            feishu_trouble: Rc::default(),
         };
         let scene = Self {
             folder,
@@ -101,7 +102,7 @@ impl Scene {
             proposals: Rc::default(),
             heard: Rc::default(),
             journals: Rc::default(),
-            _wards: known,
+            wards: known,
         };
         scene.ward(inbox);
         scene

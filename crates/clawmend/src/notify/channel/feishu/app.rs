@@ -12,7 +12,7 @@
 //! A message carries a `uuid` made of the letter's key and the recipient: for an hour ([`FeishuApp::UUID_HOLDS`]) Feishu
 //! sends what has the same one at most once, so a letter whose fate is unsure can be repeated within it.
 
-use super::card::{card, within};
+use super::card::{asking, card, within};
 use super::{Domain, RATE, Recipient, Said, read, too_often};
 use crate::notify::http::{Answer, Http};
 use crate::notify::letter::Kind;
@@ -29,6 +29,8 @@ use std::time::Duration;
 const MAX_BODY: usize = 27_000;
 /// Most recipients of one channel: the ids of their messages fit into one receipt.
 const MAX_RECIPIENTS: usize = 5;
+/// Longest plain text, in characters: far below the documented 150 KB.
+const MAX_SAID: usize = 4_000;
 /// How long its limits of a second last at most.
 const SECONDS: Duration = Duration::from_secs(5);
 /// Longest id of a message that is kept.
@@ -44,6 +46,8 @@ pub struct FeishuApp {
     app_secret: SecretString,
     domain: Domain,
     to: Vec<Recipient>,
+    /// The app is our own, so somebody hears when a button is tapped.
+    buttons: bool,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +76,7 @@ impl PartialEq for FeishuApp {
             && self.app_secret.expose_secret() == other.app_secret.expose_secret()
             && self.domain == other.domain
             && self.to == other.to
+            && self.buttons == other.buttons
     }
 }
 
@@ -91,7 +96,37 @@ impl FeishuApp {
         if to.is_empty() || to.len() > MAX_RECIPIENTS {
             return Err(format!("expected 1 to {MAX_RECIPIENTS} recipients in `to`"));
         }
-        Ok(Self { app_id, app_secret, domain, to })
+        Ok(Self { app_id, app_secret, domain, to, buttons: false })
+    }
+
+    /// Our own app, to the person that it obeys: its questions have buttons.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn own(app_id: String, app_secret: SecretString, domain: Domain, to: Recipient) -> Result<Self, String> {
+        Ok(Self { buttons: true, ..Self::new(app_id, app_secret, domain, vec![to])? })
+    }
+
+    /// Writes a plain text to its recipients: <https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json>.
+    ///
+    /// # Errors
+    /// [`NotDelivered`] of the first that failed.
+    pub async fn say(&self, text: &str, http: &Http) -> Result<(), NotDelivered> {
+        let token = self.token(http).await?;
+        // `<at …>` is the only markup of a text.
+        let text: String = text.chars().map(|c| if c == '<' { '＜' } else { c }).take(MAX_SAID).collect();
+        for recipient in &self.to {
+            let mut url = self.url(&["im", "v1", "messages"])?;
+            url.query_pairs_mut().append_pair("receive_id_type", recipient.kind());
+            let content = json!({"text": text}).to_string();
+            let body = json!({"receive_id": recipient.id(), "msg_type": "text", "content": content});
+            let answer = http.send(http.post_json(url, &body).header(AUTHORIZATION, token.clone())).await?;
+            let said = read(&answer, self.domain.host())?;
+            if said.code != 0 {
+                return Err(self.failed(&said, &answer, recipient));
+            }
+        }
+        Ok(())
     }
 
     /// Brings it there. The receipt holds the message's id for each recipient, in their order.
@@ -178,7 +213,7 @@ impl FeishuApp {
         let body = within(MAX_BODY, |room| {
             let mut body = json!({
                 "msg_type": "interactive",
-                "content": card(letter, room).to_string(),
+                "content": self.card(letter, room).to_string(),
                 "uuid": uuid(&letter.key, recipient.id()),
             });
             if let (Some(body), Some(to)) = (body.as_object_mut(), to.as_object()) {
@@ -194,6 +229,10 @@ impl FeishuApp {
         }
         let id = said.body["data"]["message_id"].as_str().filter(|id| is_message_id(id));
         Ok(Ok(id.unwrap_or(NONE).to_owned()))
+    }
+
+    fn card(&self, letter: &Letter, room: usize) -> Value {
+        if self.buttons { asking(letter, room) } else { card(letter, room) }
     }
 
     fn failed(&self, said: &Said, answer: &Answer, recipient: &Recipient) -> NotDelivered {

@@ -10,7 +10,8 @@
 //! <https://open.feishu.cn/document/uAjLw4CM/ukzMukzMukzM/feishu-cards/card-components/content-components/rich-text>.
 
 use super::super::fit::{Budget, SHORTENED, title, verbatim};
-use crate::notify::letter::{Kind, Letter, Part};
+use crate::cards::callback::FIELD;
+use crate::notify::letter::{Choice, Kind, Letter, Part};
 use clawmend_core::alert::Level;
 use serde_json::{Value, json};
 
@@ -38,6 +39,32 @@ pub fn card(letter: &Letter, bytes: usize) -> Value {
         "header": {"template": colour(letter), "title": {"tag": "plain_text", "content": head}},
         "elements": elements.finish(),
     })
+}
+
+/// The same with the buttons of a question, for an app that hears when one is tapped:
+/// <https://open.feishu.cn/document/uAjLw4CM/ukzMukzMukzM/feishu-cards/card-components/interactive-components/button>.
+#[must_use]
+pub fn asking(letter: &Letter, bytes: usize) -> Value {
+    /// What a button takes beside its texts, in bytes, rounded up.
+    const BUTTON: usize = 160;
+    let taken: usize = letter.choices.iter().map(|choice| BUTTON + choice.label.len() + choice.data.len()).sum();
+    let mut card = card(letter, bytes.saturating_sub(taken));
+    if letter.choices.is_empty() {
+        return card;
+    }
+    let button = |(at, choice): (usize, &Choice)| {
+        let text = json!({"tag": "plain_text", "content": choice.label});
+        let kind = if at == 0 { "primary" } else { "default" };
+        json!({"tag": "button", "text": text, "type": kind, "value": {FIELD: choice.data}})
+    };
+    let row: Vec<Value> = letter.choices.iter().enumerate().map(button).collect();
+    // All who see it see how it was answered; nobody sees it who was not asked.
+    card["config"]["update_multi"] = true.into();
+    card["config"]["enable_forward"] = false.into();
+    if let Some(elements) = card["elements"].as_array_mut() {
+        elements.push(json!({"tag": "action", "actions": row}));
+    }
+    card
 }
 
 /// A request's body of at most `limit` bytes: `body` is called with ever less room for the card until it fits.
@@ -120,8 +147,8 @@ impl Elements {
     }
 
     fn room(&mut self) -> bool {
-        // A rule and the last words need theirs.
-        let few = self.all.len() + 3 <= MAX_ELEMENTS;
+        // A rule, the last words and the buttons need theirs.
+        let few = self.all.len() + 4 <= MAX_ELEMENTS;
         self.budget.frame(if few { FRAME } else { usize::MAX })
     }
 
