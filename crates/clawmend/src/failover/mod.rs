@@ -5,6 +5,7 @@
 
 pub mod kept;
 pub mod key;
+pub mod lease;
 pub mod look;
 pub mod owned;
 pub mod peer;

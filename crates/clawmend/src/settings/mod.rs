@@ -11,6 +11,7 @@ mod error;
 mod gateway;
 mod notify;
 mod policy;
+mod shared;
 mod standby;
 mod synthetic;
 
@@ -20,6 +21,10 @@ pub use error::SettingsError;
 pub use gateway::{BadId, GatewaySettings, Scope, gateway_id};
 pub use notify::NotifySettings;
 pub use policy::{PolicyOverrides, PolicySettings, Preset};
+pub use shared::{
+    BadStoreUrl, EtcdSettings, FenceHook, KubernetesSettings, LeaseTiming, Login, SharedSettings, StoreSettings,
+    StoreUrl,
+};
 pub use standby::{Side, StandbySettings, Timing, WorkspaceSettings};
 pub use synthetic::SyntheticSettings;
 
@@ -50,6 +55,8 @@ pub struct Settings {
     pub approval: ApprovalSettings,
     /// `[standby]`; `None`: this host is not one of a pair.
     pub standby: Option<StandbySettings>,
+    /// `[shared]`; `None`: this host is not one of a group with a lease. Never beside `standby`.
+    pub shared: Option<SharedSettings>,
     /// `[[gateway]]`, in the order of the file, with ids that differ. Empty: whatever is found on this host.
     pub gateways: Vec<GatewaySettings>,
 }
@@ -101,6 +108,7 @@ struct File {
     notify: NotifySettings,
     approval: ApprovalSettings,
     standby: Option<Spanned<StandbySettings>>,
+    shared: Option<Spanned<SharedSettings>>,
     gateway: Vec<Spanned<GatewaySettings>>,
 }
 
@@ -180,6 +188,14 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         },
         None => None,
     };
+    let shared = match file.shared {
+        Some(entry) if standby.is_some() => {
+            let message = "[standby] and [shared] are both there, expected one: either each node has channels of its own, or \
+                           all share the same under a lease";
+            return Err(SettingsError::invalid(path, text.as_bytes(), entry.span().start, message));
+        }
+        other => other.map(Spanned::into_inner),
+    };
     Ok(Settings {
         guard: file.guard,
         policy: file.policy,
@@ -188,6 +204,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
         notify: file.notify,
         approval: file.approval,
         standby,
+        shared,
         gateways,
     })
 }

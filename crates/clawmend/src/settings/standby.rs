@@ -139,7 +139,7 @@ fn private<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::
 }
 
 /// Loopback, RFC 1918, link-local, the shared space of RFC 6598 (which Tailscale uses), and unique local IPv6 (RFC 4193).
-fn is_private(ip: IpAddr) -> bool {
+pub(super) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [a, b, ..] = ip.octets();
