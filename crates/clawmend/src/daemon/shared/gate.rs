@@ -60,6 +60,7 @@ pub struct Gate {
     changed: Notify,
     /// This node holds the lease, as far as it knows.
     owns: Cell<bool>,
+    patience: Duration,
     /// One outcome for each grant, and one grant at a time.
     outcomes: mpsc::Sender<Outcome>,
 }
@@ -68,7 +69,12 @@ impl Gate {
     /// Closed; outcomes go there.
     #[must_use]
     pub fn new(outcomes: mpsc::Sender<Outcome>) -> Rc<Self> {
-        Rc::new(Self { state: RefCell::new(State::Closed), changed: Notify::new(), owns: Cell::new(false), outcomes })
+        Self::patient(outcomes, PATIENCE)
+    }
+
+    fn patient(outcomes: mpsc::Sender<Outcome>, patience: Duration) -> Rc<Self> {
+        let (state, owns) = (RefCell::new(State::Closed), Cell::new(false));
+        Rc::new(Self { state, changed: Notify::new(), owns, patience, outcomes })
     }
 
     /// Whether this node holds the lease, for whoever answers people.
@@ -151,7 +157,7 @@ impl Gate {
     /// # Errors
     /// None came: this node does not hold the lease, or may not start just now.
     pub async fn pass(&self) -> Result<Pass<'_>, Closed> {
-        let taken = tokio::time::timeout(PATIENCE, async {
+        let taken = tokio::time::timeout(self.patience, async {
             loop {
                 let changed = self.changed.notified();
                 if let Some(grant) = self.take() {
@@ -234,10 +240,10 @@ mod tests {
 
     fn gate() -> (Rc<Gate>, mpsc::Receiver<Outcome>) {
         let (sender, outcomes) = mpsc::channel(4);
-        (Gate::new(sender), outcomes)
+        (Gate::patient(sender, Duration::from_millis(30)), outcomes)
     }
 
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    #[tokio::test(flavor = "current_thread")]
     async fn nobody_passes_a_closed_gate_and_one_passes_an_open_one() {
         let (gate, mut outcomes) = gate();
         assert_eq!(gate.pass().await.unwrap_err(), Closed);
@@ -253,7 +259,7 @@ mod tests {
         assert_eq!(outcomes.try_recv().unwrap(), Outcome::NotStarted(ActId(2)));
     }
 
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    #[tokio::test(flavor = "current_thread")]
     async fn one_who_vanishes_half_way_keeps_it_closed_until_it_is_known() {
         let (gate, mut outcomes) = gate();
         assert!(gate.open(grant(1)));
@@ -265,7 +271,7 @@ mod tests {
         assert!(gate.open(grant(2)));
     }
 
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    #[tokio::test(flavor = "current_thread")]
     async fn a_grant_that_nobody_uses_is_over_at_its_moment() {
         let (gate, _outcomes) = gate();
         assert!(gate.open(grant(1)));
