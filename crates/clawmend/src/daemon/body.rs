@@ -152,7 +152,7 @@ impl Child {
 
     /// Starts it, once per directive; in a shared group only when the gate lets it pass.
     async fn spawn(&self, directive: &Directive) -> (ActionResult, Option<Spawned>) {
-        let Some(gate) = &self.gate else { return self.spawn_until(directive, None).await.done() };
+        let Some(gate) = &self.gate else { return self.spawn_alone(directive).await };
         let pass = match gate.pass().await {
             Ok(pass) => pass,
             Err(closed) => return (ActionResult::Retry { reason: closed.to_string() }, None),
@@ -160,11 +160,29 @@ impl Child {
         let spawning = self.spawn_until(directive, Some(pass.not_after())).await;
         match &spawning {
             Spawning::Runs(spawned) => pass.started(&spawned.incarnation),
-            Spawning::Refused(_) => pass.refused(),
+            Spawning::Refused(_) | Spawning::Fenced(_) => pass.refused(),
             // Whatever runs may be what was asked for before; the gate stays shut until that is known.
             Spawning::Occupied(..) | Spawning::Unknown(_) => drop(pass),
         }
         spawning.done()
+    }
+
+    /// Of no group: a deadman that was armed when it was one stands in nobody's way.
+    async fn spawn_alone(&self, directive: &Directive) -> (ActionResult, Option<Spawned>) {
+        let spawning = self.spawn_until(directive, None).await;
+        if !matches!(spawning, Spawning::Fenced(_)) {
+            return spawning.done();
+        }
+        let disarmed = self
+            .with_keeper(async |keeper: &mut Keeper| match keeper.hello().await?.fenced() {
+                Some(fenced) => keeper.disarm(fenced.term).await,
+                None => Ok(()),
+            })
+            .await;
+        match disarmed {
+            Ok(()) => self.spawn_until(directive, None).await.done(),
+            Err(error) => (ActionResult::Retry { reason: error.to_string() }, None),
+        }
     }
 
     async fn spawn_until(&self, directive: &Directive, not_after: Option<Moment>) -> Spawning {
@@ -199,6 +217,7 @@ impl Child {
                 let reason = refusal.message;
                 match refusal.code {
                     RefusalCode::Busy => Spawning::Occupied(reason, refusal.child),
+                    RefusalCode::Fenced => Spawning::Fenced(reason),
                     RefusalCode::CannotRun => Spawning::Refused(ActionResult::NeedsPerson { reason }),
                     RefusalCode::SpawnFailed
                     | RefusalCode::Unacknowledged
@@ -207,7 +226,6 @@ impl Child {
                     | RefusalCode::UnknownRequest
                     | RefusalCode::BadRequest
                     | RefusalCode::NotArmed
-                    | RefusalCode::Fenced
                     | RefusalCode::Other => Spawning::retry(reason),
                 }
             }
@@ -244,6 +262,8 @@ enum Spawning {
     Occupied(String, Option<Box<Spawned>>),
     /// Nothing was spawned, and nothing will be.
     Refused(ActionResult),
+    /// The deadman's moment has passed, or there is none and there should be.
+    Fenced(String),
     /// It may have been carried out.
     Unknown(String),
 }
@@ -259,7 +279,7 @@ impl Spawning {
             Self::Runs(spawned) => (ActionResult::Done, Some(spawned)),
             Self::Occupied(reason, child) => (ActionResult::Moot { reason }, child.map(|child| *child)),
             Self::Refused(result) => (result, None),
-            Self::Unknown(reason) => (ActionResult::Retry { reason }, None),
+            Self::Fenced(reason) | Self::Unknown(reason) => (ActionResult::Retry { reason }, None),
         }
     }
 }

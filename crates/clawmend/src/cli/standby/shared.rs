@@ -121,3 +121,44 @@ fn vouch(context: &Context, settings: &SharedSettings, off: &[String]) -> Result
     let nodes = vouch.nodes.iter().map(|name| node(settings, name)).collect::<Result<BTreeSet<NodeId>, CliError>>()?;
     Ok(Some(Vouch { term: Term(vouch.term), nodes }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::{Time, VouchReport};
+
+    #[test]
+    fn the_page_of_an_owner_and_of_one_that_waits_for_a_person() {
+        let at = |ms: i64| Time(Wall(1_790_000_000_000 + ms));
+        let owner = SharedReport {
+            group: "home".into(),
+            node: "alpha".into(),
+            role: "owner".into(),
+            term: Some(7),
+            lease_until: Some(at(12_000)),
+            owner: Some("alpha".into()),
+            held: false,
+            suspects: Vec::new(),
+            vouch: None,
+            store: "etcd at 10.0.0.3:2379".into(),
+            store_seen_at: Some(at(0)),
+            store_problem: None,
+            last_word: Some("this node owns the channels now (term 7)\u{1b}[31m".into()),
+        };
+        let waits = SharedReport {
+            node: "beta".into(),
+            role: "candidate".into(),
+            term: None,
+            lease_until: None,
+            owner: None,
+            held: true,
+            suspects: vec!["alpha".into()],
+            vouch: Some(VouchReport { term: 8, nodes: vec!["alpha".into()] }),
+            store_problem: Some("the lease store did not answer within 2000 ms".into()),
+            ..owner.clone()
+        };
+        let now = Wall(1_790_000_002_000);
+        let pages = [page(&owner, now, &TimeZone::UTC), page(&waits, now, &TimeZone::UTC)];
+        insta::assert_snapshot!(pages.join("--\n"));
+    }
+}

@@ -47,3 +47,50 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
     };
     Answer::Done { message }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::VouchReport;
+    use clawmend_core::failover::lease::{NodeId, Term, Vouch};
+    use std::collections::BTreeSet;
+
+    fn report() -> SharedReport {
+        SharedReport {
+            group: "home".into(),
+            node: "beta".into(),
+            role: "candidate".into(),
+            term: None,
+            lease_until: None,
+            owner: None,
+            held: false,
+            suspects: Vec::new(),
+            vouch: None,
+            store: String::new(),
+            store_seen_at: None,
+            store_problem: None,
+            last_word: None,
+        }
+    }
+
+    #[test]
+    fn each_order_is_answered_by_how_things_are() {
+        let owner = SharedReport { term: Some(3), owner: Some("beta".into()), ..report() };
+        let elsewhere = SharedReport { owner: Some("alpha".into()), ..report() };
+        let asks = SharedReport { vouch: Some(VouchReport { term: 4, nodes: vec!["alpha".into()] }), ..report() };
+        let vouch = Vouch { term: Term(4), nodes: BTreeSet::from([NodeId(1)]) };
+        let orders = [
+            Order::Promote { vouch: None },
+            Order::Promote { vouch: Some(vouch) },
+            Order::HandOver { to: None },
+            Order::Demote,
+            Order::Hold,
+            Order::Release,
+        ];
+        let mut lines = Vec::new();
+        for (name, report) in [("owner", owner), ("elsewhere", elsewhere), ("asks", asks), ("free", report())] {
+            lines.extend(orders.iter().map(|order| format!("{name}: {order:?}\n  {:?}", answer(order, &report))));
+        }
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

@@ -60,3 +60,42 @@ pub fn telling(telling: &Telling, name: &dyn Fn(NodeId) -> String) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clawmend_core::failover::lease::Term;
+
+    #[test]
+    fn everything_that_is_told() {
+        let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
+        let node = NodeId(2);
+        let all = [
+            Telling::Owns { term: Term(7) },
+            Telling::StillRunning,
+            Telling::TurningOff { node },
+            Telling::NotTurnedOff { node },
+            Telling::NeedsPerson { nodes: nodes.clone() },
+            Telling::Residual { nodes },
+            Telling::HeldElsewhere { node },
+            Telling::NoDeadman,
+            Telling::StoreConfused { said: Term(3), known: Term(7) },
+            Telling::NotDisabled,
+        ];
+        let reasons = [
+            Why::RanOut,
+            Why::Taken,
+            Why::Woke,
+            Why::Unproven,
+            Why::NotOurs,
+            Why::SplitBrain,
+            Why::Person,
+            Why::CannotStart,
+            Why::NotCleared,
+        ];
+        let gave_up = reasons.iter().map(|reason| Telling::GaveUp(*reason));
+        let name = |node: NodeId| ["alpha", "beta"][usize::from(node.0) - 1].to_owned();
+        let lines: Vec<String> = all.into_iter().chain(gave_up).map(|one| telling(&one, &name)).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
