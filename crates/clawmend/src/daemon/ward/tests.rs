@@ -156,7 +156,7 @@ impl Drop for Bench {
 }
 
 fn state(child: Option<Spawned>, exits: Vec<Ended>) -> State {
-    State { pid: 1, child, exits, capabilities: Vec::new(), stopping: false, dropped_lines: 0 }
+    State { pid: 1, child, exits, capabilities: Vec::new(), stopping: false, dropped_lines: 0, deadman: None }
 }
 
 /// Answers every question but the one for the last words, which it may leave open.
