@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
+#[path = "keeper/deadman.rs"]
+mod deadman;
 #[path = "keeper/ends.rs"]
 mod ends;
 #[path = "keeper/itself.rs"]

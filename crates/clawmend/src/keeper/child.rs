@@ -36,6 +36,8 @@ pub struct Child {
     /// When the last end was seen.
     ended: Option<Instant>,
     outcomes: VecDeque<(u64, Result<Spawned, Refusal>)>,
+    /// The deadman is ending it, under this term.
+    condemned: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -55,15 +57,22 @@ struct Record {
 
 impl Child {
     /// Takes up what an earlier keeper left in `dir`: a child that still lives is adopted, one that ended is reported
-    /// with an unknown exit.
-    pub fn load(dir: &Path, output: &mut Output) -> Self {
+    /// with an unknown exit. `condemned`: the deadman has struck it already, under this term.
+    pub fn load(dir: &Path, output: &mut Output, condemned: Option<u64>) -> Self {
         let record = dir.join("state.json");
         let known = std::fs::read(&record).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
         let known = known.unwrap_or_default();
         let log_dir = known.log_dir;
         log_dir.iter().for_each(|dir| output.set_log_dir(dir));
-        let mut child =
-            Self { record, log_dir, running: None, exits: known.exits, ended: None, outcomes: VecDeque::new() };
+        let mut child = Self {
+            record,
+            log_dir,
+            running: None,
+            exits: known.exits,
+            ended: None,
+            outcomes: VecDeque::new(),
+            condemned,
+        };
         child.exits.retain(|ended| ended.incarnation.boot == clock::boot_id());
         child.exits.truncate(EXITS_MAX);
         if let Some(before) = known.child.filter(|before| before.incarnation.boot == clock::boot_id()) {
@@ -72,12 +81,25 @@ impl Child {
                 child.end(before, Exit::Unknown);
             }
         }
+        child.condemned = None;
         child
     }
 
     /// The child that lives.
     pub fn running(&self) -> Option<&Spawned> {
         self.running.as_ref().map(|running| &running.told)
+    }
+
+    /// The life that runs, or was the last to, with its nonce.
+    pub fn latest(&self) -> Option<(Incarnation, String)> {
+        let started = self.outcomes.iter().rev().find_map(|(_, outcome)| outcome.as_ref().ok());
+        let started = self.running().or(started).map(|told| (told.incarnation.clone(), told.nonce.clone()));
+        started.or_else(|| self.exits.last().map(|ended| (ended.incarnation.clone(), ended.nonce.clone())))
+    }
+
+    /// Ends from now on are the deadman's doing, under this term; or not any more.
+    pub fn condemn(&mut self, term: Option<u64>) {
+        self.condemned = term;
     }
 
     /// Of an adopted child, for `poll`.
@@ -90,11 +112,16 @@ impl Child {
         &self.exits
     }
 
+    /// What a directive has led to, if it was carried out.
+    pub fn outcome(&self, directive: u64) -> Option<Result<Spawned, Refusal>> {
+        self.outcomes.iter().find(|(known, _)| *known == directive).map(|(_, outcome)| outcome.clone())
+    }
+
     /// Starts the gateway, once per directive. The record for a successor is written by [`Child::save`], after the
     /// reply.
     pub fn spawn(&mut self, order: &SpawnOrder, output: &mut Output) -> Result<Spawned, Refusal> {
-        if let Some((_, outcome)) = self.outcomes.iter().find(|(directive, _)| *directive == order.directive) {
-            return outcome.clone();
+        if let Some(outcome) = self.outcome(order.directive) {
+            return outcome;
         }
         self.check_room()?;
         self.log_into(order.log_dir.clone(), output);
@@ -183,8 +210,14 @@ impl Child {
     fn end(&mut self, told: Spawned, exit: Exit) -> Option<Ended> {
         self.running = None;
         self.ended = Some(Instant::now());
-        let ended =
-            Ended { incarnation: told.incarnation, nonce: told.nonce, exit, at_ms: clock::now().mono.0, deadman: None };
+        let by_force = matches!(exit, Exit::Signal { signal: 9, .. } | Exit::Unknown);
+        let ended = Ended {
+            incarnation: told.incarnation,
+            nonce: told.nonce,
+            exit,
+            at_ms: clock::now().mono.0,
+            deadman: self.condemned.filter(|_| by_force),
+        };
         self.exits.push(ended.clone());
         Some(ended)
     }

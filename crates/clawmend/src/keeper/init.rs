@@ -117,6 +117,11 @@ impl Init {
         }
     }
 
+    /// The guard that runs.
+    pub fn guard(&self) -> Option<&Incarnation> {
+        self.guard.as_ref().map(|guard| &guard.life)
+    }
+
     /// A process was reaped; if it was the guard, its restart is due.
     pub fn reaped(&mut self, pid: u32) {
         let Some(guard) = self.guard.take_if(|guard| guard.life.pid == pid) else { return };

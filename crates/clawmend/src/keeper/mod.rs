@@ -1,11 +1,13 @@
 //! The supervised child's parent: reaps, keeps its exit status, outlives the guard, decides nothing.
 //!
-//! Invariant: the gateway never notices what happens to the guard, the log or the keeper itself. The keeper is the
+//! Invariant: the gateway never notices what happens to the guard, the log or the keeper itself; but where the guard has
+//! armed the deadman (shared mode), the gateway ends at its moment. The keeper is the
 //! same program under the hidden subcommand `keeper`, one thread around one `poll`, in a session of its own.
 //! Start with [`protocol`]; [`client`] is the guard's side.
 //!
 //! What is in the keeper's folder (0700): `keeper.sock` (0600), `keeper.lock` (one keeper per folder), `output.fifo`
-//! (the gateway's stdout and stderr), `state.json` (for a successor: the child and ends without acknowledgement).
+//! (the gateway's stdout and stderr), `state.json` (for a successor: the child and ends without acknowledgement),
+//! `deadman.json` (shared mode: when the gateway ends without the guard's help).
 
 pub mod protocol;
 
@@ -15,6 +17,10 @@ mod child;
 pub mod client;
 #[cfg(target_os = "linux")]
 mod connection;
+#[cfg(target_os = "linux")]
+mod deadman;
+#[cfg(target_os = "linux")]
+mod ending;
 #[cfg(target_os = "linux")]
 mod entry;
 #[cfg(target_os = "linux")]
@@ -27,6 +33,8 @@ mod server;
 mod signals;
 #[cfg(target_os = "linux")]
 mod socket;
+#[cfg(target_os = "linux")]
+mod timer;
 
 #[cfg(not(target_os = "linux"))]
 #[path = "elsewhere.rs"]

@@ -2,8 +2,12 @@
 //!
 //! Invariant: nothing here waits for a guard, a log or a gateway; every turn ends, whatever the others do.
 
+mod fence;
+
 use super::child::Child;
 use super::connection::Connection;
+use super::deadman::Deadman;
+use super::ending::Ending;
 use super::init::Init;
 use super::output::Output;
 use super::protocol::{
@@ -36,6 +40,11 @@ pub struct Server {
     connections: Vec<Connection>,
     signals: Signals,
     child: Child,
+    deadman: Deadman,
+    /// The whole gateway is being ended by force.
+    ending: Option<Ending>,
+    /// All that is below us was started by the gateway: there is no guard, and nothing was there before us.
+    alone: bool,
     output: Output,
     /// Set by SIGTERM: no spawn any more, and we end with the child.
     stopping: bool,
@@ -62,8 +71,10 @@ impl Server {
     pub fn open(dir: &Path, lock: FileLock, init: Option<Init>) -> io::Result<Self> {
         let signals = Signals::install()?;
         let mut output = Output::open(dir)?;
-        let child = Child::load(dir, &mut output);
+        let deadman = Deadman::load(dir)?;
+        let child = Child::load(dir, &mut output, deadman.struck_under());
         child.save();
+        let alone = fence::begins_alone(deadman.state().is_some()) && init.is_none();
         let listener = super::socket::listen(dir)?;
         listener.set_nonblocking(true)?;
         let idle_since = Instant::now();
@@ -72,6 +83,9 @@ impl Server {
             connections: Vec::new(),
             signals,
             child,
+            deadman,
+            ending: None,
+            alone,
             output,
             stopping: false,
             idle_since,
@@ -98,7 +112,7 @@ impl Server {
     }
 
     fn is_over(&self) -> bool {
-        if self.child.running().is_some() {
+        if self.child.running().is_some() || self.ending.is_some() {
             return false;
         }
         match &self.init {
@@ -113,7 +127,10 @@ impl Server {
             PollFd::new(&self.signals.child, PollFlags::IN),
             PollFd::new(&self.signals.end, PollFlags::IN),
             PollFd::new(self.output.fifo(), PollFlags::IN),
+            // Wakes us; what is due is then read from the clock.
+            PollFd::from_borrowed_fd(self.deadman.timer(), PollFlags::IN),
         ];
+        let fixed = fds.len();
         fds.extend(self.connections.iter().map(|c| PollFd::from_borrowed_fd(c.stream().as_fd(), c.interest())));
         let pidfd = self.child.pidfd();
         fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
@@ -128,8 +145,8 @@ impl Server {
             child_signal: is_ready(1),
             end_signal: is_ready(2),
             output: is_ready(3),
-            connections: (0..self.connections.len()).filter(|at| is_ready(4 + at)).collect(),
-            adopted_ended: pidfd.is_some() && is_ready(4 + self.connections.len()),
+            connections: (0..self.connections.len()).filter(|at| is_ready(fixed + at)).collect(),
+            adopted_ended: pidfd.is_some() && is_ready(fixed + self.connections.len()),
         })
     }
 
@@ -138,12 +155,14 @@ impl Server {
         let idle = self.init.is_none() && self.child.running().is_none() && self.connections.is_empty();
         let idle = idle.then(|| IDLE_MAX.saturating_sub(self.idle_since.elapsed()));
         let record = self.unrecorded.map(|since| RECORD_WAITS.saturating_sub(since.elapsed()));
-        let wanted = [idle, record, self.init.as_ref().and_then(Init::patience)].into_iter().flatten().min()?;
+        let init = self.init.as_ref().and_then(Init::patience);
+        let wanted = [idle, record, init, self.ending_patience()].into_iter().flatten().min()?;
         // A millisecond more, so that the deadline has passed when we wake.
         Timespec::try_from(wanted + Duration::from_millis(1)).ok()
     }
 
     fn turn(&mut self, ready: &Ready) {
+        self.mind_deadman();
         if ready.child_signal {
             Signals::clear(&self.signals.child);
             self.reap();
@@ -233,7 +252,10 @@ impl Server {
         let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) else { return true };
         let user_fits = peer.uid == rustix::process::geteuid() || peer.uid.is_root();
         let pid = u32::try_from(peer.pid.as_raw_nonzero().get()).ok();
-        let inside = |pid| self.child.running().is_some_and(|child| process::is_descendant(pid, &child.incarnation));
+        let inside = |pid| {
+            self.child.running().is_some_and(|child| process::is_descendant(pid, &child.incarnation))
+                || self.is_of_the_gateway(pid)
+        };
         user_fits && !pid.is_some_and(inside)
     }
 
@@ -270,6 +292,7 @@ impl Server {
     }
 
     fn carry_out(&mut self, at: usize, Asked { id, request, .. }: Asked) -> bool {
+        self.mind_deadman();
         match request {
             Request::Hello => self.reply(at, id, Ok(self.state())),
             Request::Subscribe => {
@@ -280,7 +303,7 @@ impl Server {
                 self.reply::<()>(at, id, Err(Refusal::new(RefusalCode::Stopping, "this keeper is ending")));
             }
             Request::Spawn(order) => {
-                let outcome = self.child.spawn(&order, &mut self.output);
+                let outcome = self.spawn(&order);
                 self.reply(at, id, outcome);
                 return true;
             }
@@ -300,9 +323,17 @@ impl Server {
                 let tail = fitting_tail(&self.output.tail(limit));
                 self.reply(at, id, Ok(tail));
             }
-            Request::Arm { .. } | Request::Disarm { .. } | Request::Kill => {
-                let refusal = Refusal::new(RefusalCode::UnknownRequest, "this keeper has no deadman yet");
-                self.reply::<()>(at, id, Err(refusal));
+            Request::Arm { term, until_ms } => {
+                let outcome = self.arm(term, until_ms);
+                self.reply(at, id, outcome);
+            }
+            Request::Disarm { term } => {
+                let outcome = self.disarm(term).map(|()| Empty {});
+                self.reply(at, id, outcome);
+            }
+            Request::Kill => {
+                let killed = self.kill();
+                self.reply(at, id, Ok(killed));
             }
             Request::Quit => self.quit(at, id),
         }
@@ -331,10 +362,10 @@ impl Server {
             pid: std::process::id(),
             child: self.child.running().cloned(),
             exits: self.child.exits().to_vec(),
-            capabilities: if self.init.is_some() { vec!["init".to_owned()] } else { Vec::new() },
+            capabilities: self.init.iter().map(|_| "init".to_owned()).chain(["deadman".to_owned()]).collect(),
             stopping: self.stopping,
             dropped_lines: self.output.dropped_lines(),
-            deadman: None,
+            deadman: self.deadman.state(),
         }
     }
 

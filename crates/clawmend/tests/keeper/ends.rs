@@ -19,7 +19,7 @@ async fn an_exit_is_kept_until_it_is_acknowledged_also_without_any_guard() {
     let state = state_when(&mut keeper, |state| state.child.is_none()).await;
     assert_eq!(state.exits.len(), 1);
     assert_eq!(state.exits[0].exit, Exit::Code { code: 7 });
-    assert_eq!(state.exits[0].nonce, "nonce-1");
+    assert_eq!(state.exits[0].nonce, lab.nonce(1));
     keeper.ack(&spawned.incarnation).await.unwrap();
     assert!(keeper.hello().await.unwrap().exits.is_empty());
     keeper.quit().await.unwrap();
@@ -31,10 +31,10 @@ async fn an_end_is_recorded_for_a_successor_unasked_and_the_next_child_is_timed_
     let mut keeper = lab.keeper().await;
     let first = lab.spawn(&mut keeper, 1, "sleep 0.1; exit 7").await;
     assert_eq!(first.after_end_us, None);
-    let record = lab.keeper_dir().join("state.json");
+    let (record, nonce) = (lab.keeper_dir().join("state.json"), lab.nonce(1));
     let recorded = || -> Option<bool> {
         let record: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).ok()?).ok()?;
-        Some(record["exits"][0]["nonce"] == "nonce-1" && record["child"].is_null())
+        Some(record["exits"][0]["nonce"] == nonce.as_str() && record["child"].is_null())
     };
     until("the end to be on record", || recorded() == Some(true)).await;
     tokio::time::sleep(Duration::from_millis(30)).await;

@@ -41,10 +41,15 @@ impl Lab {
         keeper
     }
 
+    /// Nobody else has it, as in real life: whoever carries it is ended with the gateway.
+    pub fn nonce(&self, directive: u64) -> String {
+        format!("nonce-{directive} of {}", self.dir.path().display())
+    }
+
     pub fn order(&self, directive: u64, script: &str) -> SpawnOrder {
         SpawnOrder {
             directive,
-            nonce: format!("nonce-{directive}"),
+            nonce: self.nonce(directive),
             argv: vec!["sh".into(), "-c".into(), script.into()],
             env: BTreeMap::new(),
             env_remove: Vec::new(),

@@ -110,6 +110,6 @@ async fn a_killed_keeper_breaks_no_pipe_and_its_successor_goes_on() {
         send(&spawned.incarnation, Signal::Kill).unwrap();
         let ended = next_end(&mut events).await;
         assert_eq!((ended.incarnation, ended.exit), (spawned.incarnation, Exit::Unknown));
-        assert_eq!(ended.nonce, "nonce-9");
+        assert_eq!(ended.nonce, lab.nonce(9));
     }
 }

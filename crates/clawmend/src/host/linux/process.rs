@@ -24,7 +24,7 @@ pub fn incarnation_of(pid: u32) -> Option<Incarnation> {
     procfs::stat_of(pid).map(|stat| life(pid, stat.start))
 }
 
-fn life(pid: u32, start: u64) -> Incarnation {
+pub(super) fn life(pid: u32, start: u64) -> Incarnation {
     Incarnation { pid, start, boot: clock::boot_id().to_owned() }
 }
 
