@@ -95,9 +95,10 @@ impl Hands {
     async fn end(&mut self, act: ActId) {
         self.last = act;
         self.gate.close();
-        let killed = self.kill_all().await;
-        // Before the end is told: its ward must not take it for a crash, and start anew.
+        // At once, whatever the keeper is doing; and its ward hears of it before the end, which is no crash.
+        self.kill_what_is_known();
         self.ward.carry(false);
+        let killed = self.kill_all().await;
         let settled = tokio::time::timeout(SETTLING, self.gate.settled()).await.is_ok();
         if settled && (killed || self.kill_all().await) {
             self.tell(Evidence::Gateway(Gateway::Ended { after: act })).await;
@@ -113,7 +114,7 @@ impl Hands {
                 Err(error) => {
                     tracing::error!(%error, "the keeper did not end the gateway");
                     self.keeper = None;
-                    return self.kill_what_is_known();
+                    return false;
                 }
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -135,16 +136,15 @@ impl Hands {
         tokio::time::timeout(KILLING, asked).await.unwrap_or_else(|_| Err(KeeperError::Lost("it is slow".to_owned())))
     }
 
-    /// Without the keeper nothing is proven, but what is known to run is ended all the same.
-    fn kill_what_is_known(&self) -> bool {
-        let Some(life) = self.ward.life() else { return false };
+    /// What is known to run. It proves nothing: only the keeper can tell that nothing is left.
+    fn kill_what_is_known(&self) {
+        let Some(life) = self.ward.life() else { return };
         let below = process::descendants(&life);
         for one in std::iter::once(&life).chain(&below) {
             if let Err(error) = signal::send(one, Signal::Kill) {
                 tracing::error!(%error, pid = one.pid, "a process of the gateway could not be ended");
             }
         }
-        false
     }
 
     async fn prove(&mut self, after: ActId) {

@@ -307,7 +307,9 @@ impl Node {
         reply: tokio::sync::oneshot::Sender<crate::api::server::Reply>,
     ) {
         let answer = super::orders::answer(&order, &self.shared.report.borrow());
-        self.observe(&Evidence::Person(order));
+        if matches!(answer, crate::api::Answer::Done { .. }) {
+            self.observe(&Evidence::Person(order));
+        }
         let _ = reply.send(answer.into());
     }
 }

@@ -12,12 +12,11 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
     let message = match (order, elsewhere) {
         (Order::Promote { .. }, _) if owns => "this node owns the channels already".to_owned(),
         (Order::Promote { .. }, Some(owner)) => {
-            return Answer::Failed {
-                why: format!(
-                    "{owner} owns the channels; hand over from there: `clawmend standby handover --to {}`",
-                    report.node
-                ),
-            };
+            format!(
+                "{owner} owns the channels; this node takes over as soon as the lease is free. To have it now, say there: \
+                 `clawmend standby handover --to {}`",
+                report.node
+            )
         }
         (Order::Promote { vouch: None }, None) if report.vouch.is_some() => {
             let nodes = report.vouch.as_ref().map(|vouch| vouch.nodes.join(", ")).unwrap_or_default();
