@@ -7,16 +7,18 @@ use super::gate::{Grant, Outcome};
 use super::hands::{ACTS, Act, Hands};
 use super::heard::Heard;
 use super::{Said, Shared, channels, kept, turn_off, watch, words};
+use crate::api::server::Reply;
+use crate::api::types::{Time, VouchReport};
 use crate::failover::lease::LeaseStore;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
 use clawmend_core::failover::lease::{
-    ActId, Answer, Directive, Evidence, Fenced, Gateway, Holder, Request, RequestId, Telling, View,
+    ActId, Answer, Directive, Evidence, Fenced, Gateway, Holder, Order, PausePolicy, Request, RequestId, Telling, View,
 };
 use clawmend_core::gateway::Incarnation;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch as latest};
+use tokio::sync::{mpsc, oneshot, watch as latest};
 use tokio::task::JoinHandle;
 
 /// Facts that wait. Whoever tells waits when it is full, so nothing is lost.
@@ -293,19 +295,20 @@ impl Node {
         }
         .to_owned();
         report.term = lease.map(|lease| lease.term.0);
-        report.lease_until = lease.map(|lease| crate::api::types::Time(now.wall_of(lease.deadline)));
+        report.lease_until = lease.map(|lease| Time(now.wall_of(lease.deadline)));
         report.held = self.holder.memory().held;
-        report.vouch = self.holder.to_vouch_for().map(|vouch| crate::api::types::VouchReport {
+        // Who runs needs nobody's word any more, and other settings never ask for it.
+        let asks = self.shared.settings.paused == PausePolicy::Manual && self.running.is_none();
+        report.vouch = self.holder.to_vouch_for().filter(|_| asks).map(|vouch| VouchReport {
             term: vouch.term.0,
             nodes: vouch.nodes.iter().map(|node| self.shared.name_of(*node)).collect(),
         });
+        if lease.is_some() {
+            report.suspects = report.vouch.iter().flat_map(|vouch| vouch.nodes.clone()).collect();
+        }
     }
 
-    fn order(
-        &mut self,
-        order: clawmend_core::failover::lease::Order,
-        reply: tokio::sync::oneshot::Sender<crate::api::server::Reply>,
-    ) {
+    fn order(&mut self, order: Order, reply: oneshot::Sender<Reply>) {
         let answer = super::orders::answer(&order, &self.shared.report.borrow());
         if matches!(answer, crate::api::Answer::Done { .. }) {
             self.observe(&Evidence::Person(order));
