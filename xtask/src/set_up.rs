@@ -15,7 +15,7 @@ const ZIGLANG_VERSION: &str = "0.17.0";
 /// Targets that are checked besides the host.
 pub const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 /// Debian's packages, each with a program or file that shows it is there.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc"),
     ("dbus", "dbus-daemon"),
     ("systemd", "systemctl"),
@@ -26,6 +26,7 @@ const PACKAGES: [(&str, &str); 10] = [
     ("git", "git"),
     ("python3-pip", "pip"),
     ("openssl", "openssl"),
+    ("etcd-server", "etcd"),
 ];
 
 /// Everything.

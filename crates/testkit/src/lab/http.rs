@@ -147,6 +147,7 @@ pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<
 /// A request that a mock received.
 #[derive(Debug)]
 pub(super) struct Request {
+    pub(super) method: String,
     pub(super) path: String,
     /// Names in lower case.
     pub(super) headers: Vec<(String, String)>,
@@ -159,7 +160,8 @@ pub(super) fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<R
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let path = line.split(' ').nth(1).context("no request line")?.to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = words.next().zip(words.next()).context("no request line")?;
     let headers = read_headers(reader)?;
     let mut body = Vec::new();
     if header(&headers, "transfer-encoding").is_some_and(|value| value.contains("chunked")) {
@@ -167,7 +169,7 @@ pub(super) fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<R
     } else if let Some(length) = header(&headers, "content-length").and_then(|value| value.parse::<u64>().ok()) {
         reader.by_ref().take(length.min(BODY_LIMIT)).read_to_end(&mut body)?;
     }
-    Ok(Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
+    Ok(Some(Request { method, path, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }))
 }
 
 /// Writes one JSON answer on a kept-alive connection.

@@ -11,6 +11,7 @@ use reqwest::{Client, Method, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +56,11 @@ pub struct Call<'a> {
 impl Reply {
     /// The body as JSON.
     pub fn json(&self) -> Option<Value> {
+        self.parse()
+    }
+
+    /// The body as this.
+    pub fn parse<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
     }
 

@@ -17,6 +17,7 @@ pub mod figures;
 pub mod holder;
 pub mod memory;
 pub mod output;
+pub mod patience;
 pub mod pause;
 pub mod record;
 
@@ -25,5 +26,6 @@ pub use figures::{Figures, Unsound};
 pub use holder::{Gate, Holder, Lease, Node};
 pub use memory::{Active, Memory};
 pub use output::{Directive, Telling, Why};
+pub use patience::Patience;
 pub use pause::{Clearance, PausePolicy, Vouch, clearance};
 pub use record::{NodeId, Record, Request, Term, View};

@@ -1,0 +1,157 @@
+//! The members of an etcd cluster, and who we are to them.
+//!
+//! Invariants: only members of the cluster that answered first are used; an endpoint that did not bring a request to its
+//! end is not the first that the next one tries; a request is sent again only where etcd said that it was not let in.
+
+use super::super::http::{Call, Http, Reply};
+use super::super::{CannotOpen, Trouble, secret};
+use super::wire::{Authenticated, Headed, Transacted};
+use crate::settings::{EtcdSettings, Login, StoreUrl};
+use reqwest::Method;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What etcd calls a token that it does not know, or not any more: its member was restarted, or users were changed.
+const STALE_TOKEN: [&str; 3] = ["invalid auth token", "user name is empty", "revision in header is old"];
+/// What it says of a wrong name or password.
+const WRONG_LOGIN: &str = "authentication failed";
+
+#[derive(Debug)]
+pub struct Session {
+    http: Http,
+    endpoints: Vec<StoreUrl>,
+    login: Option<Login>,
+    /// For a look at one endpoint, so that the others have their turn.
+    share: Duration,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The endpoint to begin with.
+    first: usize,
+    cluster: Option<u64>,
+    token: Option<SecretString>,
+}
+
+impl Session {
+    pub fn new(settings: &EtcdSettings, answer_ms: u64) -> Result<Self, CannotOpen> {
+        let count = u64::try_from(settings.endpoints.len()).unwrap_or(u64::MAX).max(1);
+        Ok(Self {
+            http: Http::new(settings.ca_file.as_deref())?,
+            endpoints: settings.endpoints.clone(),
+            login: settings.login.clone(),
+            // Room for what follows the look.
+            share: Duration::from_millis(answer_ms.saturating_mul(7) / 8 / count),
+            known: Mutex::default(),
+        })
+    }
+
+    /// For people.
+    pub fn places(&self) -> String {
+        self.endpoints.iter().map(StoreUrl::place).collect::<Vec<_>>().join(", ")
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first endpoint that answers, and its answer. For reading only: it may be sent to all of them.
+    pub async fn first(&self, path: &str, body: &Value) -> Result<(usize, Transacted), Trouble> {
+        let count = self.endpoints.len();
+        let begin = self.known().first;
+        // Until this request has come to its end: whoever keeps it waiting is not asked first again.
+        self.known().first = (begin + 1) % count.max(1);
+        let mut last = None;
+        for at in (begin..begin + count).map(|at| at % count) {
+            match tokio::time::timeout(self.share, self.call(at, path, body)).await {
+                Ok(Ok(found)) => return Ok((at, found)),
+                Ok(Err(trouble)) => last = Some(trouble),
+                Err(_) => {
+                    let why = format!("no answer within {} ms", self.share.as_millis());
+                    last = Some(Trouble::Unreachable { place: self.place(at), why });
+                }
+            }
+        }
+        Err(last.unwrap_or(Trouble::Garbled { place: self.places(), what: "nothing" }))
+    }
+
+    /// This endpoint brought a request to its end.
+    pub fn worked(&self, at: usize) {
+        self.known().first = at;
+    }
+
+    /// One call to one endpoint.
+    pub async fn call<T: DeserializeOwned + Headed>(&self, at: usize, path: &str, body: &Value) -> Result<T, Trouble> {
+        let token = match &self.login {
+            Some(login) => Some(self.token(at, login).await?),
+            None => None,
+        };
+        let reply = self.send(at, path, body, token.as_ref()).await?;
+        let Some(login) = self.login.as_ref().filter(|_| is_stale(&reply)) else { return self.read(at, &reply) };
+        self.known().token = None;
+        let token = self.token(at, login).await?;
+        let reply = self.send(at, path, body, Some(&token)).await?;
+        self.read(at, &reply)
+    }
+
+    async fn token(&self, at: usize, login: &Login) -> Result<SecretString, Trouble> {
+        if let Some(token) = &self.known().token {
+            return Ok(token.clone());
+        }
+        let password = secret::password(&login.password)?;
+        let body = json!({ "name": login.user, "password": password.expose_secret() });
+        let reply = self.send(at, "/v3/auth/authenticate", &body, None).await?;
+        let token = self.read::<Authenticated>(at, &reply)?.token;
+        self.known().token = Some(token.clone());
+        Ok(token)
+    }
+
+    async fn send(&self, at: usize, path: &str, body: &Value, token: Option<&SecretString>) -> Result<Reply, Trouble> {
+        let Some(endpoint) = self.endpoints.get(at) else { return Err(self.garbled(at, "nothing")) };
+        let place = endpoint.place();
+        let (method, url) = (Method::POST, endpoint.at(path));
+        self.http.send(Call { method, url, place: &place, authorization: token, body: Some(body) }).await
+    }
+
+    fn read<T: DeserializeOwned + Headed>(&self, at: usize, reply: &Reply) -> Result<T, Trouble> {
+        if reply.status != 200 {
+            return Err(self.refused(at, reply));
+        }
+        let read: T = reply.parse().ok_or_else(|| self.garbled(at, "something that is no answer of etcd"))?;
+        let cluster = read.header().cluster_id;
+        if *self.known().cluster.get_or_insert(cluster) != cluster {
+            return Err(Trouble::OtherCluster { place: self.place(at) });
+        }
+        Ok(read)
+    }
+
+    fn refused(&self, at: usize, reply: &Reply) -> Trouble {
+        let (place, status, said) = (self.place(at), reply.status, reply.said());
+        if said.contains("requested lease not found") {
+            Trouble::Expired
+        } else if matches!(status, 401 | 403) || said.contains(WRONG_LOGIN) || is_stale(reply) {
+            Trouble::Denied { place, status, said }
+        } else if status == 429 || said.contains("too many requests") {
+            Trouble::Busy { place }
+        } else {
+            Trouble::Status { place, status, said }
+        }
+    }
+
+    pub fn garbled(&self, at: usize, what: &'static str) -> Trouble {
+        Trouble::Garbled { place: self.place(at), what }
+    }
+
+    fn place(&self, at: usize) -> String {
+        self.endpoints.get(at).map(StoreUrl::place).unwrap_or_default()
+    }
+}
+
+fn is_stale(reply: &Reply) -> bool {
+    let said = if reply.status == 200 { String::new() } else { reply.said() };
+    reply.status == 401 || STALE_TOKEN.iter().any(|sign| said.contains(sign))
+}
