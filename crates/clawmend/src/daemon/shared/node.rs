@@ -197,12 +197,12 @@ impl Node {
         for _ in 0..8 {
             let mut durable = true;
             for directive in std::mem::take(&mut self.out) {
-                match directive {
-                    Directive::Persist => durable = self.persist().await,
-                    Directive::Start { act, .. } if !durable => {
-                        self.observe(&Evidence::Gateway(Gateway::NotStarted { act }));
-                    }
-                    other => self.carry(other),
+                if directive == Directive::Persist {
+                    durable = self.persist().await;
+                } else if let (Directive::Start { act, .. }, false) = (&directive, durable) {
+                    self.observe(&Evidence::Gateway(Gateway::NotStarted { act: *act }));
+                } else {
+                    self.carry(directive);
                 }
             }
             if self.out.is_empty() {
