@@ -124,7 +124,9 @@ pub async fn same_as_the_model(stores: &[LeaseStore; 3], mut model: Record, step
             expire();
             alive = false;
         }
-        let number = usize::try_from(dice.below(3)).unwrap();
+        // Half of all requests are the holder's, or nobody would ever renew.
+        let holder = model.view(alive).holder.filter(|_| dice.below(2) == 0);
+        let number = holder.map_or_else(|| usize::try_from(dice.below(3)).unwrap(), |id| usize::from(id.0) - 1);
         let request = dice.request(model.view(alive).term);
         let id = NodeId(u16::try_from(number).unwrap() + 1);
         let expected = model.apply(id, &request, alive);
@@ -137,7 +139,7 @@ pub async fn same_as_the_model(stores: &[LeaseStore; 3], mut model: Record, step
         let expected = Told { answer: expected, trouble: None };
         assert_eq!(told, expected, "step {step}, {request:?} of {id:?}; CLAWMEND_LAB_SEED={seed}");
     }
-    assert!(granted > steps / 10, "these dice tried next to nothing: CLAWMEND_LAB_SEED={seed}");
+    assert!(granted > steps / 20, "these dice tried next to nothing: CLAWMEND_LAB_SEED={seed}");
 }
 
 /// Rounds in which all nodes want it at once: one gets it, and the others are told who.

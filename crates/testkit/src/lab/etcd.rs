@@ -1,4 +1,4 @@
-//! A real etcd of one member, from Debian's `etcd-server`.
+//! A real etcd of one member or of several, from Debian's `etcd-server`.
 
 use super::http::{Reply, free_port, get, request};
 use super::permit::Unavailable;
@@ -21,11 +21,28 @@ pub struct EtcdOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
 }
 
-/// It ends when it is dropped.
+/// One member among those that make a cluster.
+#[derive(Clone, Debug)]
+struct Member {
+    name: String,
+    /// Where the other members find it; `None`: there are none.
+    peer_port: Option<u16>,
+    /// All of them, as `--initial-cluster` wants it.
+    all: String,
+}
+
+impl Member {
+    fn alone() -> Self {
+        Self { name: "lab".into(), peer_port: None, all: "lab=http://127.0.0.1:2380".into() }
+    }
+}
+
+/// One member. It ends when it is dropped.
 #[derive(Debug)]
 pub struct RealEtcd {
     folder: tempfile::TempDir,
     options: EtcdOptions,
+    member: Member,
     child: Child,
     life: Life,
     /// Where clients are answered, on loopback.
@@ -38,21 +55,59 @@ impl RealEtcd {
     /// # Errors
     /// It does not start.
     pub fn start(options: EtcdOptions) -> Result<Result<Self, Unavailable>> {
-        let there = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if !there.is_ok_and(|status| status.success()) {
-            return Ok(Err(Unavailable("etcd is not installed (Debian: etcd-server)".into())));
+        if let Err(reason) = installed() {
+            return Ok(Err(reason));
         }
         let folder = tempfile::tempdir()?;
+        let member = Member::alone();
         let mut last = None;
         for _ in 0..20 {
             let port = free_port()?;
-            match launch(folder.path(), &options, port) {
-                Ok((child, life)) => return Ok(Ok(Self { folder, options, child, life, port })),
+            let launched = spawn(folder.path(), &options, &member, port).and_then(|(mut child, life)| {
+                serving(folder.path(), &options, port, &mut child, life).map(|()| (child, life))
+            });
+            match launched {
+                Ok((child, life)) => return Ok(Ok(Self { folder, options, member, child, life, port })),
                 // Somebody else took the port in between.
                 Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| anyhow::anyhow!("no try")))
+    }
+
+    /// Starts a cluster of three; `Err` inside when etcd is not installed.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn cluster() -> Result<Result<[Self; 3], Unavailable>> {
+        if let Err(reason) = installed() {
+            return Ok(Err(reason));
+        }
+        let peers = [free_port()?, free_port()?, free_port()?];
+        let name = |port: u16| format!("lab-{port}");
+        let all = peers.map(|port| format!("{}=http://127.0.0.1:{port}", name(port))).join(",");
+        let mut members = Vec::new();
+        for peer in peers {
+            let (folder, options, port) = (tempfile::tempdir()?, EtcdOptions::default(), free_port()?);
+            let member = Member { name: name(peer), peer_port: Some(peer), all: all.clone() };
+            let (child, life) = spawn(folder.path(), &options, &member, port)?;
+            members.push(Self { folder, options, member, child, life, port });
+        }
+        // None serves before most of them are there.
+        for member in &mut members {
+            serving(member.folder.path(), &member.options, member.port, &mut member.child, member.life)?;
+        }
+        let members = <[Self; 3]>::try_from(members);
+        members.map(Ok).map_err(|_| anyhow::anyhow!("not three members"))
+    }
+
+    /// It leads its cluster, by its own word.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn leads(&self) -> Result<bool> {
+        let status = self.call("/v3/maintenance/status", &serde_json::json!({}))?;
+        Ok(status["leader"] == status["header"]["member_id"])
     }
 
     /// Its address.
@@ -76,8 +131,8 @@ impl RealEtcd {
     /// # Errors
     /// It does not start.
     pub fn restart(&mut self) -> Result<()> {
-        (self.child, self.life) = launch(self.folder.path(), &self.options, self.port)?;
-        Ok(())
+        (self.child, self.life) = spawn(self.folder.path(), &self.options, &self.member, self.port)?;
+        serving(self.folder.path(), &self.options, self.port, &mut self.child, self.life)
     }
 
     /// It does not run on until [`Self::thaw`].
@@ -113,28 +168,45 @@ impl Drop for RealEtcd {
     }
 }
 
-fn launch(folder: &Path, options: &EtcdOptions, port: u16) -> Result<(Child, Life)> {
+fn installed() -> Result<(), Unavailable> {
+    let there = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        Ok(())
+    } else {
+        Err(Unavailable("etcd is not installed (Debian: etcd-server)".into()))
+    }
+}
+
+fn spawn(folder: &Path, options: &EtcdOptions, member: &Member, port: u16) -> Result<(Child, Life)> {
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://127.0.0.1:{port}");
-    let log = File::create(folder.join("log"))?;
+    // One member has no peers: any port does, and what it advertises is never used.
+    let peer = format!("http://127.0.0.1:{}", member.peer_port.unwrap_or(0));
+    let advertised = format!("http://127.0.0.1:{}", member.peer_port.unwrap_or(2_380));
     let mut command = Command::new("etcd");
     command
-        .args(["--name", "lab", "--data-dir"])
+        .args(["--name", &member.name, "--data-dir"])
         .arg(folder.join("data"))
         .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
-        // One member has no peers: any port does, and what it advertises is never used.
-        .args(["--listen-peer-urls", "http://127.0.0.1:0", "--initial-advertise-peer-urls", "http://127.0.0.1:2380"])
-        .args(["--initial-cluster", "lab=http://127.0.0.1:2380"])
-        // The identity of a cluster is made of its members' addresses and of this.
-        .args(["--initial-cluster-token", &format!("lab-{port}")])
+        .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &advertised])
+        .args(["--initial-cluster", &member.all])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log);
+        .stderr(File::create(folder.join("log"))?);
+    if member.peer_port.is_none() {
+        // The identity of a cluster is made of its members' addresses and of this.
+        command.args(["--initial-cluster-token", &format!("lab-{port}")]);
+    }
     if let Some((cert, key)) = &options.tls {
         command.arg("--cert-file").arg(cert).arg("--key-file").arg(key);
     }
-    let mut child = command.spawn().context("etcd")?;
+    let child = command.spawn().context("etcd")?;
     let life = Life::of(child.id())?;
+    Ok((child, life))
+}
+
+/// Waits until it answers clients.
+fn serving(folder: &Path, options: &EtcdOptions, port: u16, child: &mut Child, life: Life) -> Result<()> {
     let since = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -143,7 +215,7 @@ fn launch(folder: &Path, options: &EtcdOptions, port: u16) -> Result<(Child, Lif
             bail!("etcd ended with {status}: {}", tail.join(" | "));
         }
         if serves(port, options) {
-            return Ok((child, life));
+            return Ok(());
         }
         if since.elapsed() > START {
             let _ = life.signal(Signal::KILL);

@@ -100,7 +100,7 @@ mod tests {
         record.apply(NodeId(2), &Request::Acquire, false);
         let text = seal(&group(&["attic", "cellar"], 2), &record).unwrap();
         assert_eq!(open(&group(&["attic", "cellar"], 1), text.as_bytes()), Ok(record));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"{"schema":1,"record":{"term":1,"owner":2,"suspects":[],"reserved":null},"by":{"node":2,"name":"cellar"}}"#);
     }
 
     #[test]

@@ -106,7 +106,11 @@ impl Kubernetes {
 
     /// Reads the Lease. Without `resourceVersion` in the question the answer is the newest (Kubernetes, "API Concepts").
     async fn look(&self, token: Option<&SecretString>) -> Result<Sight, Trouble> {
-        let reply = self.call(token, Method::GET, &self.path(true), None).await?;
+        let reply = match self.call(token, Method::GET, &self.path(true), None).await {
+            // A kept connection does not outlive a restart of the server; a read may be sent twice.
+            Err(Trouble::Unreachable { .. }) => self.call(token, Method::GET, &self.path(true), None).await?,
+            other => other?,
+        };
         let lease = match reply.status {
             200 => Some(self.read(&reply)?),
             404 => None,

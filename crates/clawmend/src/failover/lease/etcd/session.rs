@@ -59,14 +59,19 @@ impl Session {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first endpoint that answers, and its answer. For reading only: it may be sent to all of them.
+    /// The first endpoint that answers, and its answer. For reading only: it may be sent to all of them, and once more
+    /// where no connection held, since a kept one does not outlive a restart of its member.
     pub async fn first(&self, path: &str, body: &Value) -> Result<(usize, Transacted), Trouble> {
         let count = self.endpoints.len();
         let begin = self.known().first;
         // Until this request has come to its end: whoever keeps it waiting is not asked first again.
         self.known().first = (begin + 1) % count.max(1);
         let mut last = None;
-        for at in (begin..begin + count).map(|at| at % count) {
+        for round in begin..begin + 2 * count {
+            let at = round % count;
+            if round == begin + count && !matches!(last, Some(Trouble::Unreachable { .. })) {
+                break;
+            }
             match tokio::time::timeout(self.share, self.call(at, path, body)).await {
                 Ok(Ok(found)) => return Ok((at, found)),
                 Ok(Err(trouble)) => last = Some(trouble),
