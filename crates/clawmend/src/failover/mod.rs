@@ -3,6 +3,7 @@
 //! Decisions are in `clawmend_core::failover`; the daemon wires both. Start at [`peer`] for what the two guards say to
 //! each other, at [`look`] for how a standby sees its primary.
 
+pub mod fence;
 pub mod kept;
 pub mod key;
 pub mod lease;

@@ -12,6 +12,7 @@ pub mod descriptors;
 pub mod desktop;
 pub mod dirs;
 pub mod disk;
+pub mod egress;
 pub mod family;
 pub mod files;
 pub mod group;

@@ -58,6 +58,11 @@ impl Mounts {
         std::fs::read_to_string("/proc/self/mountinfo").map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
+    /// The folder of the root group of version 2, if this mount shows the whole hierarchy.
+    pub fn unified_root(&self) -> Option<PathBuf> {
+        self.unified.as_ref().filter(|mount| mount.root == "/").map(|mount| mount.point.clone())
+    }
+
     /// `ID parent major:minor root point options [tags] - type source super-options`.
     fn parse(text: &str) -> Self {
         let mut mounts = Self::default();

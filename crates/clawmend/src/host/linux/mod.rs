@@ -5,6 +5,7 @@ pub mod clock;
 pub mod connection;
 pub mod desktop;
 pub mod disk;
+pub mod egress;
 pub mod family;
 pub mod limits;
 pub mod machine;
