@@ -40,6 +40,7 @@ fn guard(runtime: &Path) {
                     | Request::Start
                     | Request::Decide { .. }
                     | Request::Standby { .. }
+                    | Request::Shared { .. }
                     | Request::Incidents { .. }
                     | Request::Incident { .. } => {
                         let message = format!("pid {:?} uid {}", peer.pid, peer.uid);

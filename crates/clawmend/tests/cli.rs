@@ -136,6 +136,7 @@ async fn answer(Call { question, reply, .. }: Call) {
         Request::Pause { for_ms, reason } => Answer::Done { message: format!("paused {for_ms:?} {reason:?}") },
         Request::EmergencyStop => Answer::Refused { why: "the caller is part of the gateway `default`".into() },
         Request::Standby { order } => Answer::Done { message: format!("{order:?}") },
+        Request::Shared { order } => Answer::Done { message: format!("{order:?}") },
         Request::Decide { .. } | Request::Restart => {
             Answer::Failed { why: "it is draining; try again when that is over".into() }
         }

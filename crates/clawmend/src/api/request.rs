@@ -2,7 +2,7 @@
 
 use super::types::{CheckReport, IncidentDetail, IncidentsReport, StatusReport};
 use clawmend_core::directive::IncidentId;
-use clawmend_core::failover::Order;
+use clawmend_core::failover::{Order, lease};
 use clawmend_core::gateway::GatewayId;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -89,6 +89,11 @@ pub enum Request {
         /// Which.
         order: Order,
     },
+    /// A person's word to a node of a shared group: [`Answer::Done`].
+    Shared {
+        /// Which.
+        order: lease::Order,
+    },
     /// [`Answer::Incidents`].
     Incidents {
         /// At most so many.
@@ -122,6 +127,7 @@ impl Request {
             | Self::Start
             | Self::Restart
             | Self::Standby { .. }
+            | Self::Shared { .. }
             | Self::Decide { .. } => true,
             Self::Status | Self::Check | Self::Incidents { .. } | Self::Incident { .. } | Self::Logs { .. } => false,
         }

@@ -4,12 +4,14 @@
 //! in UTC with milliseconds ([`Time`]), durations end in `_ms`.
 
 mod incidents;
+mod shared;
 mod standby;
 
 pub use incidents::{
     ActionReport, EventReport, IncidentDetail, IncidentReport, IncidentState, IncidentsReport, result_text,
 };
 
+pub use shared::{SharedReport, VouchReport};
 pub use standby::{ChangeReport, StandbyReport};
 
 use crate::store::{IncidentRecord, StoreHealth};
@@ -67,6 +69,9 @@ pub struct StatusReport {
     /// This host as one of a pair; absent where it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Box<StandbyReport>>,
+    /// This host as one of a shared group; absent where it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Box<SharedReport>>,
 }
 
 /// The guard itself. Everything but `running` is null while none runs.

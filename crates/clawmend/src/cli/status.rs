@@ -64,7 +64,13 @@ pub(super) fn without_guard(context: &Context) -> Result<StatusReport, CliError>
             remembered(&state, reader.as_ref(), id, known)
         })
         .collect();
-    Ok(StatusReport { schema: SCHEMA, guard: GuardStatus { notes, ..GuardStatus::default() }, gateways, standby: None })
+    Ok(StatusReport {
+        schema: SCHEMA,
+        guard: GuardStatus { notes, ..GuardStatus::default() },
+        gateways,
+        standby: None,
+        shared: None,
+    })
 }
 
 fn remembered(state: &Path, reader: Option<&Reader>, id: GatewayId, known: Option<&Introduction>) -> GatewayStatus {
@@ -118,6 +124,11 @@ fn render(report: &StatusReport, now: Wall, zone: &TimeZone, style: Style) -> St
     if let Some(standby) = &report.standby {
         page.text.push_str("Pair\n");
         page.text.push_str(&super::standby::page(standby, now, zone));
+        page.text.push('\n');
+    }
+    if let Some(shared) = &report.shared {
+        page.text.push_str("Shared group\n");
+        page.text.push_str(&super::standby::shared_page(shared, now, zone));
         page.text.push('\n');
     }
     page.guard(&report.guard);

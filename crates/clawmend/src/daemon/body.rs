@@ -3,6 +3,7 @@
 //! Invariant: a body does what a directive says and makes no choice. A start of a child leaves its intent in the
 //! runtime folder first; a kill is on record before it happens.
 
+use super::shared::gate::Gate;
 use crate::host::files::{Durability, write_atomic};
 use crate::host::process;
 use crate::host::signal::{self, Sent, Signal, SignalError};
@@ -11,9 +12,11 @@ use crate::keeper::protocol::{AdoptOrder, RefusalCode, SpawnOrder, Spawned};
 use crate::service::Unit;
 use clawmend_core::directive::{Action, ActionResult, Directive};
 use clawmend_core::gateway::{Form, Incarnation};
+use clawmend_core::time::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use tokio::sync::Mutex;
 
 /// What is run as our child.
@@ -52,13 +55,28 @@ pub struct Child {
     pub dir: PathBuf,
     /// Our connection to it.
     keeper: Mutex<Option<Keeper>>,
+    /// In a shared group: what every start passes.
+    gate: Option<Rc<Gate>>,
 }
 
 impl Child {
     /// With its keeper in `dir`.
     #[must_use]
     pub fn new(command: ChildCommand, dir: PathBuf) -> Self {
-        Self { command, dir, keeper: Mutex::new(None) }
+        Self { command, dir, keeper: Mutex::new(None), gate: None }
+    }
+
+    /// Every start passes this gate.
+    #[must_use]
+    pub fn behind(mut self, gate: Option<Rc<Gate>>) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// What every start passes, in a shared group.
+    #[must_use]
+    pub const fn gate(&self) -> Option<&Rc<Gate>> {
+        self.gate.as_ref()
     }
 
     fn note_path(&self) -> PathBuf {
@@ -132,16 +150,49 @@ impl Child {
         answer
     }
 
-    /// Starts it, once per directive.
+    /// Starts it, once per directive; in a shared group only when the gate lets it pass.
     async fn spawn(&self, directive: &Directive) -> (ActionResult, Option<Spawned>) {
+        let Some(gate) = &self.gate else { return self.spawn_alone(directive).await };
+        let pass = match gate.pass().await {
+            Ok(pass) => pass,
+            Err(closed) => return (ActionResult::Retry { reason: closed.to_string() }, None),
+        };
+        let spawning = self.spawn_until(directive, Some(pass.not_after())).await;
+        match &spawning {
+            Spawning::Runs(spawned) => pass.started(&spawned.incarnation),
+            Spawning::Refused(_) | Spawning::Fenced(_) => pass.refused(),
+            // Whatever runs may be what was asked for before; the gate stays shut until that is known.
+            Spawning::Occupied(..) | Spawning::Unknown(_) => drop(pass),
+        }
+        spawning.done()
+    }
+
+    /// Of no group: a deadman that was armed when it was one stands in nobody's way.
+    async fn spawn_alone(&self, directive: &Directive) -> (ActionResult, Option<Spawned>) {
+        let spawning = self.spawn_until(directive, None).await;
+        if !matches!(spawning, Spawning::Fenced(_)) {
+            return spawning.done();
+        }
+        let disarmed = self
+            .with_keeper(async |keeper: &mut Keeper| match keeper.hello().await?.fenced() {
+                Some(fenced) => keeper.disarm(fenced.term).await,
+                None => Ok(()),
+            })
+            .await;
+        match disarmed {
+            Ok(()) => self.spawn_until(directive, None).await.done(),
+            Err(error) => (ActionResult::Retry { reason: error.to_string() }, None),
+        }
+    }
+
+    async fn spawn_until(&self, directive: &Directive, not_after: Option<Moment>) -> Spawning {
         let nonce = match nonce() {
             Ok(nonce) => nonce,
-            Err(error) => return (ActionResult::Retry { reason: format!("no random numbers: {error}") }, None),
+            Err(error) => return Spawning::retry(format!("no random numbers: {error}")),
         };
         let note = SpawnNote { directive: directive.id.0, nonce: nonce.clone(), incarnation: None };
         if let Err(error) = self.leave_note(&note) {
-            let reason = format!("the start could not be noted in {}: {error}", self.dir.display());
-            return (ActionResult::Retry { reason }, None);
+            return Spawning::retry(format!("the start could not be noted in {}: {error}", self.dir.display()));
         }
         let order = SpawnOrder {
             directive: directive.id.0,
@@ -151,7 +202,7 @@ impl Child {
             env_remove: self.command.env_remove.clone(),
             cwd: self.command.cwd.clone(),
             log_dir: self.command.log_dir.clone(),
-            not_after_ms: None,
+            not_after_ms: not_after.map(|moment| moment.0),
         };
         match self.with_keeper(async |keeper: &mut Keeper| keeper.spawn(order.clone()).await).await {
             Ok(spawned) => {
@@ -160,13 +211,14 @@ impl Child {
                     // The keeper knows the child too; this copy only matters if the keeper dies.
                     tracing::warn!(%error, "the child could not be noted");
                 }
-                (ActionResult::Done, Some(spawned))
+                Spawning::Runs(spawned)
             }
             Err(KeeperError::Refused(refusal)) => {
                 let reason = refusal.message;
                 match refusal.code {
-                    RefusalCode::Busy => (ActionResult::Moot { reason }, refusal.child.map(|child| *child)),
-                    RefusalCode::CannotRun => (ActionResult::NeedsPerson { reason }, None),
+                    RefusalCode::Busy => Spawning::Occupied(reason, refusal.child),
+                    RefusalCode::Fenced => Spawning::Fenced(reason),
+                    RefusalCode::CannotRun => Spawning::Refused(ActionResult::NeedsPerson { reason }),
                     RefusalCode::SpawnFailed
                     | RefusalCode::Unacknowledged
                     | RefusalCode::Stopping
@@ -174,11 +226,10 @@ impl Child {
                     | RefusalCode::UnknownRequest
                     | RefusalCode::BadRequest
                     | RefusalCode::NotArmed
-                    | RefusalCode::Fenced
-                    | RefusalCode::Other => (ActionResult::Retry { reason }, None),
+                    | RefusalCode::Other => Spawning::retry(reason),
                 }
             }
-            Err(error) => (ActionResult::Retry { reason: error.to_string() }, None),
+            Err(error) => Spawning::Unknown(error.to_string()),
         }
     }
 
@@ -199,6 +250,36 @@ impl Child {
             ActionResult::Done
         } else {
             ActionResult::Retry { reason: format!("{failed} of {} remaining processes could not be ended", left.len()) }
+        }
+    }
+}
+
+/// What became of an order to spawn.
+enum Spawning {
+    /// This runs.
+    Runs(Spawned),
+    /// Something runs already.
+    Occupied(String, Option<Box<Spawned>>),
+    /// Nothing was spawned, and nothing will be.
+    Refused(ActionResult),
+    /// The deadman's moment has passed, or there is none and there should be.
+    Fenced(String),
+    /// It may have been carried out.
+    Unknown(String),
+}
+
+impl Spawning {
+    const fn retry(reason: String) -> Self {
+        Self::Refused(ActionResult::Retry { reason })
+    }
+
+    /// For the loop.
+    fn done(self) -> (ActionResult, Option<Spawned>) {
+        match self {
+            Self::Runs(spawned) => (ActionResult::Done, Some(spawned)),
+            Self::Occupied(reason, child) => (ActionResult::Moot { reason }, child.map(|child| *child)),
+            Self::Refused(result) => (result, None),
+            Self::Fenced(reason) | Self::Unknown(reason) => (ActionResult::Retry { reason }, None),
         }
     }
 }

@@ -111,6 +111,7 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
         | Request::Incident { .. }
         | Request::Decide { .. }
         | Request::Standby { .. }
+        | Request::Shared { .. }
         | Request::Logs { .. } => return None,
     };
     Some(wish)
@@ -120,7 +121,11 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
 pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
     let before = ward.guardian.report();
     let life = ward.senses.as_ref().map(|senses| senses.life().clone());
-    if let Some(why) = beyond_us(ward, &wish).or_else(|| in_the_way(&wish, &before)).or_else(|| too_many(ward)) {
+    if let Some(why) = without_lease(ward, &wish)
+        .or_else(|| beyond_us(ward, &wish))
+        .or_else(|| in_the_way(&wish, &before))
+        .or_else(|| too_many(ward))
+    {
         let _ = reply.send(Answer::Failed { why }.into());
         return;
     }
@@ -149,6 +154,14 @@ pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<
         return;
     }
     obey(ward, now, if carry { Wish::Start } else { Wish::Stop }, reply);
+}
+
+/// Without the lease of its group nothing is started, whoever asks.
+fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
+    let gate = ward.body.child()?.gate()?;
+    (matches!(wish, Wish::Start | Wish::Restart) && !gate.owns()).then(|| {
+        "this node of the shared group does not own the channels; `clawmend standby status` shows who does".to_owned()
+    })
 }
 
 /// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same

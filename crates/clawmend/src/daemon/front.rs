@@ -12,7 +12,7 @@ use crate::api::server::{Call, Reply};
 use crate::api::types::{CheckReport, GuardStatus, IncidentDetail, IncidentsReport, SCHEMA, StatusReport, store_note};
 use crate::doctor::ai::collect;
 use crate::store::{Cursor, Filter, Store};
-use clawmend_core::failover::Order;
+use clawmend_core::failover::{Order, lease};
 use clawmend_core::gateway::GatewayId;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -102,6 +102,7 @@ impl Context {
                 let _ = call.reply.send(Reply::Stream(stream));
             }
             Request::Standby { order } => self.order(order, call),
+            Request::Shared { order } => self.shared_order(order, call),
             Request::Pause { .. }
             | Request::Resume
             | Request::Stop
@@ -152,6 +153,20 @@ impl Context {
         }
     }
 
+    fn shared_order(&self, order: lease::Order, call: Call) {
+        if let Some(why) = desk::inside_of_any(&call.peer) {
+            let _ = call.reply.send(Answer::Refused { why }.into());
+            return;
+        }
+        match &self.shared {
+            Some(shared) => shared.order(order, call.reply),
+            None => {
+                let why = "this host is not one of a shared group; its settings have no [shared]".to_owned();
+                let _ = call.reply.send(Answer::Failed { why }.into());
+            }
+        }
+    }
+
     async fn status(&self, wards: &[(GatewayId, news::Sender)]) -> StatusReport {
         let mut notes: Vec<String> = store_note(&self.store.health().borrow()).into_iter().collect();
         notes.extend(self.notes.borrow().iter().cloned());
@@ -169,6 +184,7 @@ impl Context {
             },
             gateways: desk::ask_all(wards).await,
             standby: self.pair.as_ref().map(|pair| Box::new(pair.report())),
+            shared: self.shared.as_ref().map(|shared| Box::new(shared.report())),
         }
     }
 }

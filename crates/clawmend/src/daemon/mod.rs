@@ -28,6 +28,7 @@ mod pulse;
 mod sandbox;
 mod senses;
 pub(crate) mod setup;
+mod shared;
 mod voice;
 mod ward;
 
@@ -50,9 +51,10 @@ use clawmend_core::observation::Evidence;
 use clawmend_core::wish::Wish;
 use kept::Kept;
 use pair::Pair;
-use premises::{Places, cannot_listen, hold, home_lock, pair_of, places, read_settings};
+use premises::{Places, cannot_listen, hold, home_lock, pair_of, places, read_settings, shared_of};
 use pulse::{Saying, ServiceWatchdog, say};
 use setup::{Charge, Holding};
+use shared::Shared;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -123,9 +125,14 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         Some(_) => None,
         None => pair_of(&settings, &charges, &place, &voice)?,
     };
+    let shared = match &throwaway {
+        Some(_) => None,
+        None => shared_of(&settings, &charges, &place, &voice)?,
+    };
     let (known, seen) = watch::channel(Wards::new());
     let context = Context {
         pair,
+        shared,
         place,
         store,
         voice,
@@ -166,6 +173,12 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         wards.push((charge.home.id.clone(), context.begin(charge.clone()).await?));
     }
     context.known.send_replace(wards.clone());
+    if let Some(shared) = &context.shared {
+        shared::start(shared).map_err(|message| DaemonError::NeedsPerson {
+            message,
+            hints: vec!["correct [shared] in clawmend.toml, or take it out".to_owned()],
+        })?;
+    }
     if throwaway.is_none() {
         chat::start(context.chat(&charges, seen));
     }
@@ -233,6 +246,8 @@ fn settings_watch(context: &Context, path: PathBuf) {
 struct Context {
     /// This host as one of a pair.
     pair: Option<Rc<Pair>>,
+    /// This host as one of a shared group.
+    shared: Option<Rc<Shared>>,
     place: Places,
     store: Store,
     voice: Rc<Voice>,
@@ -284,7 +299,7 @@ impl Context {
         memory.standing.flag_file = false;
         let highest = self.highest_incident(&id).await;
         memory.last_incident = memory.last_incident.max(highest);
-        let body = self.body(holding, &dir, &news)?;
+        let body = self.body(&id, holding, &dir, &news)?;
         let control = match &*body {
             Body::Service(unit) => unit.control(),
             Body::Child(_) | Body::Foreign => Control::Full,
@@ -334,7 +349,8 @@ impl Context {
         if self.start.get() {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
-        if self.pair.as_ref().is_some_and(|pair| pair.meet(&id, &news)) {
+        let stands_by = self.pair.as_ref().is_some_and(|pair| pair.meet(&id, &news));
+        if self.shared.as_ref().is_some_and(|shared| shared.meet(&id, &news, &body)) || stands_by {
             ward.observe(now, &Evidence::Person(Wish::Stop));
         }
         ward.settle_in(now);
@@ -362,7 +378,7 @@ impl Context {
         }
     }
 
-    fn body(&self, holding: Holding, dir: &Path, news: &news::Sender) -> Result<Rc<Body>, DaemonError> {
+    fn body(&self, id: &GatewayId, holding: Holding, dir: &Path, news: &news::Sender) -> Result<Rc<Body>, DaemonError> {
         let body = match holding {
             Holding::Child(command) => {
                 if let Some(folder) = command.log_dir.parent()
@@ -373,7 +389,8 @@ impl Context {
                 if let Err(error) = setup::keep_command(dir, &command) {
                     tracing::warn!(%error, "the command could not be noted for a later guard");
                 }
-                Body::Child(Box::new(Child::new(command, dir.to_owned())))
+                let gate = self.shared.as_ref().and_then(|shared| shared.gate_of(id));
+                Body::Child(Box::new(Child::new(command, dir.to_owned()).behind(gate)))
             }
             Holding::Unit(manager, name) => {
                 let (unit, events) = crate::service::watch(manager, name)

@@ -5,6 +5,7 @@
 use super::options::{DaemonError, Options};
 use super::pair::Pair;
 use super::setup::Charge;
+use super::shared::Shared;
 use super::voice::Voice;
 use crate::api::server::BindError;
 use crate::host::dirs;
@@ -79,6 +80,24 @@ pub fn pair_of(
     Pair::new(settings.standby.as_ref(), charges, &place.state, voice).map_err(|message| DaemonError::NeedsPerson {
         message,
         hints: vec!["correct [standby] in clawmend.toml, or take it out".to_owned()],
+    })
+}
+
+/// A group that cannot be made out needs a person: a node that guarded without it would be a second owner.
+///
+/// # Errors
+/// It is not clear which gateway the group is about, or that gateway cannot be fenced.
+pub fn shared_of(
+    settings: &Settings,
+    charges: &[Charge],
+    place: &Places,
+    voice: &Rc<Voice>,
+) -> Result<Option<Rc<Shared>>, DaemonError> {
+    Shared::new(settings.shared.as_ref(), charges, (&place.runtime, &place.state), voice).map_err(|message| {
+        DaemonError::NeedsPerson {
+            message,
+            hints: vec!["correct [shared] in clawmend.toml, or take it out".to_owned()],
+        }
     })
 }
 

@@ -17,7 +17,7 @@ pub use begin::{Parts, contained, follow_policy, listen_to_keeper, listen_to_ser
 
 use super::approvals;
 use super::around::Around;
-use super::body::Body;
+use super::body::{Body, Child};
 use super::desk;
 use super::keepsake::Keepsake;
 use super::news::{News, Sender};
@@ -38,7 +38,7 @@ use clawmend_core::directive::{DirectiveId, Output};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::guardian::Guardian;
 use clawmend_core::health::Verdict;
-use clawmend_core::observation::{Endpoint, Evidence};
+use clawmend_core::observation::{Endpoint, Evidence, RpcSeen};
 use clawmend_core::time::{Moment, Now};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -167,6 +167,11 @@ impl Ward {
     fn take(&mut self, now: Now, news: News) {
         match news {
             News::Evidence(evidence) => {
+                if let (Some(gate), Evidence::Rpc(RpcSeen::Channels { accounts })) =
+                    (self.body.child().and_then(Child::gate), &evidence)
+                {
+                    gate.channels_say(accounts);
+                }
                 self.observe(now, &evidence);
                 self.follow_up(now, &evidence);
             }

@@ -50,7 +50,7 @@ pub(crate) use process::lives_with;
 pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
 pub use secrets::{MODEL, TELEGRAM};
 pub use small_disk::SmallDisk;
-pub use telegram::{MockTelegram, Mode as TelegramMode};
+pub use telegram::{MockTelegram, Mode as TelegramMode, Poll};
 pub use tracer::Tracer;
 pub use wait::{hold, until, until_some};
 

@@ -122,15 +122,23 @@ impl Network {
         self.listen_at(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
+    /// A socket stays in the namespace that it was made in.
     fn listen_at(&self, host: u8, address: SocketAddr) -> Result<TcpListener> {
+        Ok(self.within(host, move || TcpListener::bind(address))??)
+    }
+
+    /// Does something on a host, in a thread of its own, which ends with it.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered.
+    pub fn within<T: Send + 'static>(&self, host: u8, does: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let path = Path::new("/run/netns").join(self.namespace(host));
-        // A socket stays in the namespace that it was made in; the thread that entered it ends.
-        let entered = std::thread::spawn(move || -> Result<TcpListener> {
+        let entered = std::thread::spawn(move || -> Result<T> {
             let namespace = File::open(&path).with_context(|| path.display().to_string())?;
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            Ok(TcpListener::bind(address)?)
+            Ok(does())
         });
-        entered.join().map_err(|_| anyhow::anyhow!("the thread that listens panicked"))?
+        entered.join().map_err(|_| anyhow::anyhow!("the thread on a host panicked"))?
     }
 
     /// A program that runs `program` on a host, with all its arguments.

@@ -1,4 +1,7 @@
 //! A Bot API on loopback that can be healthy, refuse the token, fail or hang.
+//!
+//! A strict one ([`MockTelegram::strict_on`]) lets one request for updates wait at a time, as the real one does: a later one
+//! ends the one before it with 409. It records who asked for updates, from when to when.
 
 use super::http::{free_port, read_request, write_json};
 use super::secrets::TELEGRAM;
@@ -7,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::BufReader;
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,8 +30,23 @@ pub enum Mode {
 /// Calls kept for a test to look at.
 const CALLS_KEPT: usize = 10_000;
 
+/// A request for updates, as the service saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// Who asked.
+    pub from: IpAddr,
+    /// When it came.
+    pub began: Instant,
+    /// When it was answered, or whoever asked was gone; `None`: it waits.
+    pub ended: Option<Instant>,
+    /// Another one ended it.
+    pub conflict: bool,
+}
+
 #[derive(Debug)]
 struct State {
+    strict: bool,
+    polls: Vec<Poll>,
     mode: Mode,
     over: bool,
     calls: Vec<String>,
@@ -72,8 +90,22 @@ impl MockTelegram {
     /// # Errors
     /// When it has no address.
     pub fn on(listener: TcpListener) -> Result<Self> {
+        Self::serving(listener, false)
+    }
+
+    /// The same, and strict.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn strict_on(listener: TcpListener) -> Result<Self> {
+        Self::serving(listener, true)
+    }
+
+    fn serving(listener: TcpListener, strict: bool) -> Result<Self> {
         let port = listener.local_addr()?.port();
         let state = State {
+            strict,
+            polls: Vec::new(),
             mode: Mode::Ok,
             over: false,
             calls: Vec::new(),
@@ -105,6 +137,12 @@ impl MockTelegram {
     #[must_use]
     pub fn calls(&self, method: &str) -> usize {
         self.shared.lock().calls.iter().filter(|call| *call == method).count()
+    }
+
+    /// All requests for updates, in the order in which they came.
+    #[must_use]
+    pub fn polls(&self) -> Vec<Poll> {
+        self.shared.lock().polls.clone()
     }
 
     /// Bodies of all `sendMessage` calls.
@@ -144,7 +182,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
         canary::received(TELEGRAM, &request.bytes());
         let path = request.path.split('?').next().unwrap_or_default();
         let method = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let Some((status, answer)) = answer(shared, &method, &request.body) else { return };
+        let Some((status, answer)) = answer(shared, &stream, &method, &request.body) else { return };
         if write_json(&mut stream, status, &answer).is_err() {
             return;
         }
@@ -152,7 +190,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
 }
 
 /// `None` when the mock is over.
-fn answer(shared: &Shared, method: &str, body: &Value) -> Option<(u16, Value)> {
+fn answer(shared: &Shared, asker: &TcpStream, method: &str, body: &Value) -> Option<(u16, Value)> {
     let mut state = shared.lock();
     if state.calls.len() < CALLS_KEPT {
         state.calls.push(method.to_owned());
@@ -180,6 +218,7 @@ fn answer(shared: &Shared, method: &str, body: &Value) -> Option<(u16, Value)> {
             }
             json!({"message_id": 1, "date": 1, "chat": {"id": 4242, "type": "private"}, "text": body["text"]})
         }
+        "getUpdates" if state.strict => return one_poll(shared, state, asker, body),
         "getUpdates" => return Some((200, json!({"ok": true, "result": updates(shared, state, body)?}))),
         _ => json!(true),
     };
@@ -204,4 +243,58 @@ fn updates(shared: &Shared, mut state: MutexGuard<'_, State>, body: &Value) -> O
             .wait_timeout(state, left)
             .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
     }
+}
+
+/// How often a request that waits looks whether whoever asked is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The long poll of a strict service: recorded, and ended by a later one or by the end of whoever asked.
+fn one_poll(
+    shared: &Shared,
+    mut state: MutexGuard<'_, State>,
+    asker: &TcpStream,
+    body: &Value,
+) -> Option<(u16, Value)> {
+    let from = asker.peer_addr().ok()?.ip();
+    let offset = body["offset"].as_u64().unwrap_or(0);
+    let end = Instant::now() + Duration::from_secs(body["timeout"].as_u64().unwrap_or(0).min(60));
+    let mine = state.polls.len();
+    if mine >= CALLS_KEPT {
+        return None;
+    }
+    state.polls.push(Poll { from, began: Instant::now(), ended: None, conflict: false });
+    shared.changed.notify_all();
+    let answer = loop {
+        state.updates.retain(|update| update["update_id"].as_u64() >= Some(offset));
+        if state.over || is_gone(asker) {
+            break None;
+        }
+        if state.polls.len() > mine + 1 {
+            state.polls[mine].conflict = true;
+            let words =
+                "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
+            break Some((409, json!({"ok": false, "error_code": 409, "description": words})));
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if !state.updates.is_empty() || left.is_zero() || state.mode != Mode::Ok {
+            let updates: Vec<Value> = state.updates.iter().cloned().collect();
+            break Some((200, json!({"ok": true, "result": updates})));
+        }
+        state = shared
+            .changed
+            .wait_timeout(state, left.min(LOOK_EVERY))
+            .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
+    };
+    state.polls[mine].ended = Some(Instant::now());
+    answer
+}
+
+/// Whoever asked has closed its end, or its process has ended. Nothing is read.
+fn is_gone(asker: &TcpStream) -> bool {
+    let looked = asker.set_nonblocking(true).and_then(|()| asker.peek(&mut [0]));
+    let gone = match looked {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    };
+    asker.set_nonblocking(false).is_err() || gone
 }

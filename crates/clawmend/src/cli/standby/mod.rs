@@ -2,9 +2,11 @@
 
 mod check;
 mod init;
+mod shared;
 mod show;
 mod stores;
 
+pub(super) use shared::page as shared_page;
 pub(super) use show::render as page;
 
 use super::config::settings;
@@ -15,6 +17,7 @@ use crate::api::Request;
 use crate::failover::key;
 use crate::settings::{Side, StandbySettings};
 use clawmend_core::failover::Order;
+use shared::Said;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,14 +37,30 @@ enum What {
     Check,
     /// Make this host one of a pair: write the settings, make the key, say what is left to do
     Init(InitArgs),
-    /// Take over now, and go on until `release`
-    Promote,
+    /// Take over now, and go on until `release`; in a shared group: as soon as the lease is free
+    Promote(PromoteArgs),
+    /// In a shared group: finish the work, and hand the channels over to another node
+    Handover(HandoverArgs),
     /// Step back now, and stay there until `release`
     Demote,
     /// Stay as you are until `release`
     Hold,
     /// Decide by yourself again
     Release,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct PromoteArgs {
+    /// In a shared group: I have seen to it that this machine is off. Once for each that `standby status` names
+    #[arg(long, value_name = "NODE")]
+    off: Vec<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct HandoverArgs {
+    /// To this node; else to whichever comes first
+    #[arg(long, value_name = "NODE")]
+    to: Option<String>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -77,11 +96,28 @@ pub(super) fn standby(context: &Context, args: &Args) -> Result<ExitCode, CliErr
         None | Some(What::Status) => show::show(context),
         Some(What::Check) => check::check(context),
         Some(What::Init(args)) => init::init(context, args),
-        Some(What::Promote) => order(context, Order::Promote),
-        Some(What::Demote) => order(context, Order::Demote),
-        Some(What::Hold) => order(context, Order::Hold),
-        Some(What::Release) => order(context, Order::Release),
+        Some(What::Promote(args)) => say(context, &Said::Promote(&args.off), Some(Order::Promote)),
+        Some(What::Handover(args)) => say(context, &Said::HandOver(args.to.as_deref()), None),
+        Some(What::Demote) => say(context, &Said::Demote, Some(Order::Demote)),
+        Some(What::Hold) => say(context, &Said::Hold, Some(Order::Hold)),
+        Some(What::Release) => say(context, &Said::Release, Some(Order::Release)),
     }
+}
+
+/// To the node of a shared group, or to the standby of a pair.
+fn say(context: &Context, said: &Said<'_>, to_a_pair: Option<Order>) -> Result<ExitCode, CliError> {
+    if let Some(group) = settings(context)?.shared {
+        return shared::say(context, &group, said);
+    }
+    match (said, to_a_pair) {
+        (Said::Promote(off), _) if !off.is_empty() => Err(not_for_a_pair("--off is for a shared group")),
+        (_, Some(wanted)) => order(context, wanted),
+        (_, None) => Err(not_for_a_pair("a pair hands over by itself")),
+    }
+}
+
+fn not_for_a_pair(why: &str) -> CliError {
+    CliError::new(Kind::Usage, format!("{why}, and the settings have no [shared]"))
 }
 
 fn order(context: &Context, order: Order) -> Result<ExitCode, CliError> {

@@ -15,9 +15,19 @@ use std::process::ExitCode;
 
 pub(super) fn show(context: &Context) -> Result<ExitCode, CliError> {
     let Some(status) = context.guard_status() else {
-        super::Pair::of(context)?;
+        if super::settings(context)?.shared.is_none() {
+            super::Pair::of(context)?;
+        }
         return Err(no_guard());
     };
+    if let Some(report) = status.shared {
+        if context.global.json {
+            output::print_json(&report)?;
+        } else {
+            output::print(&super::shared::page(&report, clock::now().wall, &TimeZone::system()))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(report) = status.standby else { return Err(super::none()) };
     if context.global.json {
         output::print_json(&report)?;

@@ -102,6 +102,14 @@ pub fn read_tree(home: &Home, env: &dyn Fn(&str) -> Option<String>) -> Result<Va
     resolve(&bytes, home, env, &mut Fingerprint::new(), &mut Vec::new()).map(|(value, _)| value)
 }
 
+/// What one file says, without what it includes.
+///
+/// # Errors
+/// It does not parse.
+pub fn parsed(text: &str) -> Result<Value, Problem> {
+    parse::parse(text).map(|parsed| parsed.value)
+}
+
 /// What a config said whose files are at hand, the config itself first; nothing is read from the disk.
 ///
 /// # Errors

@@ -32,6 +32,26 @@ pub fn owned(place: &Place<'_>, key: &[u8; 32]) -> Result<Vec<Account>, Problem>
     config::read_tree(place.home, place.env).map(|config| owned_in(&config, place, key))
 }
 
+/// The names of all channels that the gateway may open with this config, those included that it does not mention and whose
+/// credential is in the environment. Not cleaned: for whoever edits the config, not for people.
+#[must_use]
+pub fn switched_on(config: &Value, place: &Place<'_>) -> Vec<String> {
+    let secrets = Secrets { config, env: place.env, user_home: &place.home.user_home, uid: place.uid };
+    let reader = identity::Reader { secrets: &secrets, state_dir: &place.home.state_dir, key: &[0; 32] };
+    let none = Map::new();
+    let channels = object(config.get("channels"), &none).unwrap_or(&none);
+    let named = channels
+        .iter()
+        .filter(|(name, settings)| !NOT_CHANNELS.contains(&name.as_str()) && !is_off(settings.as_object()));
+    let named = named.map(|(name, _)| name.as_str());
+    let unnamed = CHANNELS.iter().filter(|(name, rule)| !channels.contains_key(*name) && reader.has_variable(rule));
+    named
+        .chain(unnamed.map(|(name, _)| *name))
+        .filter(|name| plugin_off(name, config).is_none())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// The accounts that this config has switched on.
 #[must_use]
 pub fn owned_in(config: &Value, place: &Place<'_>, key: &[u8; 32]) -> Vec<Account> {

@@ -1,0 +1,77 @@
+//! `shared` of `status --json`: this host as one of a shared group.
+
+use super::Time;
+use crate::settings::SharedSettings;
+use clawmend_core::failover::lease::Memory;
+use clawmend_core::time::Wall;
+use serde::{Deserialize, Serialize};
+
+/// This host's part in a shared group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedReport {
+    /// The group.
+    pub group: String,
+    /// This node.
+    pub node: String,
+    /// `owner`: it holds the lease and its gateway runs. `taking_over`: it holds the lease. `candidate`: it does not.
+    pub role: String,
+    /// The term that it holds the lease under.
+    pub term: Option<u64>,
+    /// When its gateway is ended unless the lease is renewed before.
+    pub lease_until: Option<Time>,
+    /// Who holds the lease, as far as is known.
+    pub owner: Option<String>,
+    /// It does not take over until a person says otherwise.
+    pub held: bool,
+    /// Nodes that held the lease and never gave it back, as last seen.
+    pub suspects: Vec<String>,
+    /// What a person would have to say, so that this node may own.
+    pub vouch: Option<VouchReport>,
+    /// The lease store.
+    pub store: String,
+    /// When it answered last.
+    pub store_seen_at: Option<Time>,
+    /// Why it did not since, for people.
+    pub store_problem: Option<String>,
+    /// What this node said last, for people.
+    pub last_word: Option<String>,
+}
+
+/// Machines of which a person must say that they are off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VouchReport {
+    /// For the lease under this term.
+    pub term: u64,
+    /// Which.
+    pub nodes: Vec<String>,
+}
+
+impl SharedReport {
+    /// Before anything is known.
+    #[must_use]
+    pub fn new(settings: &SharedSettings, memory: &Memory) -> Self {
+        Self {
+            group: settings.group.clone(),
+            node: settings.name_of(settings.node).unwrap_or_default().to_owned(),
+            role: "candidate".to_owned(),
+            term: None,
+            lease_until: None,
+            owner: None,
+            held: memory.held,
+            suspects: Vec::new(),
+            vouch: None,
+            store: String::new(),
+            store_seen_at: None,
+            store_problem: None,
+            last_word: None,
+        }
+    }
+
+    /// The store has answered, or has not, for this reason.
+    pub fn store_says(&mut self, problem: Option<String>, now: Wall) {
+        if problem.is_none() {
+            self.store_seen_at = Some(Time(now));
+        }
+        self.store_problem = problem;
+    }
+}

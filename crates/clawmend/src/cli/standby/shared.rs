@@ -1,0 +1,164 @@
+//! The shared group in `standby`: its page, and what a person says to one of its nodes.
+
+use super::super::context::{Context, no_guard};
+use super::super::error::{CliError, Kind};
+use super::super::output::clean;
+use super::super::{wish, words};
+use crate::api::Request;
+use crate::api::types::SharedReport;
+use crate::settings::SharedSettings;
+use clawmend_core::failover::lease::{NodeId, Order, Term, Vouch};
+use clawmend_core::time::Wall;
+use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// This node's part, as a page.
+pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<14}{value}");
+    };
+    row("node", &format!("{} of the group {}", clean(&report.node, 64), clean(&report.group, 64)));
+    let held =
+        if report.held { "; a person or a split brain keeps it out until `clawmend standby release`" } else { "" };
+    let role = match report.role.as_str() {
+        "owner" => "owner: its gateway runs with the channels on",
+        "taking_over" => "holds the lease; its gateway does not run yet",
+        _ => "candidate: its gateway is off",
+    };
+    row("role", &format!("{role}{held}"));
+    if let (Some(term), Some(until)) = (report.term, report.lease_until) {
+        row("lease", &format!("term {term}; without a renewal the gateway is ended at {}", words::time(until, zone)));
+    }
+    row(
+        "owner",
+        &report.owner.as_deref().map_or_else(|| "nobody, as far as is known".to_owned(), |name| clean(name, 64)),
+    );
+    let seen = report
+        .store_seen_at
+        .map_or_else(|| "not heard of yet".to_owned(), |at| format!("answered {}", words::ago(at, now)));
+    row("lease store", &format!("{}; {seen}", clean(&report.store, 200)));
+    if let Some(problem) = &report.store_problem {
+        row("", &clean(problem, 300));
+    }
+    if !report.suspects.is_empty() {
+        row("suspects", &format!("{} held the lease and never gave it back", clean(&report.suspects.join(", "), 400)));
+    }
+    if let Some(vouch) = &report.vouch {
+        let off: Vec<String> = vouch.nodes.iter().map(|name| format!("--off {}", clean(name, 64))).collect();
+        row(
+            "waits for you",
+            &format!("see that these machines are off, then `clawmend standby promote {}`", off.join(" ")),
+        );
+    }
+    if let Some(word) = &report.last_word {
+        row("last word", &clean(word, 400));
+    }
+    text
+}
+
+/// What a person says.
+pub(super) enum Said<'a> {
+    /// Take over; these machines are off.
+    Promote(&'a [String]),
+    /// Hand over, to this node or to whoever comes first.
+    HandOver(Option<&'a str>),
+    /// Step down, and stay out.
+    Demote,
+    /// Stay out.
+    Hold,
+    /// Decide by yourself again.
+    Release,
+}
+
+/// Brings it to the guard.
+pub(super) fn say(context: &Context, settings: &SharedSettings, said: &Said<'_>) -> Result<ExitCode, CliError> {
+    let order = match said {
+        Said::Promote(off) => Order::Promote { vouch: vouch(context, settings, off)? },
+        Said::HandOver(to) => Order::HandOver { to: to.map(|name| node(settings, name)).transpose()? },
+        Said::Demote => Order::Demote,
+        Said::Hold => Order::Hold,
+        Said::Release => Order::Release,
+    };
+    match context.ask(Request::Shared { order })? {
+        Some(answer) => wish::done(context, answer),
+        None => Err(no_guard()),
+    }
+}
+
+fn node(settings: &SharedSettings, name: &str) -> Result<NodeId, CliError> {
+    let at = settings.nodes.iter().position(|known| known == name).and_then(|at| u16::try_from(at + 1).ok());
+    at.map(NodeId).ok_or_else(|| {
+        CliError::new(Kind::NotFound, format!("{} is no node of this group", clean(name, 64)))
+            .hint(format!("its nodes are {}", settings.nodes.join(", ")))
+    })
+}
+
+/// A person's word counts for exactly the machines that they are shown.
+fn vouch(context: &Context, settings: &SharedSettings, off: &[String]) -> Result<Option<Vouch>, CliError> {
+    let report = context.guard_status().and_then(|status| status.shared).ok_or_else(no_guard)?;
+    let shown: BTreeSet<&String> = report.vouch.iter().flat_map(|vouch| &vouch.nodes).collect();
+    let named: BTreeSet<&String> = off.iter().collect();
+    if shown != named {
+        let asked = shown.iter().map(|name| format!("--off {name}")).collect::<Vec<_>>().join(" ");
+        let error = if shown.is_empty() {
+            CliError::new(Kind::NeedsPerson, "no machine is in the way, so none is to be named")
+                .hint("`clawmend standby promote`")
+        } else {
+            let names = shown.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            CliError::new(
+                Kind::NeedsPerson,
+                format!("these machines may only be paused, and go on at any time: {names}"),
+            )
+            .hint(format!("see that each of them is off, then `clawmend standby promote {asked}`"))
+            .hint("a machine that is not off would answer every message a second time")
+        };
+        return Err(error);
+    }
+    let Some(vouch) = report.vouch.filter(|_| !off.is_empty()) else { return Ok(None) };
+    let nodes = vouch.nodes.iter().map(|name| node(settings, name)).collect::<Result<BTreeSet<NodeId>, CliError>>()?;
+    Ok(Some(Vouch { term: Term(vouch.term), nodes }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::{Time, VouchReport};
+
+    #[test]
+    fn the_page_of_an_owner_and_of_one_that_waits_for_a_person() {
+        let at = |ms: i64| Time(Wall(1_790_000_000_000 + ms));
+        let owner = SharedReport {
+            group: "home".into(),
+            node: "alpha".into(),
+            role: "owner".into(),
+            term: Some(7),
+            lease_until: Some(at(12_000)),
+            owner: Some("alpha".into()),
+            held: false,
+            suspects: Vec::new(),
+            vouch: None,
+            store: "etcd at 10.0.0.3:2379".into(),
+            store_seen_at: Some(at(0)),
+            store_problem: None,
+            last_word: Some("this node owns the channels now (term 7)\u{1b}[31m".into()),
+        };
+        let waits = SharedReport {
+            node: "beta".into(),
+            role: "candidate".into(),
+            term: None,
+            lease_until: None,
+            owner: None,
+            held: true,
+            suspects: vec!["alpha".into()],
+            vouch: Some(VouchReport { term: 8, nodes: vec!["alpha".into()] }),
+            store_problem: Some("the lease store did not answer within 2000 ms".into()),
+            ..owner.clone()
+        };
+        let now = Wall(1_790_000_002_000);
+        let pages = [page(&owner, now, &TimeZone::UTC), page(&waits, now, &TimeZone::UTC)];
+        insta::assert_snapshot!(pages.join("--\n"));
+    }
+}

@@ -1,0 +1,82 @@
+//! What reaches a node's loop from beside it, and the ward that it speaks to.
+//!
+//! Invariant: neither waits for the other: what the ward is told runs beside the loop, in the order in which it was said.
+
+use super::super::news::{self, News};
+use clawmend_core::failover::lease::Evidence;
+use clawmend_core::gateway::Incarnation;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use tokio::sync::{mpsc, oneshot};
+
+/// One piece of news for the loop.
+#[derive(Debug)]
+pub enum Heard {
+    /// A fact.
+    Evidence(Evidence),
+    /// The process that the keeper has now.
+    Child(Option<Incarnation>),
+}
+
+/// Words to the ward that wait at most. They are few: a start or a stop for each change of the lease.
+const WORDS: usize = 16;
+
+/// The gateway's ward, as long as there is one.
+#[derive(Debug)]
+pub struct Ward {
+    news: Rc<RefCell<Option<news::Sender>>>,
+    words: mpsc::Sender<bool>,
+    /// What it was told last.
+    carrying: Cell<Option<bool>>,
+    /// The process that runs, as far as it is known here.
+    life: RefCell<Option<Incarnation>>,
+}
+
+impl Ward {
+    /// Speaks to whichever ward there is.
+    #[must_use]
+    pub fn new(news: Rc<RefCell<Option<news::Sender>>>) -> Rc<Self> {
+        let (words, mut said) = mpsc::channel(WORDS);
+        let whom = Rc::clone(&news);
+        tokio::task::spawn_local(async move {
+            while let Some(carry) = said.recv().await {
+                let Some(ward) = whom.borrow().clone() else { continue };
+                let (reply, _) = oneshot::channel();
+                let _ = ward.send(News::Role { carry, reply }).await;
+            }
+        });
+        Rc::new(Self { news, words, carrying: Cell::new(None), life: RefCell::default() })
+    }
+
+    /// It is to start its gateway when the gate opens, or to leave it off. Said once: a stop of a person that came since
+    /// is not lifted by the next start.
+    pub fn carry(&self, carry: bool) {
+        if self.carrying.replace(Some(carry)) != Some(carry) && self.words.try_send(carry).is_err() {
+            tracing::error!("the gateway's ward takes no word; it is told again");
+            self.carrying.set(None);
+        }
+    }
+
+    /// A gateway that an earlier guard started is gone on with, so its ward carries it already.
+    pub fn carries_already(&self) {
+        self.carrying.set(Some(true));
+    }
+
+    /// The ward is another one now: it has to be told again.
+    pub fn is_new(&self, ward: &news::Sender) {
+        *self.news.borrow_mut() = Some(ward.clone());
+        if let Some(carry) = self.carrying.take() {
+            self.carry(carry);
+        }
+    }
+
+    /// The process that runs, as far as it is known here.
+    pub fn life(&self) -> Option<Incarnation> {
+        self.life.borrow().clone()
+    }
+
+    /// It is this one now.
+    pub fn set_life(&self, life: Option<Incarnation>) {
+        *self.life.borrow_mut() = life;
+    }
+}

@@ -1,0 +1,97 @@
+//! What a node of a shared group remembers over the end of its guard.
+//!
+//! Invariant: written whole or not at all, durable before it counts, readable by us alone, and in the order in which it
+//! was decided. A file that cannot be read is as good as none: a process that nobody remembers is ended.
+
+use crate::host::files::{Durability, write_atomic};
+use clawmend_core::failover::lease::Memory;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// In our own state folder.
+const FILE: &str = "shared.json";
+/// Largest that is read, in bytes.
+const MAX: u64 = 64 * 1024;
+
+/// Reads it.
+#[must_use]
+pub fn load(state: &Path) -> Memory {
+    let read = || -> io::Result<Memory> {
+        let mut text = String::new();
+        std::fs::File::open(state.join(FILE))?.take(MAX).read_to_string(&mut text)?;
+        Ok(serde_json::from_str(&text)?)
+    };
+    read().unwrap_or_else(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            tracing::error!(%error, "what this node of a shared group remembers cannot be read; a gateway that runs is ended");
+        }
+        Memory::default()
+    })
+}
+
+/// Writes it, one write after the other.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    /// A write that took too long. The next one waits for it, so that an older memory never replaces a newer one.
+    under_way: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Writer {
+    /// Into our own state folder.
+    #[must_use]
+    pub fn new(state: &Path) -> Self {
+        Self { path: state.join(FILE), under_way: None }
+    }
+
+    /// Answers whether it is durable, within this time.
+    pub async fn save(&mut self, memory: &Memory, patience: Duration) -> bool {
+        let Ok(bytes) = serde_json::to_vec(memory) else { return false };
+        let path = self.path.clone();
+        let written = tokio::time::timeout(patience, async {
+            if let Some(before) = &mut self.under_way {
+                let _ = before.await;
+            }
+            let write = tokio::task::spawn_blocking(move || write_atomic(&path, &bytes, Durability::Durable));
+            let write = self.under_way.insert(write);
+            let written = write.await;
+            self.under_way = None;
+            written
+        });
+        match written.await {
+            Ok(Ok(Ok(()))) => true,
+            Ok(Ok(Err(error))) => {
+                tracing::error!(%error, "what this node of a shared group remembers could not be written");
+                false
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!("what this node of a shared group remembers was not written in time");
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clawmend_core::failover::lease::{Active, Term};
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn it_comes_back_whole_and_a_torn_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(load(folder.path()), Memory::default());
+        let memory = Memory { active: Some(Active { term: Term(4), life: None }), seen: Term(5), held: true };
+        let mut writer = Writer::new(folder.path());
+        assert!(writer.save(&Memory::default(), Duration::from_secs(60)).await);
+        assert!(writer.save(&memory, Duration::from_secs(60)).await);
+        assert_eq!(load(folder.path()), memory);
+        std::fs::write(folder.path().join(FILE), b"{\"active\":{\"term\":").unwrap();
+        assert_eq!(load(folder.path()), Memory::default());
+        let mut nowhere = Writer::new(&folder.path().join("gone"));
+        assert!(!nowhere.save(&memory, Duration::from_secs(60)).await);
+    }
+}

@@ -1,0 +1,162 @@
+//! This host as one node of a shared group: the loop that runs `clawmend_core::failover::lease` on a real host.
+//!
+//! [`node`] is the loop: facts in, directives out, in their order. [`hands`] starts, ends and switches; [`gate`] stands
+//! before every start; [`watch`] sees the process and arms the deadman. Invariants: nothing here decides about the lease;
+//! the gateway is started by its ward alone, and only through the gate; it is ended here, by SIGKILL, without asking its
+//! ward. Start at [`Shared::new`].
+
+mod channels;
+pub(in crate::daemon) mod gate;
+mod hands;
+mod heard;
+mod kept;
+mod node;
+mod orders;
+mod turn_off;
+mod watch;
+mod words;
+
+use super::body::Body;
+use super::news;
+use super::setup::{Charge, Holding, keeper_dir};
+use super::voice::Voice;
+use crate::api::server::Reply;
+use crate::api::types::SharedReport;
+use crate::failover::lease::LeaseStore;
+use crate::openclaw::discovery::Home;
+use crate::settings::SharedSettings;
+use clawmend_core::failover::lease::{Memory, Order};
+use clawmend_core::gateway::GatewayId;
+use gate::{Gate, Outcome};
+use heard::Ward;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders of people that wait at most.
+const ORDERS: usize = 8;
+/// What became of starts, and rivals that were seen: a start has one outcome, and there is one start at a time.
+const OUTCOMES: usize = 16;
+
+/// A person's word, and where the answer goes.
+type Said = (Order, oneshot::Sender<Reply>);
+
+/// What the rest of the guard knows of the group.
+pub struct Shared {
+    settings: SharedSettings,
+    home: Home,
+    state: PathBuf,
+    /// The keeper's folder.
+    keeper: PathBuf,
+    voice: Rc<Voice>,
+    gate: Rc<Gate>,
+    ward: Rc<Ward>,
+    body: RefCell<Option<Rc<Body>>>,
+    report: RefCell<SharedReport>,
+    memory: Memory,
+    orders: mpsc::Sender<Said>,
+    inbox: RefCell<Option<(mpsc::Receiver<Outcome>, mpsc::Receiver<Said>)>>,
+}
+
+impl Shared {
+    /// Whether this host is one of a group, and with which gateway.
+    ///
+    /// # Errors
+    /// In words for people: which gateway is not clear, or it cannot be fenced.
+    pub fn new(
+        settings: Option<&SharedSettings>,
+        charges: &[Charge],
+        (runtime, state): (&Path, &Path),
+        voice: &Rc<Voice>,
+    ) -> Result<Option<Rc<Self>>, String> {
+        let Some(settings) = settings.cloned() else { return Ok(None) };
+        let charge = match (&settings.gateway, charges) {
+            (None, [only]) => only,
+            (None, _) => return Err("[shared] must say which gateway it is about: gateway = \"ID\"".to_owned()),
+            (Some(id), all) => match all.iter().find(|charge| charge.home.id == *id) {
+                Some(charge) => charge,
+                None => return Err(format!("[shared] is about the gateway {}, which is not guarded here", id.0)),
+            },
+        };
+        if !matches!(charge.holding, Holding::Child(_)) {
+            return Err(format!(
+                "[shared] needs a gateway that can be ended without the guard, and {} is not run by Clawmend's keeper; start \
+                 it with `clawmend run -- openclaw gateway run`",
+                charge.home.id.0
+            ));
+        }
+        let home = charge.home.clone();
+        let (outcomes, heard) = mpsc::channel(OUTCOMES);
+        let (orders, asked) = mpsc::channel(ORDERS);
+        let memory = kept::load(state);
+        let report = RefCell::new(SharedReport::new(&settings, &memory));
+        Ok(Some(Rc::new(Self {
+            settings,
+            keeper: keeper_dir(runtime, &home.id),
+            home,
+            state: state.to_owned(),
+            voice: Rc::clone(voice),
+            gate: Gate::new(outcomes),
+            ward: Ward::new(Rc::default()),
+            body: RefCell::default(),
+            report,
+            memory,
+            orders,
+            inbox: RefCell::new(Some((heard, asked))),
+        })))
+    }
+
+    /// The gate before every start of this gateway; `None`: it is not the group's.
+    pub fn gate_of(&self, id: &GatewayId) -> Option<Rc<Gate>> {
+        (self.home.id == *id).then(|| Rc::clone(&self.gate))
+    }
+
+    /// A ward has begun. Answers whether its gateway is to stay off until this node owns.
+    pub fn meet(&self, id: &GatewayId, ward: &news::Sender, body: &Rc<Body>) -> bool {
+        if self.home.id != *id {
+            return false;
+        }
+        self.ward.is_new(ward);
+        *self.body.borrow_mut() = Some(Rc::clone(body));
+        self.memory.active.is_none() && !self.gate.owns()
+    }
+
+    /// For `status`.
+    pub fn report(&self) -> SharedReport {
+        self.report.borrow().clone()
+    }
+
+    /// A person's word.
+    pub fn order(&self, order: Order, reply: oneshot::Sender<Reply>) {
+        if let Err(error) = self.orders.try_send((order, reply)) {
+            let (_, reply) = error.into_inner();
+            let why = "too many orders wait; ask again in a moment".to_owned();
+            let _ = reply.send(crate::api::Answer::Failed { why }.into());
+        }
+    }
+
+    /// A node's name for people.
+    fn name_of(&self, node: clawmend_core::failover::lease::NodeId) -> String {
+        self.settings.name_of(node).map_or_else(|| format!("node {}", node.0), str::to_owned)
+    }
+
+    /// The one place where this node's story is told. It goes to whoever watches, to the log, and to `status`.
+    fn say(&self, words: &str) {
+        tracing::warn!("{words}");
+        self.voice.account().borrow().say(words);
+        self.report.borrow_mut().last_word = Some(words.to_owned());
+    }
+}
+
+/// Starts this node's loop. Without a store nothing is owned and nothing is started; the guard guards all the same.
+///
+/// # Errors
+/// In words for people: what of the settings must be put right first.
+pub fn start(shared: &Rc<Shared>) -> Result<(), String> {
+    let store = LeaseStore::open(&shared.settings).map_err(|error| error.to_string())?;
+    let Some(inbox) = shared.inbox.borrow_mut().take() else { return Ok(()) };
+    let shared = Rc::clone(shared);
+    tokio::task::spawn_local(async move { node::run(shared, store, inbox).await });
+    Ok(())
+}

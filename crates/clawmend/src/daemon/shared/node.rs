@@ -1,0 +1,318 @@
+//! The loop of a node: facts in, directives out, carried out in their order.
+//!
+//! Invariants: the loop waits for nothing but its memory to be durable, and for that within a bound; a start that follows
+//! a memory which is not durable is not carried out, an end is; the clock is read before a question leaves.
+
+use super::gate::{Grant, Outcome};
+use super::hands::{ACTS, Act, Hands};
+use super::heard::Heard;
+use super::{Said, Shared, channels, kept, turn_off, watch, words};
+use crate::api::server::Reply;
+use crate::api::types::{Time, VouchReport};
+use crate::failover::lease::LeaseStore;
+use crate::host::alarm::Alarm;
+use crate::host::clock;
+use clawmend_core::failover::lease::{
+    ActId, Answer, Directive, Evidence, Fenced, Gateway, Holder, Order, PausePolicy, Request, RequestId, Telling, View,
+};
+use clawmend_core::gateway::Incarnation;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch as latest};
+use tokio::task::JoinHandle;
+
+/// Facts that wait. Whoever tells waits when it is full, so nothing is lost.
+const HEARD: usize = 64;
+/// The two clocks of this machine differ by more than this only after a sleep, in milliseconds.
+const SLEPT_MS: u64 = 250;
+
+struct Node {
+    shared: Rc<Shared>,
+    store: Rc<LeaseStore>,
+    holder: Holder,
+    out: Vec<Directive>,
+    writer: kept::Writer,
+    acts: mpsc::Sender<Act>,
+    arming: latest::Sender<Option<Fenced>>,
+    heard: mpsc::Sender<Heard>,
+    /// The question that is on its way.
+    asking: Option<JoinHandle<()>>,
+    /// The process that runs, and what made it.
+    running: Option<(ActId, Incarnation)>,
+    /// A process that nobody here has started, seen once. A start may be about to be told.
+    stranger: Option<Incarnation>,
+    /// How far the clock that counts sleep is ahead of the one that does not.
+    ahead_ms: u64,
+}
+
+/// Runs until the guard ends.
+pub(super) async fn run(
+    shared: Rc<Shared>,
+    store: LeaseStore,
+    (mut outcomes, mut orders): (mpsc::Receiver<Outcome>, mpsc::Receiver<Said>),
+) {
+    let (heard, mut inbox) = mpsc::channel(HEARD);
+    let mut node = begin(Rc::clone(&shared), store, heard);
+    let state = watch::found(&shared.keeper).await;
+    let orphan = shared.body.borrow().as_ref().and_then(|body| body.child()?.orphan()).map(|(life, _)| life);
+    node.found(watch::evidence_of(&state, orphan));
+    watch::children(shared.keeper.clone(), node.heard.clone());
+    let mut alarm = Alarm::new();
+    loop {
+        node.carry_out().await;
+        let now = clock::now().mono;
+        let wake = node.holder.next_wake(now);
+        let wake = shared.gate.expires_at().map_or(wake, |at| at.min(wake)).max(now);
+        tokio::select! {
+            biased;
+            Some(outcome) = outcomes.recv() => node.outcome(outcome),
+            Some(heard) = inbox.recv() => node.hear(heard),
+            Some((order, reply)) = orders.recv() => node.order(order, reply),
+            () = alarm.reached(wake) => {}
+        }
+        node.turn();
+    }
+}
+
+fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> Node {
+    let (acts, ordered) = mpsc::channel(ACTS);
+    let (arming, wanted) = latest::channel(None);
+    watch::deadman(shared.keeper.clone(), wanted, heard.clone());
+    let switches = channels::Switches::new(shared.home.clone(), super::super::own_uid(), &shared.state);
+    let hands = Hands {
+        gate: Rc::clone(&shared.gate),
+        dir: shared.keeper.clone(),
+        switches,
+        ward: Rc::clone(&shared.ward),
+        heard: heard.clone(),
+        keeper: None,
+        last: ActId::default(),
+    };
+    tokio::task::spawn_local(hands.run(ordered));
+    shared.report.borrow_mut().store = store.describe();
+    Node {
+        holder: Holder::new(shared.settings.node(), shared.memory.clone()),
+        writer: kept::Writer::new(&shared.state),
+        store: Rc::new(store),
+        shared,
+        out: Vec::new(),
+        acts,
+        arming,
+        heard,
+        asking: None,
+        running: None,
+        stranger: None,
+        ahead_ms: ahead_ms(),
+    }
+}
+
+fn ahead_ms() -> u64 {
+    clock::now().mono.0.saturating_sub(clock::monotonic_ms())
+}
+
+impl Node {
+    /// What the keeper has, behind everything that the guard before us had ordered.
+    fn found(&mut self, gateway: Gateway) {
+        if let Gateway::Found { life: Some(life), .. } = &gateway {
+            self.shared.ward.carries_already();
+            self.runs(ActId::default(), life.clone());
+        } else if self.holder.memory().active.is_none() {
+            // Nobody may start it by hand with its channels on, either.
+            self.act(Act::Disable);
+        }
+        self.observe(&Evidence::Gateway(gateway));
+    }
+
+    fn runs(&mut self, made_by: ActId, life: Incarnation) {
+        watch::its_end(life.clone(), made_by, self.acts.clone());
+        self.shared.ward.set_life(Some(life.clone()));
+        self.running = Some((made_by, life));
+    }
+
+    /// Time passes.
+    fn turn(&mut self) {
+        let ahead_ms = ahead_ms();
+        if ahead_ms > self.ahead_ms.saturating_add(SLEPT_MS) {
+            self.observe(&Evidence::Woke);
+        }
+        self.ahead_ms = ahead_ms;
+        let now = clock::now().mono;
+        if let Some(grant) = self.shared.gate.expired(now) {
+            self.observe(&Evidence::Gateway(Gateway::NotStarted { act: grant.act }));
+        }
+        self.holder.poll(now, &mut self.out);
+    }
+
+    fn observe(&mut self, evidence: &Evidence) {
+        self.holder.observe(clock::now().mono, evidence, &mut self.out);
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Started(act, life) => {
+                self.runs(act, life.clone());
+                self.observe(&Evidence::Gateway(Gateway::Started { act, life }));
+            }
+            Outcome::NotStarted(act) => self.observe(&Evidence::Gateway(Gateway::NotStarted { act })),
+            Outcome::Unknown(grant) => {
+                watch::resolve(grant, Rc::clone(&self.shared.gate), self.shared.keeper.clone());
+            }
+            Outcome::Rival => self.observe(&Evidence::Conflict),
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Evidence(evidence) => {
+                if let Evidence::Answered { answer, .. } = &evidence {
+                    self.note_answer(answer);
+                }
+                if let Evidence::Gateway(Gateway::Ended { after }) = &evidence
+                    && self.running.as_ref().is_some_and(|(act, _)| after >= act)
+                {
+                    self.running = None;
+                    self.shared.ward.set_life(None);
+                }
+                self.observe(&evidence);
+            }
+            Heard::Child(child) => self.child(child),
+        }
+    }
+
+    /// A process that nobody here has started is ended, once it was seen twice: its start may be about to be told.
+    fn child(&mut self, child: Option<Incarnation>) {
+        let known = |life: &Incarnation| self.running.as_ref().is_some_and(|(_, ours)| ours == life);
+        let strange = child.filter(|life| !known(life) && !self.shared.gate.is_taken());
+        if let Some(life) = &strange
+            && self.stranger.as_ref() == Some(life)
+        {
+            self.observe(&Evidence::Gateway(Gateway::Stranger(life.clone())));
+        }
+        self.stranger = strange;
+    }
+
+    /// Everything that was decided, in its order.
+    async fn carry_out(&mut self) {
+        // An order that cannot be carried out is a fact, and may lead to others: bounded by what the machine tries.
+        for _ in 0..8 {
+            let mut durable = true;
+            for directive in std::mem::take(&mut self.out) {
+                if directive == Directive::Persist {
+                    durable = self.persist().await;
+                } else if let (Directive::Start { act, .. }, false) = (&directive, durable) {
+                    self.observe(&Evidence::Gateway(Gateway::NotStarted { act: *act }));
+                } else {
+                    self.carry(directive);
+                }
+            }
+            if self.out.is_empty() {
+                break;
+            }
+        }
+        self.shared.gate.set_owns(self.holder.lease().is_some());
+        self.report();
+    }
+
+    fn carry(&mut self, directive: Directive) {
+        match directive {
+            Directive::Ask { request, what } => self.ask(request, what),
+            Directive::Start { act, term, not_after } => self.act(Act::Start(Grant { act, term, not_after })),
+            Directive::End { act, why } => {
+                self.shared.say(&words::ending(why));
+                self.act(Act::End(act));
+            }
+            Directive::Quiesce { .. } => self.act(Act::Quiesce),
+            Directive::Disable => self.act(Act::Disable),
+            Directive::Arm { term, until } => {
+                self.arming.send_replace(Some(Fenced { term, until }));
+            }
+            Directive::TurnOff { node, term } => {
+                turn_off::turn_off(&self.shared.settings, node, term, self.heard.clone());
+            }
+            Directive::Tell(telling) => self.tell(&telling),
+            // It was done where it stood.
+            Directive::Persist => {}
+        }
+    }
+
+    /// What does not fit is decided again: an end is insisted on, a start is over at its moment.
+    fn act(&mut self, act: Act) {
+        let Err(error) = self.acts.try_send(act) else { return };
+        tracing::error!("too much waits to be done with the gateway");
+        if let Act::Start(grant) = error.into_inner() {
+            self.observe(&Evidence::Gateway(Gateway::NotStarted { act: grant.act }));
+        }
+    }
+
+    fn ask(&mut self, request: RequestId, what: Request) {
+        // The one before it has no answer that would count.
+        if let Some(before) = self.asking.take() {
+            before.abort();
+        }
+        let (store, heard, shared) = (Rc::clone(&self.store), self.heard.clone(), Rc::clone(&self.shared));
+        self.asking = Some(tokio::task::spawn_local(async move {
+            let sent = clock::now().mono;
+            let told = store.ask(&what).await;
+            shared.report.borrow_mut().store_says(told.trouble.map(|trouble| trouble.to_string()), clock::now().wall);
+            let _ = heard.send(Heard::Evidence(Evidence::Answered { request, sent, answer: told.answer })).await;
+        }));
+    }
+
+    async fn persist(&mut self) -> bool {
+        // Shorter than what counts as a sleep of the guard.
+        let patience = Duration::from_millis(self.shared.settings.figures.asleep_ms / 2);
+        self.writer.save(self.holder.memory(), patience).await
+    }
+
+    fn tell(&self, telling: &Telling) {
+        self.shared.say(&words::telling(telling, &|node| self.shared.name_of(node)));
+    }
+
+    /// For `status` only.
+    fn note_answer(&self, answer: &Answer) {
+        let (Answer::Seen(View { holder, suspects, .. }) | Answer::Refused(View { holder, suspects, .. })) = answer
+        else {
+            return;
+        };
+        let mut report = self.shared.report.borrow_mut();
+        report.owner = holder.map(|node| self.shared.name_of(node));
+        report.suspects = suspects.iter().map(|node| self.shared.name_of(*node)).collect();
+    }
+
+    fn report(&self) {
+        let now = clock::now();
+        let mut report = self.shared.report.borrow_mut();
+        let lease = self.holder.lease();
+        if lease.is_some() {
+            report.owner = Some(self.shared.name_of(self.shared.settings.node));
+        } else if report.term.is_some() {
+            report.owner = None;
+        }
+        report.role = match (lease, &self.running) {
+            (Some(_), Some(_)) => "owner",
+            (Some(_), None) => "taking_over",
+            (None, _) => "candidate",
+        }
+        .to_owned();
+        report.term = lease.map(|lease| lease.term.0);
+        report.lease_until = lease.map(|lease| Time(now.wall_of(lease.deadline)));
+        report.held = self.holder.memory().held;
+        // Who runs needs nobody's word any more, and other settings never ask for it.
+        let asks = self.shared.settings.paused == PausePolicy::Manual && self.running.is_none();
+        report.vouch = self.holder.to_vouch_for().filter(|_| asks).map(|vouch| VouchReport {
+            term: vouch.term.0,
+            nodes: vouch.nodes.iter().map(|node| self.shared.name_of(*node)).collect(),
+        });
+        if lease.is_some() {
+            report.suspects = report.vouch.iter().flat_map(|vouch| vouch.nodes.clone()).collect();
+        }
+    }
+
+    fn order(&mut self, order: Order, reply: oneshot::Sender<Reply>) {
+        let answer = super::orders::answer(&order, &self.shared.report.borrow());
+        if matches!(answer, crate::api::Answer::Done { .. }) {
+            self.observe(&Evidence::Person(order));
+        }
+        let _ = reply.send(answer.into());
+    }
+}

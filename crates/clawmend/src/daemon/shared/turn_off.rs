@@ -1,0 +1,68 @@
+//! The hook that turns another machine off from outside, and proves it.
+//!
+//! Invariants: it is run without a shell, with the machine's name and the term as its last two arguments, and with nothing
+//! of our environment but `PATH`; only an end with 0 within its time proves anything; one that takes longer is ended.
+
+use super::heard::Heard;
+use crate::settings::SharedSettings;
+use clawmend_core::failover::lease::{Evidence, NodeId, Term};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Runs it beside the loop, and tells.
+pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc::Sender<Heard>) {
+    let hook = settings.fence.clone().zip(settings.name_of(node).map(str::to_owned));
+    tokio::task::spawn_local(async move {
+        let worked = match hook {
+            Some((hook, name)) => {
+                let limit = Duration::from_millis(hook.timeout_ms);
+                let mut command = tokio::process::Command::new(&hook.program);
+                command.args(&hook.arguments).arg(&name).arg(term.0.to_string());
+                proves(command, limit).await
+            }
+            None => Err("there is no hook, or no such machine".to_owned()),
+        };
+        if let Err(why) = &worked {
+            tracing::error!("the hook did not prove that a machine is off: {why}");
+        }
+        let _ = heard.send(Heard::Evidence(Evidence::TurnedOff { node, term, worked: worked.is_ok() })).await;
+    });
+}
+
+async fn proves(mut command: tokio::process::Command, limit: Duration) -> Result<(), String> {
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| format!("it cannot be run: {error}"))?;
+    match tokio::time::timeout(limit, child.wait()).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!("it ended with {status}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => {
+            let _ = child.kill().await;
+            Err(format!("it took longer than {} ms", limit.as_millis()))
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn shell(script: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new("/bin/sh");
+        command.args(["-c", script, "hook", "alpha", "7"]);
+        command
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn only_an_end_with_zero_in_time_is_a_proof() {
+        let long = Duration::from_secs(60);
+        proves(shell("test \"$1 $2\" = 'alpha 7' && test -z \"$HOME\""), long).await.unwrap();
+        assert!(proves(shell("exit 1"), long).await.is_err());
+        assert!(proves(shell("kill -9 $$"), long).await.is_err());
+        assert!(proves(shell("exec sleep 600"), Duration::from_millis(200)).await.unwrap_err().contains("longer"));
+        assert!(proves(tokio::process::Command::new("/nowhere"), long).await.unwrap_err().contains("cannot be run"));
+    }
+}

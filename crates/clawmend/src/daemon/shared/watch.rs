@@ -1,0 +1,129 @@
+//! What a node sees of its gateway's process beside its loop, and the deadman that it arms.
+//!
+//! Invariant: each of these runs for itself and only tells; one that waits for a keeper that does not answer holds up
+//! nobody.
+
+use super::gate::{Gate, Grant, Outcome};
+use super::hands::{Act, child_of};
+use super::heard::Heard;
+use crate::host::clock;
+use crate::host::pidfd::{ExitWatch, WatchError};
+use crate::host::process;
+use crate::keeper::client::Keeper;
+use crate::keeper::protocol::State;
+use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway};
+use clawmend_core::gateway::Incarnation;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Between two looks at what cannot be watched, or does not answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Between two questions what the keeper has.
+const CHILD_EVERY: Duration = Duration::from_secs(2);
+/// How long the keeper may take to arm its deadman.
+const ARMING: Duration = Duration::from_secs(1);
+
+/// What the keeper has, as soon as one answers: what the guard before us had ordered has been carried out by then.
+pub async fn found(dir: &Path) -> State {
+    loop {
+        let heard = async { Keeper::start(dir).await?.hello().await };
+        match heard.await {
+            Ok(state) => return state,
+            Err(error) => tracing::error!(%error, "no keeper tells what runs, so this node waits"),
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Tells when this life has ended, which this act had made.
+pub fn its_end(life: Incarnation, made_by: ActId, acts: mpsc::Sender<Act>) {
+    tokio::task::spawn_local(async move {
+        match ExitWatch::new(&life) {
+            Ok(watch) => watch.ended().await,
+            Err(WatchError::Gone { .. }) => {}
+            Err(error @ WatchError::CannotWatch { .. }) => {
+                tracing::debug!(%error, "no watch on the process; it is looked at instead");
+                while process::is_alive(&life) {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+        let _ = acts.send(Act::Prove(made_by)).await;
+    });
+}
+
+/// Tells what the keeper has, again and again: a process that nobody here has started must not stay unseen.
+pub fn children(dir: PathBuf, heard: mpsc::Sender<Heard>) {
+    tokio::task::spawn_local(async move {
+        let mut keeper = None;
+        while !heard.is_closed() {
+            tokio::time::sleep(CHILD_EVERY).await;
+            if keeper.is_none() {
+                keeper = Keeper::start(&dir).await.ok();
+            }
+            let Some(asked) = &mut keeper else { continue };
+            match child_of(asked).await {
+                Ok(child) => {
+                    let _ = heard.send(Heard::Child(child)).await;
+                }
+                Err(_) => keeper = None,
+            }
+        }
+    });
+}
+
+/// Finds out what became of a start whose outcome is unknown: a process that runs is it, since none ran before; and none
+/// is to come once its moment has passed.
+pub fn resolve(grant: Grant, gate: Rc<Gate>, dir: PathBuf) {
+    tokio::task::spawn_local(async move {
+        loop {
+            let late = clock::now().mono > grant.not_after;
+            let child = async { child_of(&mut Keeper::start(&dir).await?).await };
+            match child.await {
+                Ok(Some(life)) => return gate.resolve(Outcome::Started(grant.act, life)),
+                Ok(None) if late => return gate.resolve(Outcome::NotStarted(grant.act)),
+                Ok(None) | Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+    });
+}
+
+/// Arms the deadman with whatever was asked for last.
+pub fn deadman(dir: PathBuf, mut wanted: watch::Receiver<Option<Fenced>>, heard: mpsc::Sender<Heard>) {
+    tokio::task::spawn_local(async move {
+        let mut keeper = None;
+        while wanted.changed().await.is_ok() {
+            let Some(fenced) = *wanted.borrow_and_update() else { continue };
+            let armed = async {
+                if keeper.is_none() {
+                    keeper = Keeper::start(&dir).await.ok();
+                }
+                match &mut keeper {
+                    Some(asked) => asked.arm(fenced).await.map_err(|error| error.to_string()),
+                    None => Err("there is no keeper".to_owned()),
+                }
+            };
+            let armed = tokio::time::timeout(ARMING, armed).await.unwrap_or_else(|_| Err("it is slow".to_owned()));
+            let evidence = match armed {
+                Ok(stands) => Evidence::Armed(stands),
+                Err(why) => {
+                    tracing::error!("the deadman could not be armed: {why}");
+                    keeper = None;
+                    Evidence::NotArmed
+                }
+            };
+            if heard.send(Heard::Evidence(evidence)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// As the core knows it.
+#[must_use]
+pub fn evidence_of(state: &State, orphan: Option<Incarnation>) -> Gateway {
+    let life = state.child.as_ref().map(|child| child.incarnation.clone()).or(orphan);
+    Gateway::Found { life, fenced: state.fenced() }
+}

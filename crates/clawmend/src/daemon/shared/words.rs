@@ -1,0 +1,101 @@
+//! What a node of a shared group says, for people.
+
+use clawmend_core::failover::lease::{NodeId, Telling, Why};
+use std::collections::BTreeSet;
+
+/// Why a gateway is ended or a lease given up.
+#[must_use]
+pub const fn why(why: Why) -> &'static str {
+    match why {
+        Why::RanOut => "its lease could not be renewed in time",
+        Why::Taken => "the lease store says that the lease is not this node's",
+        Why::Woke => "this machine or its guard was asleep",
+        Why::Unproven => "the guard is new, and it is not proven that this gateway runs under a lease",
+        Why::NotOurs => "a gateway runs that nobody here asked for",
+        Why::SplitBrain => "somebody else uses the same channel",
+        Why::Person => "a person wants it",
+        Why::CannotStart => "the gateway does not start on this node",
+        Why::NotCleared => "another machine may only be paused, and nobody has said that it is off",
+    }
+}
+
+/// The gateway is about to be ended.
+#[must_use]
+pub fn ending(reason: Why) -> String {
+    format!("the gateway is ended now: {}", why(reason))
+}
+
+/// What a person hears.
+#[must_use]
+pub fn telling(telling: &Telling, name: &dyn Fn(NodeId) -> String) -> String {
+    let all = |nodes: &BTreeSet<NodeId>| nodes.iter().map(|node| name(*node)).collect::<Vec<_>>().join(", ");
+    match telling {
+        Telling::Owns { term } => format!("this node owns the channels now (term {})", term.0),
+        Telling::GaveUp(reason) => format!("this node gives the channels up: {}", why(*reason)),
+        Telling::StillRunning => {
+            "the gateway was ended and still runs; if it cannot be ended, the lease runs out under it: look at this machine"
+                .to_owned()
+        }
+        Telling::TurningOff { node } => format!("{} may only be paused; it is being turned off from outside", name(*node)),
+        Telling::NotTurnedOff { node } => format!("it is not proven that {} is off, so nothing is started", name(*node)),
+        Telling::NeedsPerson { nodes } => {
+            let names = all(nodes);
+            format!(
+                "{names} held the channels and never gave them back, and may only be paused; see that it is off, then \
+                 `clawmend standby promote --off NAME`"
+            )
+        }
+        Telling::Residual { nodes } => {
+            format!("{} may only be paused; as the settings say, this node goes on: for a moment there may be two owners", all(nodes))
+        }
+        Telling::HeldElsewhere { node } => format!("{} owns the channels; hand over from there", name(*node)),
+        Telling::NoDeadman => "the deadman cannot be armed, so nothing is started".to_owned(),
+        Telling::StoreConfused { said, known } => format!(
+            "the lease store answered with term {}, although {} is known; it may have been put back to an older state, and is \
+             not believed",
+            said.0, known.0
+        ),
+        Telling::NotDisabled => {
+            "the channels could not be switched off in the config; the guard still starts nothing without the lease".to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clawmend_core::failover::lease::Term;
+
+    #[test]
+    fn everything_that_is_told() {
+        let nodes = BTreeSet::from([NodeId(1), NodeId(2)]);
+        let node = NodeId(2);
+        let all = [
+            Telling::Owns { term: Term(7) },
+            Telling::StillRunning,
+            Telling::TurningOff { node },
+            Telling::NotTurnedOff { node },
+            Telling::NeedsPerson { nodes: nodes.clone() },
+            Telling::Residual { nodes },
+            Telling::HeldElsewhere { node },
+            Telling::NoDeadman,
+            Telling::StoreConfused { said: Term(3), known: Term(7) },
+            Telling::NotDisabled,
+        ];
+        let reasons = [
+            Why::RanOut,
+            Why::Taken,
+            Why::Woke,
+            Why::Unproven,
+            Why::NotOurs,
+            Why::SplitBrain,
+            Why::Person,
+            Why::CannotStart,
+            Why::NotCleared,
+        ];
+        let gave_up = reasons.iter().map(|reason| Telling::GaveUp(*reason));
+        let name = |node: NodeId| ["alpha", "beta"][usize::from(node.0) - 1].to_owned();
+        let lines: Vec<String> = all.into_iter().chain(gave_up).map(|one| telling(&one, &name)).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
