@@ -3,8 +3,9 @@
 //! Invariants: only `channels.NAME.enabled` is changed, in place, so that the rest stays as it is, `meta` above all: a
 //! config without it is taken for damaged and replaced by an older one (OpenClaw 2026.9.6). Which channels were switched
 //! off here is on the disk before that is done, and only these are switched on again: what a person had switched off
-//! stays off. What was done is read back, with everything that the config includes. Each function may wait for the disk.
+//! stays off. A config that somebody changes meanwhile is left to them. What was done is read back, with everything that the config includes. Each function may wait for the disk.
 
+use crate::generations::{Target, replace};
 use crate::host::files::{Durability, write_atomic};
 use crate::openclaw::config::{self, edit, read_tree};
 use crate::openclaw::discovery::Home;
@@ -99,11 +100,11 @@ impl Switches {
     }
 
     fn raw(&self) -> Result<Raw, String> {
-        let bytes = crate::openclaw::files::read_bounded(&self.home.config_path, config::MAX_CONFIG_BYTES)
-            .map_err(|error| format!("the config cannot be read: {}", error.kind()))?;
+        let (target, bytes) = Target::look(&self.home.config_path).map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or("there is no config")?;
         let text = String::from_utf8(bytes).map_err(|_| "the config is not UTF-8".to_owned())?;
         let value = config::parsed(&text).map_err(|problem| problem.message)?;
-        Ok(Raw { text, value })
+        Ok(Raw { target, text, value })
     }
 
     fn write(&self, raw: &Raw, edits: &[Edit]) -> Result<(), String> {
@@ -112,10 +113,8 @@ impl Switches {
             put(&mut wanted, path.segments(), value.clone());
         }
         let text = edit::edit(&raw.text, edits, &wanted);
-        // A link stays one: what it leads to is replaced.
-        let path = self.home.config_path.canonicalize().unwrap_or_else(|_| self.home.config_path.clone());
-        write_atomic(&path, text.as_bytes(), Durability::Durable)
-            .map_err(|error| format!("the config cannot be written: {}", error.kind()))
+        // What is taken out of it stands in the record, so nothing is lost without a copy beside it.
+        replace(&raw.target, text.as_bytes(), None).map(drop).map_err(|error| error.to_string())
     }
 
     fn record(&self) -> Record {
@@ -136,6 +135,7 @@ impl Switches {
 
 /// The config's own file, without what it includes.
 struct Raw {
+    target: Target,
     text: String,
     value: Value,
 }
@@ -233,6 +233,16 @@ mod tests {
         std::fs::write(&case.config, on.replace("true", "false")).unwrap();
         case.switches.on().unwrap();
         assert_eq!(enabled(&std::fs::read_to_string(&case.config).unwrap(), "telegram"), Some(false));
+    }
+
+    #[test]
+    fn a_config_that_somebody_changes_meanwhile_is_left_to_them() {
+        let case = case(CONFIG);
+        let raw = case.switches.raw().unwrap();
+        let theirs = CONFIG.replace("// mine", "// mine, and more");
+        std::fs::write(&case.config, &theirs).unwrap();
+        assert!(case.switches.write(&raw, &[edit_of("telegram", Some(false))]).is_err());
+        assert_eq!(std::fs::read_to_string(&case.config).unwrap(), theirs);
     }
 
     #[test]
