@@ -6,7 +6,8 @@
 mod pair;
 
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{hold, until};
+use clawmend_testkit::lab::{hold, skipped, until};
+use clawmend_testkit::sshd::Sshd;
 use pair::{BOUND, PRIMARY, Pair, STANDBY, workspace};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -234,6 +235,61 @@ fn a_lost_repository_does_not_hold_up_a_takeover() -> Result<()> {
 }
 
 /// A primary that has forgotten how to read its own config is still known, and replaced when it is lost.
+/// The monthly test as one command, on a standby whose secrets are kept on a host of their own.
+#[test]
+fn a_drill_takes_over_with_its_secrets_and_steps_back() -> Result<()> {
+    let name = "a drill";
+    let Some(mut pair) = Pair::start(name)? else { return Ok(()) };
+    let host = tempfile::tempdir()?;
+    let sshd = match Sshd::start_on(&pair.network, 0, host.path())? {
+        Ok(sshd) => sshd,
+        Err(reason) => {
+            skipped(name, &reason);
+            return Ok(());
+        }
+    };
+    let kept = host.path().join("kept");
+    std::fs::create_dir(&kept)?;
+    std::fs::write(kept.join("model-key"), "the key of a model")?;
+    let into = pair.standby.home.path().join("secrets");
+    pair.standby.kill()?;
+    pair.set_on_standby(&format!(
+        "[standby.secrets]\nfrom = \"root@{}:{}:{}\"\nhost_key = \"{}\"\nidentity_file = \"{}\"\ninto = \"{}\"\nwipe = true\n",
+        sshd.address,
+        sshd.port,
+        kept.display(),
+        sshd.host_key()?.trim(),
+        sshd.identity().display(),
+        into.display(),
+    ))?;
+    pair.standby.start()?;
+    pair.armed()?;
+    let ready = pair.standby.say(&["standby", "check"])?;
+    ensure!(ready.stdout.contains("1 files can be brought from root@"), "{ready:?}");
+    let page = pair.standby.say(&["standby", "status"])?;
+    ensure!(page.stdout.contains("never: `clawmend drill failover` tries it"), "{page:?}");
+
+    let drill = pair.standby.say(&["drill", "failover", "--yes", "--json"])?;
+    ensure!(drill.code == 0, "{drill:?}\n{}", pair.standby.output_tail());
+    let drill = drill.json()?;
+    let step = |change: &str, step: &str| -> Option<Value> {
+        drill[change]["steps"].as_array()?.iter().find(|one| one["step"] == json!(step)).cloned()
+    };
+    let brought = step("takeover", "secrets").context("no secrets")?;
+    ensure!(brought["worked"] == json!(true) && brought["detail"].as_str().unwrap_or_default().starts_with("1 files"));
+    let wiped = step("step_back", "secrets").context("nothing wiped")?;
+    ensure!(wiped["worked"] == json!(true) && !into.exists(), "{wiped}");
+    ensure!(step("takeover", "channel").is_some_and(|channel| channel["worked"] == json!(true)), "{drill}");
+    let (reachable, back) = (&drill["reachable_after_ms"], &drill["back_after_ms"]);
+    ensure!(reachable.is_u64() && back.is_u64(), "{drill}");
+    eprintln!("measured: drill: reachable {reachable} ms after the order, back {back} ms after the release");
+    ensure!(pair.standby_bot.calls("getUpdates") > 0, "the standby never polled");
+    let report = pair.role_is("watching")?;
+    ensure!(report["proven"]["at"] == drill["takeover"]["at"], "{report}");
+    ensure!(report["held"] == json!(false), "{report}");
+    pair.stays_off("the standby's bot to stay silent", Duration::from_secs(5))
+}
+
 #[test]
 fn a_primary_whose_config_cannot_be_read_stays_known() -> Result<()> {
     let Some(pair) = Pair::start("an unreadable config")? else { return Ok(()) };

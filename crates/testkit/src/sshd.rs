@@ -1,11 +1,11 @@
-//! A real sshd on loopback, with keys of its own, which lets this test's user in.
+//! A real sshd on loopback or on a host of a lab's network, with keys of its own, which lets this test's user in.
 //!
 //! Needs `sshd`, `ssh-keygen` (openssh-server, openssh-client). Whoever starts it ends it: when it is dropped.
 
-use crate::lab::{Unavailable, free_port, until};
+use crate::lab::{Network, Unavailable, free_port, until};
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::net::TcpStream;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,7 +18,9 @@ const SSHD: &str = "/usr/sbin/sshd";
 pub struct Sshd {
     child: Child,
     folder: PathBuf,
-    /// Where it answers, on 127.0.0.1.
+    /// Where it answers.
+    pub address: Ipv4Addr,
+    /// Its port.
     pub port: u16,
 }
 
@@ -28,6 +30,18 @@ impl Sshd {
     /// # Errors
     /// When it cannot be set up although it should; [`Unavailable`] where it is not installed.
     pub fn start(folder: &Path) -> Result<Result<Self, Unavailable>> {
+        Self::run(folder, Path::new(SSHD), Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same on a host of a network.
+    ///
+    /// # Errors
+    /// As [`Sshd::start`].
+    pub fn start_on(network: &Network, host: u8, folder: &Path) -> Result<Result<Self, Unavailable>> {
+        Self::run(folder, &network.program_on(host, SSHD, folder)?, network.address(host))
+    }
+
+    fn run(folder: &Path, program: &Path, address: Ipv4Addr) -> Result<Result<Self, Unavailable>> {
         if !Path::new(SSHD).exists() {
             return Ok(Err(Unavailable("needs sshd: apt-get install openssh-server".into())));
         }
@@ -44,23 +58,28 @@ impl Sshd {
         fs::copy(folder.join("client.pub"), folder.join("authorized"))?;
         let at = folder.display();
         let config = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nPidFile none\n\
+            "ListenAddress {address}\nPort {port}\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nPidFile none\n\
              StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\nPrintMotd no\n"
         );
         fs::write(folder.join("sshd_config"), config)?;
         let log = fs::File::create(folder.join("sshd.log"))?;
-        let child = Command::new(SSHD)
+        let child = Command::new(program)
             .args(["-D", "-e", "-f"])
             .arg(folder.join("sshd_config"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let sshd = Self { child, folder: folder.to_owned(), port };
-        until("sshd to answer", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).is_ok())
-            .with_context(|| fs::read_to_string(sshd.folder.join("sshd.log")).unwrap_or_default())?;
+        let sshd = Self { child, folder: folder.to_owned(), address, port };
+        // It may be out of this process's reach, so its own word counts.
+        until("sshd to answer", Duration::from_secs(30), || sshd.log().contains("Server listening on"))
+            .with_context(|| sshd.log())?;
         Ok(Ok(sshd))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("sshd.log")).unwrap_or_default()
     }
 
     /// Its public key, in one line.

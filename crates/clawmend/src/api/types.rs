@@ -12,7 +12,7 @@ pub use incidents::{
 };
 
 pub use shared::{SharedReport, VouchReport};
-pub use standby::{ChangeReport, StandbyReport};
+pub use standby::{ChangeReport, ProvenReport, StandbyReport};
 
 use crate::store::{IncidentRecord, StoreHealth};
 use clawmend_core::directive::IncidentId;

@@ -1,8 +1,8 @@
 //! The command line.
 
 use super::{
-    approve, bundle, cases, check, completions, config, doctor, duration, help, incidents, keeper, logs, notify, pair,
-    pause, run, standby, stop, up,
+    approve, bundle, cases, check, completions, config, doctor, drill, duration, help, incidents, keeper, logs, notify,
+    pair, pause, run, standby, stop, up,
 };
 use clap::{Parser, Subcommand};
 use clawmend_core::gateway::GatewayId;
@@ -84,6 +84,8 @@ pub enum Command {
     Notify(notify::Args),
     /// Have another host carry on when this one is lost
     Standby(standby::Args),
+    /// Try for real what must work one day
+    Drill(drill::Args),
     /// Check, keep, compare and bring back the gateway's config
     Config(config::Args),
     /// Print a completion script for your shell

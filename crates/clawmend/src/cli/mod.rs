@@ -14,6 +14,7 @@ mod config;
 mod context;
 mod doctor;
 mod draft;
+mod drill;
 mod duration;
 mod earlier;
 mod error;
@@ -91,6 +92,7 @@ fn dispatch(args: Args) -> Result<ExitCode, CliError> {
         Command::Pair(args) => pair::pair(&context, &args),
         Command::Notify(args) => notify::notify(&context, &args),
         Command::Standby(args) => standby::standby(&context, &args),
+        Command::Drill(args) => drill::drill(&context, &args),
         Command::Config(args) => config::config(&context, &args),
         Command::Completions(args) => completions::completions(&args),
         Command::Help(args) => help::help(&args),

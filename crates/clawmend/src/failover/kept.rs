@@ -27,6 +27,9 @@ pub struct Kept {
     pub theirs: Knowledge,
     /// The last change of role.
     pub last_change: Option<Change>,
+    /// The last takeover after which this node could be reached, by its channel's own word.
+    #[serde(default)]
+    pub proven: Option<Proven>,
     /// What people were to be told of late. Told again by the next guard: nobody hears it twice.
     #[serde(default, deserialize_with = "readable")]
     pub words: Vec<Notice>,
@@ -42,6 +45,25 @@ impl Kept {
             self.words.remove(0);
         }
         self.words.push(word);
+    }
+}
+
+/// A takeover that worked, to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// When it was decided.
+    pub at: Wall,
+    /// From then until it could be reached, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Proven {
+    /// What a change of role proves.
+    #[must_use]
+    pub fn by(change: &Change) -> Option<Self> {
+        let reached = change.steps.iter().any(|step| step.step == "channel" && step.worked);
+        let proves = change.to == Role::Active && change.worked && reached;
+        proves.then_some(Self { at: change.at, took_ms: change.took_ms })
     }
 }
 
@@ -114,6 +136,7 @@ mod tests {
             memory,
             theirs,
             words: vec![word],
+            proven: Some(Proven { at: Wall(3), took_ms: 4 }),
             last_change: Some(Change {
                 to: Role::Active,
                 reason: Reason::Silent { misses: 3 },

@@ -99,6 +99,12 @@ impl Pair {
         Ok(())
     }
 
+    /// More settings of the standby; its next guard goes by them.
+    pub fn set_on_standby(&self, lines: &str) -> Result<()> {
+        let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
+        Ok(settings.write_all(lines.as_bytes())?)
+    }
+
     /// Where the standby's alerts go.
     fn set_people(&self) -> Result<()> {
         let (name, value) = webhook::HEADER;

@@ -1,7 +1,7 @@
 //! `standby` of `status --json`: this host as one of a pair.
 
 use super::Time;
-use crate::failover::kept::{Change, Kept};
+use crate::failover::kept::{Change, Kept, Proven};
 use crate::settings::{Side, StandbySettings};
 use clawmend_core::failover::{Reason, Role, Step};
 use serde::{Deserialize, Serialize};
@@ -30,11 +30,29 @@ pub struct StandbyReport {
     pub armed_by: Option<String>,
     /// The last change of role.
     pub last_change: Option<ChangeReport>,
+    /// The last takeover after which this node could be reached.
+    #[serde(default)]
+    pub proven: Option<ProvenReport>,
     /// What became of the last push of a primary's workspace, for people.
     #[serde(default)]
     pub workspace: Option<String>,
     /// What is wrong with this node, for people.
     pub problem: Option<String>,
+}
+
+/// A takeover that worked, to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenReport {
+    /// When it was decided.
+    pub at: Time,
+    /// From then until it could be reached.
+    pub took_ms: u64,
+}
+
+impl From<Proven> for ProvenReport {
+    fn from(proven: Proven) -> Self {
+        Self { at: Time(proven.at), took_ms: proven.took_ms }
+    }
 }
 
 /// A change of role.
@@ -83,6 +101,7 @@ impl StandbyReport {
             not_armed_because: None,
             armed_by: None,
             last_change: kept.last_change.as_ref().map(ChangeReport::from),
+            proven: kept.proven.map(ProvenReport::from),
             workspace: None,
             problem: None,
         }

@@ -80,6 +80,12 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
             row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
         }
     }
+    if let Some(proven) = &report.proven {
+        let after = human(proven.took_ms);
+        row("last proven", &format!("{}: reachable {after} after it was decided", words::ago(proven.at, now)));
+    } else if report.role.is_some() {
+        row("last proven", "never: `clawmend drill failover` tries it");
+    }
     if let Some(workspace) = &report.workspace {
         row("workspace", &clean(workspace, 400));
     }
@@ -92,7 +98,7 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{ChangeReport, Time};
+    use crate::api::types::{ChangeReport, ProvenReport, Time};
     use clawmend_core::failover::{Reason, Role, Step};
 
     fn report() -> StandbyReport {
@@ -114,6 +120,7 @@ mod tests {
                 worked: true,
                 steps: vec![Step { step: "gateway".into(), worked: true, took_ms: 16_400, detail: "healthy".into() }],
             }),
+            proven: None,
             workspace: None,
             problem: None,
         }
@@ -123,7 +130,9 @@ mod tests {
     fn the_page_of_a_standby_and_of_a_primary() {
         let now = Wall(1_790_000_100_000);
         let carrying = render(&report(), now, &TimeZone::UTC);
+        let proven = ProvenReport { at: Time(Wall(1_789_900_000_000)), took_ms: 17_900 };
         let refused = StandbyReport {
+            proven: Some(proven),
             role: Some(Role::Watching),
             held: true,
             armed: Some(false),

@@ -8,7 +8,7 @@ use super::{Pair, Said, change};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
 use crate::api::types::Time;
-use crate::failover::kept::Change;
+use crate::failover::kept::{Change, Proven};
 use crate::failover::key::PairKey;
 use crate::failover::look::{Eyes, Seen};
 use crate::failover::owned::Reading;
@@ -147,6 +147,10 @@ impl Node {
         self.pair.say(&format!("{} {how} after {} ms; {}", words::change(change.to), change.took_ms, steps.join("; ")));
         let worked = change.worked;
         self.pair.report.borrow_mut().last_change = Some((&change).into());
+        if let Some(proven) = Proven::by(&change) {
+            self.pair.report.borrow_mut().proven = Some(proven.into());
+            self.pair.kept.borrow_mut().proven = Some(proven);
+        }
         self.pair.kept.borrow_mut().last_change = Some(change);
         self.machine.observe(clock::now(), &Evidence::Done { worked }, &mut self.out);
     }

@@ -1,0 +1,346 @@
+//! `clawmend drill failover`: a takeover and a step back on the real pair, with their times.
+//!
+//! Invariants: it is the takeover itself, by a person's word, and not a play: the same steps, the same proof by the
+//! channel. The primary goes on all the while; each node has channels of its own. Whatever fails on the way, the node is
+//! released again, so that it decides by itself. Start at [`failover`].
+
+use super::super::context::{Context, no_guard, unexpected};
+use super::super::duration::human;
+use super::super::error::{CliError, Kind};
+use super::super::output::{self, clean};
+use crate::api::types::{ChangeReport, SCHEMA, StandbyReport, Time};
+use crate::api::{Answer, Request};
+use crate::host::clock;
+use crate::host::files::{Durability, private_dir, write_atomic};
+use clawmend_core::failover::{Order, Role};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A start was seen to take 240 s in the field; what is brought before it and the channel's proof come on top.
+const TAKEOVER: Duration = Duration::from_secs(720);
+/// An orderly end may take 330 s, and the primary may have to be well for up to half an hour after several takeovers.
+const STEP_BACK: Duration = Duration::from_secs(45 * 60);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// In our own state folder.
+const FOLDER: &str = "drills";
+/// Reports that are kept.
+const REPORTS: usize = 24;
+
+/// What became of it.
+#[derive(Debug, Serialize)]
+struct Drill {
+    schema: u32,
+    /// It took over, could be reached, and stepped back.
+    worked: bool,
+    at: Time,
+    /// From the order until the channel said that it is connected, in milliseconds.
+    reachable_after_ms: Option<u64>,
+    /// From the release until it stood by again, in milliseconds.
+    back_after_ms: Option<u64>,
+    takeover: Option<ChangeReport>,
+    step_back: Option<ChangeReport>,
+    /// What is wrong, for people.
+    problem: Option<String>,
+}
+
+pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliError> {
+    context.refuse_from_inside()?;
+    ready(&look(context)?)?;
+    agreed(yes)?;
+    let drill = carry_out(context)?;
+    let kept = keep(&context.state_dir()?, &drill)?;
+    if context.global.json {
+        output::print_json(&drill)?;
+    } else {
+        output::print(&page(&drill, &kept))?;
+    }
+    Ok(ExitCode::from(if drill.worked { 0 } else { Kind::NeedsPerson.exit_code() }))
+}
+
+fn look(context: &Context) -> Result<StandbyReport, CliError> {
+    let status = context.guard_status().ok_or_else(no_guard)?;
+    status.standby.map(|report| *report).ok_or_else(|| {
+        CliError::new(Kind::NotFound, "this host is not one of a pair")
+            .hint("`clawmend help standby` tells how it becomes one")
+    })
+}
+
+/// Whether a takeover may be tried now.
+fn ready(report: &StandbyReport) -> Result<(), CliError> {
+    let no = |why: String, hint: &str| Err(CliError::new(Kind::NeedsPerson, why).hint(hint));
+    match (report.role, report.armed) {
+        (None, _) => {
+            Err(CliError::new(Kind::Usage, "this host is the primary").hint("say this on the standby: it takes over"))
+        }
+        (Some(Role::Promoting | Role::Active | Role::Demoting), _) => {
+            no("this node is not standing by".to_owned(), "`clawmend standby status` shows what it does")
+        }
+        (Some(Role::Watching), _) if report.held => {
+            no("a person holds this node as it is".to_owned(), "`clawmend standby release` ends that")
+        }
+        (Some(Role::Watching), Some(true)) => Ok(()),
+        (Some(Role::Watching), Some(false) | None) => {
+            let why = report.not_armed_because.as_deref().unwrap_or("the primary was not heard yet");
+            no(format!("it would not take over: {}", clean(why, 400)), "`clawmend standby check` shows what is missing")
+        }
+    }
+}
+
+fn agreed(yes: bool) -> Result<(), CliError> {
+    let what = "this standby takes over for real, on its own channel, and steps back; the primary goes on meanwhile";
+    if yes {
+        output::tell(what);
+        return Ok(());
+    }
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        let error = CliError::new(Kind::Usage, format!("{what}; nobody is here to say yes"));
+        return Err(error.hint("`--yes` says it beforehand"));
+    }
+    output::tell(&format!("{what}. Go on? [y/N]"));
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    match line.trim() {
+        "y" | "Y" | "yes" | "是" => Ok(()),
+        _ => Err(CliError::new(Kind::Refused, "you did not say yes; nothing was done")),
+    }
+}
+
+fn carry_out(context: &Context) -> Result<Drill, CliError> {
+    let at = clock::now();
+    let mut drill = Drill {
+        schema: SCHEMA,
+        worked: false,
+        at: Time(at.wall),
+        reachable_after_ms: None,
+        back_after_ms: None,
+        takeover: None,
+        step_back: None,
+        problem: None,
+    };
+    say(context, Order::Promote)?;
+    output::tell("taking over; if this command is ended now, say `clawmend standby release`");
+    let took_over = reached(context, drill.at, Role::Active, TAKEOVER);
+    if let Ok(change) = took_over {
+        drill.reachable_after_ms = reachable(&change).then(|| clock::now().mono.since(at.mono));
+        if drill.reachable_after_ms.is_none() {
+            drill.problem = Some("its channel did not say that it is connected".to_owned());
+        }
+        drill.takeover = Some(change);
+    } else {
+        drill.problem = took_over.err();
+    }
+    // Whatever became of it.
+    let released = clock::now();
+    say(context, Order::Release)?;
+    output::tell("released; it steps back once the primary has been well for long enough");
+    match reached(context, Time(released.wall), Role::Watching, STEP_BACK) {
+        Ok(change) => {
+            drill.back_after_ms = Some(clock::now().mono.since(released.mono));
+            drill.step_back = Some(change);
+        }
+        // What went wrong first is the cause.
+        Err(why) => drill.problem = drill.problem.take().or(Some(why)),
+    }
+    drill.worked = drill.problem.is_none();
+    Ok(drill)
+}
+
+fn say(context: &Context, order: Order) -> Result<(), CliError> {
+    match context.ask(Request::Standby { order })?.ok_or_else(no_guard)? {
+        Answer::Done { .. } => Ok(()),
+        Answer::Failed { why } | Answer::Refused { why } => Err(CliError::new(Kind::NeedsPerson, clean(&why, 400))),
+        Answer::NotFound { .. }
+        | Answer::BadRequest { .. }
+        | Answer::Status(_)
+        | Answer::Check(_)
+        | Answer::Incidents(_)
+        | Answer::Incident(_)
+        | Answer::Log { .. }
+        | Answer::End => Err(unexpected()),
+    }
+}
+
+/// Waits for the change to this role.
+fn reached(context: &Context, since: Time, role: Role, limit: Duration) -> Result<ChangeReport, String> {
+    let until = Instant::now() + limit;
+    while Instant::now() < until {
+        // A guard that is being replaced answers again soon.
+        if let Ok(report) = look(context) {
+            let change = report.last_change.filter(|change| change.to == role && change.at.0 >= since.0);
+            match change {
+                Some(change) if change.worked && report.role == Some(role) => return Ok(change),
+                Some(change) if !change.worked => return Err(failed(&change)),
+                Some(_) | None => {}
+            }
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let what = if role == Role::Active { "taken over" } else { "stepped back" };
+    Err(format!("it has not {what} within {}; `clawmend standby status` shows why", human(millis(limit))))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn failed(change: &ChangeReport) -> String {
+    let steps = change.steps.iter().filter(|step| !step.worked);
+    let steps: Vec<String> = steps.map(|step| format!("{}: {}", step.step, step.detail)).collect();
+    format!("the change of role failed; {}", steps.join("; "))
+}
+
+/// Each channel that it has was seen to be connected.
+fn reachable(change: &ChangeReport) -> bool {
+    change.steps.iter().any(|step| step.step == "channel" && step.worked)
+}
+
+fn keep(state: &Path, drill: &Drill) -> Result<PathBuf, CliError> {
+    let folder = state.join(FOLDER);
+    private_dir(&folder).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
+    let stamp = drill.at.timestamp().strftime("%Y%m%dT%H%M%SZ");
+    let path = folder.join(format!("failover-{stamp}.json"));
+    let text = serde_json::to_vec_pretty(drill).map_err(std::io::Error::other)?;
+    write_atomic(&path, &text, Durability::Durable)?;
+    let entries = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
+    let mut old: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    // Their names are their times.
+    old.sort_unstable();
+    for path in old.iter().rev().skip(REPORTS) {
+        drop(std::fs::remove_file(path));
+    }
+    Ok(path)
+}
+
+fn page(drill: &Drill, kept: &Path) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<14}{value}");
+    };
+    row("drill", if drill.worked { "the standby took over, could be reached, and stepped back" } else { "it failed" });
+    if let Some(problem) = &drill.problem {
+        row("problem", &clean(problem, 400));
+    }
+    if let Some(ms) = drill.reachable_after_ms {
+        row("reachable", &format!("{} after the order", human(ms)));
+    }
+    for step in drill.takeover.iter().flat_map(|change| &change.steps) {
+        row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
+    }
+    if let Some(ms) = drill.back_after_ms {
+        row("back", &format!("{} after the release", human(ms)));
+    }
+    for step in drill.step_back.iter().flat_map(|change| &change.steps) {
+        row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
+    }
+    row("report", &kept.display().to_string());
+    row("not tried", "that the loss of the primary is noticed: pull its cable to try that, too");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clawmend_core::failover::{Reason, Step};
+    use clawmend_core::time::Wall;
+
+    fn standby(role: Option<Role>) -> StandbyReport {
+        StandbyReport {
+            side: "standby".into(),
+            role,
+            held: false,
+            peer: None,
+            seen_at: None,
+            sight: None,
+            armed: Some(true),
+            not_armed_because: None,
+            armed_by: None,
+            last_change: None,
+            proven: None,
+            workspace: None,
+            problem: None,
+        }
+    }
+
+    fn change(to: Role, step: &str, worked: bool) -> ChangeReport {
+        let steps = vec![
+            Step { step: "gateway".into(), worked: true, took_ms: 15_900, detail: "healthy".into() },
+            Step { step: step.into(), worked, took_ms: 300, detail: "telegram account `default`".into() },
+        ];
+        ChangeReport { to, reason: Reason::Person, at: Time(Wall(7)), took_ms: 16_200, worked: true, steps }
+    }
+
+    fn drill() -> Drill {
+        Drill {
+            schema: SCHEMA,
+            worked: true,
+            at: Time(Wall(1_790_000_000_000)),
+            reachable_after_ms: Some(16_700),
+            back_after_ms: Some(61_000),
+            takeover: Some(change(Role::Active, "channel", true)),
+            step_back: None,
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn it_is_tried_only_where_a_takeover_would_be_right() {
+        assert!(ready(&standby(Some(Role::Watching))).is_ok());
+        let refused = [
+            standby(None),
+            standby(Some(Role::Active)),
+            StandbyReport { held: true, ..standby(Some(Role::Watching)) },
+            StandbyReport {
+                armed: Some(false),
+                not_armed_because: Some("both nodes own telegram".into()),
+                ..standby(Some(Role::Watching))
+            },
+            StandbyReport { armed: None, ..standby(Some(Role::Watching)) },
+        ];
+        let said: Vec<String> = refused.iter().map(|report| ready(report).unwrap_err().message).collect();
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn a_channel_that_says_nothing_is_no_proof() {
+        assert!(reachable(&change(Role::Active, "channel", true)));
+        assert!(!reachable(&change(Role::Active, "channel", false)));
+        assert!(!reachable(&change(Role::Active, "workspace", true)));
+    }
+
+    #[test]
+    fn the_page() {
+        let failed = Drill {
+            worked: false,
+            reachable_after_ms: None,
+            back_after_ms: None,
+            takeover: None,
+            problem: Some(super::failed(&change(Role::Active, "channel", false))),
+            ..drill()
+        };
+        let kept = Path::new("/home/ana/.local/state/clawmend/drills/failover-20260921T141320Z.json");
+        insta::assert_snapshot!([page(&drill(), kept), page(&failed, kept)].join("--\n"));
+    }
+
+    #[test]
+    fn reports_are_private_and_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..30 {
+            let at = Time(Wall(1_790_000_000_000 + number * 1_000));
+            keep(folder.path(), &Drill { at, ..drill() }).unwrap();
+        }
+        let mut names: Vec<String> = std::fs::read_dir(folder.path().join(FOLDER))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names.len(), REPORTS);
+        assert_eq!(names.last().unwrap(), "failover-20260921T141349Z.json", "the newest stay");
+    }
+}
