@@ -184,6 +184,7 @@ fn code(order: &Order, kept: &Kept) -> String {
         | Told::ManyCrashes { .. }
         | Told::Pair { .. }
         | Told::PairOver { .. }
+        | Told::Group { .. }
         | Told::MorningNote { .. } => String::new(),
     }
 }

@@ -3,7 +3,7 @@
 use super::Level;
 use crate::approval::Proposal;
 use crate::directive::IncidentId;
-use crate::failover::Word;
+use crate::failover::{Word, lease};
 use crate::gateway::GatewayId;
 use crate::incident::Outcome;
 use crate::time::Wall;
@@ -97,6 +97,13 @@ pub enum Told {
         /// How loud the loudest word on it was: who heard that hears that it is over.
         loudest: Level,
     },
+    /// A node of a shared group has something to say.
+    Group {
+        /// Which gateway owns the channels, or would.
+        gateway: GatewayId,
+        /// What.
+        word: lease::word::Word,
+    },
     /// What was mended without a word.
     MorningNote {
         /// The oldest first.
@@ -134,6 +141,7 @@ impl Told {
             | Self::Approval { .. }
             | Self::ManyCrashes { .. }
             | Self::Pair { .. }
+            | Self::Group { .. }
             | Self::MorningNote { .. } => false,
         }
     }

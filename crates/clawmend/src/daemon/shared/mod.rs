@@ -141,7 +141,7 @@ impl Shared {
         self.settings.name_of(node).map_or_else(|| format!("node {}", node.0), str::to_owned)
     }
 
-    /// The one place where this node's story is told. It goes to whoever watches, to the log, and to `status`.
+    /// This node's story for whoever watches, the log and `status`. People who do not watch get letters from the node's loop.
     fn say(&self, words: &str) {
         tracing::warn!("{words}");
         self.voice.account().borrow().say(words);

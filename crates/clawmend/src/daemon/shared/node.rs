@@ -12,6 +12,7 @@ use crate::api::types::{Time, VouchReport};
 use crate::failover::lease::LeaseStore;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
+use clawmend_core::failover::lease::word::{self, Word};
 use clawmend_core::failover::lease::{
     ActId, Answer, Directive, Evidence, Fenced, Gateway, Holder, Order, PausePolicy, Request, RequestId, Telling, View,
 };
@@ -266,6 +267,12 @@ impl Node {
 
     fn tell(&self, telling: &Telling) {
         self.shared.say(&words::telling(telling, &|node| self.shared.name_of(node)));
+        let machines = words::machines(telling).iter().map(|node| self.shared.name_of(*node)).collect();
+        let term = self.holder.memory().seen;
+        let word = Word { telling: telling.clone(), machines };
+        if let Some(notice) = word::notice(&self.shared.home.id, term, word, clock::now().wall) {
+            self.shared.voice.word(&notice);
+        }
     }
 
     /// For `status` only.

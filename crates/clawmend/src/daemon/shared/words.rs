@@ -25,6 +25,23 @@ pub fn ending(reason: Why) -> String {
     format!("the gateway is ended now: {}", why(reason))
 }
 
+/// The machines that it is about.
+#[must_use]
+pub fn machines(telling: &Telling) -> BTreeSet<NodeId> {
+    match telling {
+        Telling::NeedsPerson { nodes } | Telling::Residual { nodes } => nodes.clone(),
+        Telling::TurningOff { node } | Telling::NotTurnedOff { node } | Telling::HeldElsewhere { node } => {
+            BTreeSet::from([*node])
+        }
+        Telling::Owns { .. }
+        | Telling::GaveUp(_)
+        | Telling::StillRunning
+        | Telling::NoDeadman
+        | Telling::StoreConfused { .. }
+        | Telling::NotDisabled => BTreeSet::new(),
+    }
+}
+
 /// What a person hears.
 #[must_use]
 pub fn telling(telling: &Telling, name: &dyn Fn(NodeId) -> String) -> String {

@@ -4,7 +4,7 @@
 //! `docs/notifications.md`.
 
 use super::story::{Story, Tried};
-use super::{Writer, pair, words};
+use super::{Writer, group, pair, words};
 use crate::openclaw::redact::redact;
 use crate::settings::Language;
 use clawmend_core::alert::notice::{Notice, Repaired, Told};
@@ -45,6 +45,7 @@ pub fn of(writer: &Writer, notice: &Notice, story: &Story, around: &Surroundings
         Told::Pair { gateway, word } | Told::PairOver { gateway, word, .. } => {
             pair::values(writer, notice, gateway, word)
         }
+        Told::Group { gateway, word } => group::values(writer, notice, gateway, word),
         Told::Resolved { gateway, .. } | Told::ManyCrashes { gateway, .. } => {
             incident(writer, notice, gateway, None, story, around)
         }
@@ -76,6 +77,7 @@ fn incident(
         | Told::Approval { .. }
         | Told::Pair { .. }
         | Told::PairOver { .. }
+        | Told::Group { .. }
         | Told::MorningNote { .. } => around.crashes,
     };
     let doctor = doctor(writer, story);

@@ -8,6 +8,7 @@
 
 pub mod context;
 mod digest;
+mod group;
 pub mod markup;
 mod pair;
 pub mod story;
@@ -47,7 +48,11 @@ impl Writer {
     #[must_use]
     pub fn write(&self, notice: &Notice, story: &Story, around: &Surroundings, mask: &Mask) -> Letter {
         let kind = match &notice.what {
-            Told::Alert { .. } | Told::ManyCrashes { .. } | Told::Approval { .. } | Told::Pair { .. } => Kind::Alert,
+            Told::Alert { .. }
+            | Told::ManyCrashes { .. }
+            | Told::Approval { .. }
+            | Told::Pair { .. }
+            | Told::Group { .. } => Kind::Alert,
             Told::Reminder { .. } => Kind::Reminder,
             Told::Resolved { .. } | Told::PairOver { .. } => Kind::Resolved,
             Told::MorningNote { .. } => Kind::MorningNote,

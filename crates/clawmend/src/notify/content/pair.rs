@@ -179,6 +179,7 @@ impl Said<'_> {
     fn step(&self, step: &Step) -> &str {
         match step.step.as_str() {
             "workspace" => self.pick("Its files", "助手文件"),
+            "secrets" => self.pick("Its secrets", "密钥"),
             "channel" => self.pick("Channel", "通道"),
             _ => self.pick("Gateway", "网关"),
         }
@@ -254,6 +255,12 @@ impl Said<'_> {
             advice.push(self.pick(
                 "Its files are those that were here before, and may be old.",
                 "助手文件是备机上原有的，可能较旧。",
+            ));
+        }
+        if self.failed("secrets") {
+            advice.push(self.pick(
+                "Its secrets are those that were here before, or none: what needs them may fail.",
+                "密钥是备机上原有的，或者没有：需要密钥的功能可能失败。",
             ));
         }
         advice.push(self.pick(

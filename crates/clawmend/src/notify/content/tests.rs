@@ -8,6 +8,8 @@ use clawmend_core::approval::{Proposal, ProposalId, Stand};
 use clawmend_core::check::Origin;
 use clawmend_core::diagnosis::{Cause, RefusalReason};
 use clawmend_core::directive::{Action, ActionResult, DirectiveId, IncidentId};
+use clawmend_core::failover::lease::word::{self, Word};
+use clawmend_core::failover::lease::{self, NodeId, Term, Why};
 use clawmend_core::failover::{Episode, Obstacle, Reason, Role, Step, Telling, telling};
 use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::incident::{IncidentEvent, Named, Outcome, What};
@@ -251,6 +253,39 @@ fn every_word_on_a_pair_in_both_languages() {
         }
         assert!(!text.contains(CANARY));
         insta::assert_snapshot!(format!("pair_{language:?}"), text);
+    }
+}
+
+#[test]
+fn words_on_a_group_in_both_languages() {
+    let node = NodeId(1);
+    let nodes = std::collections::BTreeSet::from([node, NodeId(3)]);
+    let both = || vec!["alpha".to_owned(), "gamma".to_owned()];
+    let one = || vec!["alpha".to_owned()];
+    let words = || {
+        [
+            (lease::Telling::Owns { term: Term(7) }, Vec::new()),
+            (lease::Telling::GaveUp(Why::RanOut), Vec::new()),
+            (lease::Telling::GaveUp(Why::SplitBrain), Vec::new()),
+            (lease::Telling::StillRunning, Vec::new()),
+            (lease::Telling::NotTurnedOff { node }, one()),
+            (lease::Telling::NeedsPerson { nodes: nodes.clone() }, both()),
+            (lease::Telling::Residual { nodes: nodes.clone() }, both()),
+            (lease::Telling::NoDeadman, Vec::new()),
+            (lease::Telling::StoreConfused { said: Term(3), known: Term(7) }, Vec::new()),
+            (lease::Telling::NotDisabled, Vec::new()),
+        ]
+    };
+    for language in [Language::English, Language::Chinese] {
+        let mut text = String::new();
+        for (telling, machines) in words() {
+            let word = Word { telling, machines };
+            let notice = word::notice(&GatewayId("default".into()), Term(7), word, Wall(BEGAN)).unwrap();
+            let letter = writer(language).write(&notice, &Story::default(), &Surroundings::default(), &mask());
+            text.push_str(&shown(&letter));
+            text.push('\n');
+        }
+        insta::assert_snapshot!(format!("group_{language:?}"), text);
     }
 }
 

@@ -350,7 +350,8 @@ impl Outbox {
             | Told::Approval { gateway, .. }
             | Told::ManyCrashes { gateway, .. }
             | Told::Pair { gateway, .. }
-            | Told::PairOver { gateway, .. } => Some(gateway.clone()),
+            | Told::PairOver { gateway, .. }
+            | Told::Group { gateway, .. } => Some(gateway.clone()),
             Told::MorningNote { .. } => None,
         };
         let story = gateway.as_ref().and_then(|id| self.stories.get(id)).cloned().unwrap_or_default();
@@ -495,6 +496,7 @@ const fn loudness(notice: &Notice) -> Level {
         | Told::Approval { .. }
         | Told::ManyCrashes { .. }
         | Told::Pair { .. }
+        | Told::Group { .. }
         | Told::MorningNote { .. } => notice.level,
     }
 }

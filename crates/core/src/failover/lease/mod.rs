@@ -20,6 +20,7 @@ pub mod output;
 pub mod patience;
 pub mod pause;
 pub mod record;
+pub mod word;
 
 pub use evidence::{ActId, Answer, Evidence, Fenced, Gateway, Order, RequestId};
 pub use figures::{Figures, Unsound};

@@ -1,0 +1,251 @@
+//! A word on a shared group: what happened, what it means, and what a person can do.
+//!
+//! Invariant: a letter names the machines that it is about, and says on which one a command is to be typed. It has the
+//! values of the template `pair`.
+
+use super::Writer;
+use super::context::{lasted, value};
+use super::words;
+use crate::settings::Language;
+use clawmend_core::alert::notice::Notice;
+use clawmend_core::failover::lease::word::Word;
+use clawmend_core::failover::lease::{Telling, Why};
+use clawmend_core::gateway::GatewayId;
+use minijinja::{Value, context};
+
+/// For the template `pair`.
+pub(super) fn values(writer: &Writer, notice: &Notice, gateway: &GatewayId, word: &Word) -> Value {
+    let said = Said { language: writer.language, host: &writer.host, word };
+    let (title, what, advice) = (said.title(), said.what(), said.advice());
+    let facts: Vec<Value> = said.facts();
+    context! {
+        icon => words::icon(notice.level),
+        level => words::level(writer.language, notice.level),
+        host => writer.host.clone(),
+        gateway => gateway.0.clone(),
+        kind => kind(&word.telling),
+        title => title,
+        what => what,
+        since => writer.local(notice.at),
+        lasted => lasted(writer.language, 0),
+        time => writer.local(notice.at),
+        facts => facts,
+        advice => vec![advice],
+        commands => commands(word),
+        version => crate::version::VERSION,
+    }
+}
+
+/// Stable names for a person's own template.
+const fn kind(telling: &Telling) -> &'static str {
+    match telling {
+        Telling::Owns { .. } => "group_owns",
+        Telling::GaveUp(_) => "group_gave_up",
+        Telling::StillRunning => "group_still_running",
+        Telling::TurningOff { .. } => "group_turning_off",
+        Telling::NotTurnedOff { .. } => "group_not_turned_off",
+        Telling::NeedsPerson { .. } => "group_needs_person",
+        Telling::Residual { .. } => "group_residual",
+        Telling::HeldElsewhere { .. } => "group_held_elsewhere",
+        Telling::NoDeadman => "group_no_deadman",
+        Telling::StoreConfused { .. } => "group_store_confused",
+        Telling::NotDisabled => "group_not_disabled",
+    }
+}
+
+/// To be typed on this node, the most useful first.
+fn commands(word: &Word) -> Vec<String> {
+    let first = match &word.telling {
+        Telling::NeedsPerson { .. } | Telling::NotTurnedOff { .. } => {
+            let off: String = word.machines.iter().map(|name| format!(" --off {name}")).collect();
+            Some(format!("clawmend standby promote{off}"))
+        }
+        Telling::GaveUp(Why::SplitBrain) => Some("clawmend standby release".to_owned()),
+        Telling::GaveUp(_) | Telling::NoDeadman | Telling::NotDisabled => Some("clawmend doctor".to_owned()),
+        Telling::Owns { .. }
+        | Telling::StillRunning
+        | Telling::TurningOff { .. }
+        | Telling::Residual { .. }
+        | Telling::HeldElsewhere { .. }
+        | Telling::StoreConfused { .. } => None,
+    };
+    first.into_iter().chain(["clawmend standby status".to_owned()]).collect()
+}
+
+struct Said<'a> {
+    language: Language,
+    host: &'a str,
+    word: &'a Word,
+}
+
+impl Said<'_> {
+    fn pick<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
+        match self.language {
+            Language::English => en,
+            Language::Chinese => zh,
+        }
+    }
+
+    fn title(&self) -> String {
+        let host = self.host;
+        let (en, zh) = match &self.word.telling {
+            Telling::Owns { .. } => (format!("{host} owns the channels now"), format!("渠道现在由 {host} 使用")),
+            Telling::GaveUp(_) => (format!("{host} gave the channels up"), format!("{host} 已放弃渠道")),
+            Telling::NeedsPerson { .. } | Telling::NotTurnedOff { .. } => (
+                format!("nobody owns the channels, and {host} may not take over"),
+                format!("现在没有机器使用渠道，{host} 不得接管"),
+            ),
+            Telling::Residual { .. } => (
+                format!("{host} goes on; there may be two owners for a moment"),
+                format!("{host} 继续工作；短时间内可能有两个使用者"),
+            ),
+            Telling::StillRunning => {
+                (format!("the gateway on {host} cannot be ended"), format!("{host} 上的网关无法结束"))
+            }
+            Telling::TurningOff { .. }
+            | Telling::HeldElsewhere { .. }
+            | Telling::NoDeadman
+            | Telling::StoreConfused { .. }
+            | Telling::NotDisabled => {
+                (format!("{host} cannot take part in its group"), format!("{host} 无法参与共享组"))
+            }
+        };
+        self.pick(&en, &zh).to_owned()
+    }
+
+    fn what(&self) -> String {
+        let (en, zh) = match &self.word.telling {
+            Telling::Owns { term } => (
+                format!("Its gateway runs under term {} of the lease; those of the other nodes are off.", term.0),
+                format!("它的网关持有租约（任期 {}）运行；其他节点的网关都已关闭。", term.0),
+            ),
+            Telling::GaveUp(why) => (
+                format!("{}. Its gateway is off. Another node takes over, if there is one.", upper(because_en(*why))),
+                format!("{}。它的网关已关闭。若有其他节点，将由其接管。", because_zh(*why)),
+            ),
+            Telling::NeedsPerson { .. } => (
+                "A machine that held the channels never gave them back. It may be lost, or only paused, and would go on where it was. Nobody answers now."
+                    .to_owned(),
+                "曾持有渠道的机器没有归还。它可能已丢失，也可能只是被暂停，恢复后会继续使用渠道。现在无人应答。".to_owned(),
+            ),
+            Telling::NotTurnedOff { .. } => (
+                "The hook could not prove that this machine is off. It is tried again. Nobody answers now.".to_owned(),
+                "钩子程序未能证明这台机器已关机。会继续重试。现在无人应答。".to_owned(),
+            ),
+            Telling::Residual { .. } => (
+                "A machine that held the channels may only be paused. As your settings say, this node does not wait. If that machine wakes, messages may be answered twice for a moment."
+                    .to_owned(),
+                "曾持有渠道的机器可能只是被暂停。按您的设置，这个节点不再等待。若那台机器恢复，短时间内消息可能被回复两次。".to_owned(),
+            ),
+            Telling::StillRunning => (
+                "It was sent SIGKILL and still runs, as a process does that waits for a broken disk. While it runs, the lease is kept as long as it can be; then there may be two owners."
+                    .to_owned(),
+                "已发送 SIGKILL，但它仍在运行，例如在等待故障磁盘。只要它在运行，就尽量保住租约；之后可能出现两个使用者。".to_owned(),
+            ),
+            Telling::NoDeadman => (
+                "Its keeper cannot be told to end the gateway at the end of the lease, so nothing is started here.".to_owned(),
+                "无法让 keeper 在租约到期时结束网关，因此这里不启动任何东西。".to_owned(),
+            ),
+            Telling::StoreConfused { said, known } => (
+                format!(
+                    "The lease store answers with term {}, although {} is known. It may have been put back to an older state, and is not believed.",
+                    said.0, known.0
+                ),
+                format!("租约存储返回任期 {}，但已知任期为 {}。它可能被恢复到旧状态，因此不予采信。", said.0, known.0),
+            ),
+            Telling::NotDisabled => (
+                "The channels could not be switched off in its config. Its guard still starts nothing without the lease.".to_owned(),
+                "无法在它的配置里关闭渠道。没有租约，守护程序仍然不会启动任何东西。".to_owned(),
+            ),
+            Telling::TurningOff { .. } => {
+                ("Another machine is being turned off from outside.".to_owned(), "正在从外部关闭另一台机器。".to_owned())
+            }
+            Telling::HeldElsewhere { .. } => ("Another node owns the channels.".to_owned(), "渠道由另一个节点使用。".to_owned()),
+        };
+        self.pick(&en, &zh).to_owned()
+    }
+
+    fn facts(&self) -> Vec<Value> {
+        if self.word.machines.is_empty() {
+            return Vec::new();
+        }
+        let label = self.pick("Which machine", "哪台机器").to_owned();
+        vec![context! { label => label, value => value(&self.word.machines.join(", ")) }]
+    }
+
+    fn advice(&self) -> String {
+        self.pick(
+            match &self.word.telling {
+                Telling::NeedsPerson { .. } | Telling::NotTurnedOff { .. } => {
+                    "See with your own eyes that this machine is off, or its gateway has ended and does not come back. Then, here:"
+                }
+                Telling::GaveUp(Why::SplitBrain) => {
+                    "Find who else uses the same bot, and end that. Until you say so, this node does not take over:"
+                }
+                Telling::StillRunning => "Restart this machine, or pull its cable.",
+                Telling::StoreConfused { .. } => {
+                    "If the store was put back on purpose: stop all gateways, then remove `shared.json` from the state folder of each guard."
+                }
+                Telling::Owns { .. }
+                | Telling::GaveUp(_)
+                | Telling::TurningOff { .. }
+                | Telling::Residual { .. }
+                | Telling::HeldElsewhere { .. }
+                | Telling::NoDeadman
+                | Telling::NotDisabled => "How it is, on this node:",
+            },
+            match &self.word.telling {
+                Telling::NeedsPerson { .. } | Telling::NotTurnedOff { .. } => {
+                    "请亲自确认那台机器已关机，或其网关已结束且不会再启动。然后在这里："
+                }
+                Telling::GaveUp(Why::SplitBrain) => "请找出还有谁在使用同一个机器人并停止它。在您发话之前，这个节点不会接管：",
+                Telling::StillRunning => "请重启这台机器，或拔掉它的网线。",
+                Telling::StoreConfused { .. } => {
+                    "若存储是有意恢复的：请停止所有网关，再删除每个守护程序状态目录里的 `shared.json`。"
+                }
+                Telling::Owns { .. }
+                | Telling::GaveUp(_)
+                | Telling::TurningOff { .. }
+                | Telling::Residual { .. }
+                | Telling::HeldElsewhere { .. }
+                | Telling::NoDeadman
+                | Telling::NotDisabled => "在这个节点上查看状态：",
+            },
+        )
+        .to_owned()
+    }
+}
+
+/// As the beginning of a sentence.
+fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+const fn because_en(why: Why) -> &'static str {
+    match why {
+        Why::RanOut => "its lease could not be renewed in time",
+        Why::Taken => "the lease store says that the lease is not its own",
+        Why::Woke => "the machine or its guard was asleep",
+        Why::Unproven => "its guard is new, and it was not proven that the gateway ran under a lease",
+        Why::NotOurs => "a gateway ran that its guard had not started",
+        Why::SplitBrain => "somebody else uses the same channel",
+        Why::Person => "a person wants it",
+        Why::CannotStart => "the gateway does not start there",
+        Why::NotCleared => "another machine may only be paused",
+    }
+}
+
+const fn because_zh(why: Why) -> &'static str {
+    match why {
+        Why::RanOut => "租约未能及时续期",
+        Why::Taken => "租约存储说租约不属于它",
+        Why::Woke => "机器或守护程序曾休眠",
+        Why::Unproven => "守护程序是新的，无法证明网关持有租约",
+        Why::NotOurs => "有一个不是守护程序启动的网关",
+        Why::SplitBrain => "有别人在使用同一个渠道",
+        Why::Person => "应人工要求",
+        Why::CannotStart => "网关在那里无法启动",
+        Why::NotCleared => "另一台机器可能只是被暂停",
+    }
+}

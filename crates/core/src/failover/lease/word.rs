@@ -1,0 +1,106 @@
+//! What people who do not watch are told of a shared group, and how loudly.
+//!
+//! Invariants: what only a person can end, and what may mean two owners, is as loud as it gets; what a person has just
+//! asked for is not told to them; the same word under the same term has the same key, whenever it is told again. Start at
+//! [`notice`].
+
+use super::output::{Telling, Why};
+use super::record::Term;
+use crate::alert::Level;
+use crate::alert::desk::mark;
+use crate::alert::notice::{Notice, Told};
+use crate::gateway::GatewayId;
+use crate::time::Wall;
+use serde::{Deserialize, Serialize};
+
+/// A word, with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// What.
+    pub telling: Telling,
+    /// The machines that it is about, as people call them.
+    pub machines: Vec<String>,
+}
+
+/// The word as a notice; none for what is no news to anybody who does not watch. `term` is the highest that is known.
+#[must_use]
+pub fn notice(gateway: &GatewayId, term: Term, word: Word, at: Wall) -> Option<Notice> {
+    let level = level(&word.telling)?;
+    let subject = format!("{}/group-{}", gateway.0, term.0);
+    let key = format!("{subject}/{}-{:08x}", step(&word.telling), mark(&word.machines.join(",")));
+    Some(Notice { key, subject, level, at, what: Told::Group { gateway: gateway.clone(), word } })
+}
+
+const fn level(telling: &Telling) -> Option<Level> {
+    match telling {
+        Telling::GaveUp(why) => gave_up(*why),
+        // The first owner of a new group took over from nobody.
+        Telling::Owns { term: Term(0 | 1) } => Some(Level::Info),
+        Telling::Owns { .. } | Telling::NotDisabled => Some(Level::Warning),
+        Telling::StillRunning
+        | Telling::NotTurnedOff { .. }
+        | Telling::NeedsPerson { .. }
+        | Telling::Residual { .. }
+        | Telling::NoDeadman
+        | Telling::StoreConfused { .. } => Some(Level::Critical),
+        Telling::TurningOff { .. } | Telling::HeldElsewhere { .. } => None,
+    }
+}
+
+const fn gave_up(why: Why) -> Option<Level> {
+    match why {
+        Why::SplitBrain | Why::CannotStart => Some(Level::Critical),
+        Why::RanOut | Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs => Some(Level::Warning),
+        // Who is asked hears of that; who has said it knows.
+        Why::NotCleared | Why::Person => None,
+    }
+}
+
+const fn step(telling: &Telling) -> &'static str {
+    match telling {
+        Telling::Owns { .. } => "owns",
+        Telling::GaveUp(_) => "gave-up",
+        Telling::StillRunning => "still-running",
+        Telling::TurningOff { .. } => "turning-off",
+        Telling::NotTurnedOff { .. } => "not-turned-off",
+        Telling::NeedsPerson { .. } => "needs-person",
+        Telling::Residual { .. } => "residual",
+        Telling::HeldElsewhere { .. } => "held-elsewhere",
+        Telling::NoDeadman => "no-deadman",
+        Telling::StoreConfused { .. } => "store-confused",
+        Telling::NotDisabled => "not-disabled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn told(telling: Telling) -> Option<Notice> {
+        let word = Word { telling, machines: vec!["alpha".into()] };
+        notice(&GatewayId("default".into()), Term(7), word, Wall(5))
+    }
+
+    #[test]
+    fn what_only_a_person_can_end_is_loud_and_what_they_asked_for_is_not_told() {
+        let level = |telling| told(telling).map(|notice| notice.level);
+        assert_eq!(level(Telling::NoDeadman), Some(Level::Critical));
+        assert_eq!(level(Telling::GaveUp(Why::SplitBrain)), Some(Level::Critical));
+        assert_eq!(level(Telling::GaveUp(Why::RanOut)), Some(Level::Warning));
+        assert_eq!(level(Telling::GaveUp(Why::Person)), None);
+        assert_eq!(level(Telling::Owns { term: Term(1) }), Some(Level::Info));
+        assert_eq!(level(Telling::Owns { term: Term(2) }), Some(Level::Warning));
+    }
+
+    #[test]
+    fn a_key_is_the_same_for_the_same_word_and_another_for_other_machines() {
+        let key = |machines: &[&str]| {
+            let machines = machines.iter().map(|name| (*name).to_owned()).collect();
+            let word = Word { telling: Telling::NoDeadman, machines };
+            notice(&GatewayId("default".into()), Term(7), word, Wall(5)).unwrap().key
+        };
+        assert_eq!(key(&["alpha"]), key(&["alpha"]));
+        assert_ne!(key(&["alpha"]), key(&["alpha", "beta"]));
+    }
+}
