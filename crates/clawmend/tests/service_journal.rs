@@ -136,8 +136,14 @@ fn the_last_words_of_a_unit_are_part_of_the_diagnosis() {
     config(&lab);
     // Another unit's words are not the gateway's.
     run(&lab, "other.service", &unit("echo \"[gateway] listen EADDRINUSE: address already in use 127.0.0.1:9\""));
-    let other = lab.command("journalctl").arg("_SYSTEMD_USER_UNIT=other.service").output().unwrap();
-    assert!(String::from_utf8_lossy(&other.stdout).contains("EADDRINUSE"), "{other:?}");
+    let journal = |words: &[&str]| {
+        let output = lab.command("journalctl").args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let there = until_some("the other unit's words in the journal", SOON, || {
+        Ok(Some(()).filter(|()| journal(&["_SYSTEMD_USER_UNIT=other.service"]).contains("EADDRINUSE")))
+    });
+    assert!(there.is_ok(), "{}", journal(&["--output=json"]));
     // Binary, longer than what `journalctl` prints by itself, and several lines at once.
     let prints = format!(
         "printf \"\\\\377\\\\001 binary\\\\n\"; head -c 20000 /dev/zero | tr \"\\\\0\" x; echo; \
