@@ -21,9 +21,11 @@ const WORDS: &str = "FATAL ERROR: Reached heap limit Allocation failed - JavaScr
 /// Looks like nothing, so only who knows the config can hide it.
 const SECRET: &str = "correct horse battery";
 
-/// A unit that prints this and aborts.
+/// A unit that prints this and aborts. journald learns the unit of a process from the living one, and keeps it for what
+/// that prints: a gateway lives for seconds before it fails, so this one waits until journald has met it.
 fn unit(prints: &str) -> String {
-    format!("[Service]\nExecStart=/bin/sh -c '{prints}; kill -ABRT $$$$'\nLimitCORE=0\n")
+    let met = "echo up; until journalctl --quiet _PID=$$$$ | grep --quiet up; do :; done";
+    format!("[Service]\nExecStart=/bin/sh -c '{met}; {prints}; kill -ABRT $$$$'\nLimitCORE=0\n")
 }
 
 fn lab() -> Option<(SystemdLab, tempfile::TempDir)> {
