@@ -79,7 +79,7 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
 /// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 26] = [
+const IN_MATRIX_ONLY: [&str; 28] = [
     "child_disk_full_while_running",
     "child_provider_down",
     "a_real_gateway_is_measured",
@@ -101,6 +101,8 @@ const IN_MATRIX_ONLY: [&str; 26] = [
     "breaker_after_three_kills_and_a_turn_of_a_minute",
     "one_lost_direction_is_a_loss",
     "a_frozen_primary_is_replaced_and_thaws",
+    "a_lost_repository_does_not_hold_up_a_takeover",
+    "a_primary_whose_config_cannot_be_read_stays_known",
     "a_primary_that_comes_and_goes_is_replaced_once",
     "a_standby_that_comes_back_alone_takes_over",
     "the_documents_timing_holds",
