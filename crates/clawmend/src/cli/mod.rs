@@ -11,6 +11,7 @@ mod cases;
 mod check;
 mod completions;
 mod config;
+mod consent;
 mod context;
 mod doctor;
 mod draft;

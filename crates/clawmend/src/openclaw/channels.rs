@@ -15,6 +15,14 @@ const MAX_NAME: usize = 64;
 const MAX_ERROR: usize = 200;
 /// What the breaker writes as the last error of a channel that it did not start.
 const BREAKER: &str = "restart-loop breaker tripped";
+/// What Telegram's channel has as its last error while somebody else polls with the same token.
+const RIVAL: &str = "getUpdates conflict";
+
+/// Somebody else reads the same bot's messages, by the channel's own word.
+#[must_use]
+pub fn has_rival(state: &ChannelState) -> bool {
+    state.error.as_ref().is_some_and(|error| error.contains(RIVAL))
+}
 
 /// `channels.status`, what matters of it.
 #[derive(Debug, Deserialize)]

@@ -16,21 +16,6 @@ pub struct Telegram<'a> {
     pub user: u64,
 }
 
-/// A token of 32 random bytes for the gateway's own clients.
-///
-/// # Errors
-/// The system gives no random bytes.
-pub fn new_token() -> Result<SecretString, getrandom::Error> {
-    use std::fmt::Write as _;
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes)?;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text.into())
-}
-
 /// The text of `openclaw.json`. `token` is for the gateway's own clients.
 #[must_use]
 pub fn with_telegram(telegram: &Telegram<'_>, token: &SecretString) -> String {

@@ -57,8 +57,11 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// 256 random bits as hexadecimal digits.
-fn random_token() -> io::Result<SecretString> {
+/// A token for a gateway's own clients: 256 random bits as hexadecimal digits.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub fn random_token() -> io::Result<SecretString> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(SecretString::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))

@@ -5,6 +5,7 @@
 //! stopped or paused stays so. Start at [`fix`].
 
 use super::super::config;
+use super::super::consent;
 use super::super::context::{Context, no_guard, unexpected};
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, clean};
@@ -15,7 +16,6 @@ use crate::doctor::report::{FixReport, name};
 use crate::openclaw::discovery::Home;
 use clawmend_core::diagnosis::case::RemedyAction;
 use clawmend_core::health::Verdict;
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 /// How long a gateway may take until it serves: boots of minutes were seen on small servers.
@@ -120,22 +120,7 @@ fn step_of(found: &Found<'_>) -> Result<Step, CliError> {
 /// A yes to this very step.
 fn confirm(step: Step, id: &str, yes: bool) -> Result<(), CliError> {
     let what = step.action().in_words();
-    if yes {
-        output::tell(&format!("{id}: {what}"));
-        return Ok(());
-    }
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        let error = CliError::new(Kind::Usage, format!("it would: {what}; nobody is here to say yes"));
-        return Err(error.hint("`--yes` says it beforehand"));
-    }
-    output::tell(&format!("{id}: {what}? [y/N]"));
-    let mut line = String::new();
-    input.read_line(&mut line)?;
-    match line.trim() {
-        "y" | "Y" | "yes" | "是" => Ok(()),
-        _ => Err(CliError::new(Kind::Refused, "you did not say yes; nothing was done")),
-    }
+    consent::ask(&format!("{id}: {what}"), &format!("it would: {what}"), yes)
 }
 
 fn carry_out(context: &Context, home: &Home, step: Step) -> Result<(), CliError> {

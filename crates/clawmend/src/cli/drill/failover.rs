@@ -4,6 +4,7 @@
 //! channel. The primary goes on all the while; each node has channels of its own. Whatever fails on the way, the node is
 //! released again, so that it decides by itself. Start at [`failover`].
 
+use super::super::consent;
 use super::super::context::{Context, no_guard, unexpected};
 use super::super::duration::human;
 use super::super::error::{CliError, Kind};
@@ -15,7 +16,6 @@ use crate::host::files::{Durability, private_dir, write_atomic};
 use clawmend_core::failover::{Order, Role};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,6 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const FOLDER: &str = "drills";
 /// Reports that are kept.
 const REPORTS: usize = 24;
+
+/// What a person says yes to.
+const WHAT: &str =
+    "this standby takes over for real, on its own channel, and steps back; the primary goes on meanwhile";
 
 /// What became of it.
 #[derive(Debug, Serialize)]
@@ -51,7 +55,7 @@ struct Drill {
 pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliError> {
     context.refuse_from_inside()?;
     ready(&look(context)?)?;
-    agreed(yes)?;
+    consent::ask(WHAT, WHAT, yes)?;
     let drill = carry_out(context)?;
     let kept = keep(&context.state_dir()?, &drill)?;
     if context.global.json {
@@ -88,26 +92,6 @@ fn ready(report: &StandbyReport) -> Result<(), CliError> {
             let why = report.not_armed_because.as_deref().unwrap_or("the primary was not heard yet");
             no(format!("it would not take over: {}", clean(why, 400)), "`clawmend standby check` shows what is missing")
         }
-    }
-}
-
-fn agreed(yes: bool) -> Result<(), CliError> {
-    let what = "this standby takes over for real, on its own channel, and steps back; the primary goes on meanwhile";
-    if yes {
-        output::tell(what);
-        return Ok(());
-    }
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        let error = CliError::new(Kind::Usage, format!("{what}; nobody is here to say yes"));
-        return Err(error.hint("`--yes` says it beforehand"));
-    }
-    output::tell(&format!("{what}. Go on? [y/N]"));
-    let mut line = String::new();
-    input.read_line(&mut line)?;
-    match line.trim() {
-        "y" | "Y" | "yes" | "是" => Ok(()),
-        _ => Err(CliError::new(Kind::Refused, "you did not say yes; nothing was done")),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::host::dirs;
 use crate::host::files::{Durability, is_private, private_dir, write_atomic};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::minimal::{self, Telegram};
+use crate::openclaw::sandbox::random_token;
 use crate::settings::{self, Settings};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -88,7 +89,7 @@ fn openclaw_config(
         return Err(wrong(format!("{} is there already, and stays", home.config_path.display()))
             .hint("say this again without --telegram-token-file, and add the channel there"));
     }
-    let token = minimal::new_token().map_err(|_| of(KeyError::NoEntropy))?;
+    let token = random_token().map_err(|_| of(KeyError::NoEntropy))?;
     Ok(Some((home, minimal::with_telegram(&Telegram { token_file: &token_file, user }, &token))))
 }
 

@@ -5,6 +5,7 @@
 //! the moment from which on nothing may be spawned any more, and says what became of it; one who vanishes half-way leaves
 //! it unknown, and nobody passes until it is known. Start at [`Gate::pass`].
 
+use crate::openclaw::channels::has_rival;
 use clawmend_core::failover::lease::{ActId, Term};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::ChannelState;
@@ -17,9 +18,6 @@ use tokio::sync::{Notify, mpsc};
 /// How long one who wants to start waits at the gate: a gateway that crashed is started anew within the pause between
 /// two starts.
 const PATIENCE: Duration = Duration::from_secs(8);
-
-/// What Telegram's channel has as its last error while somebody else polls with the same token (OpenClaw 2026.9.6).
-const RIVAL: &str = "getUpdates conflict";
 
 /// A start that was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +87,7 @@ impl Gate {
 
     /// What the gateway says of its channels. One that is told of a second reader of the same bot has a rival.
     pub fn channels_say(&self, accounts: &[ChannelState]) {
-        let rival = |state: &ChannelState| state.error.as_ref().is_some_and(|error| error.contains(RIVAL));
-        if accounts.iter().any(rival) {
+        if accounts.iter().any(has_rival) {
             self.tell(Outcome::Rival);
         }
     }
