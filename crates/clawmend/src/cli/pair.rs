@@ -2,9 +2,9 @@
 //!
 //! Invariant: refused from inside of a gateway; one that is set is only changed by who knows it.
 
+mod app;
 mod bot;
 mod code;
-mod feishu;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
@@ -41,7 +41,7 @@ enum What {
 pub(super) fn pair(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
     match &args.what {
         Some(What::Bot { forget }) => bot::pair(context, *forget),
-        Some(What::Feishu { forget }) => feishu::pair(context, *forget),
+        Some(What::Feishu { forget }) => app::pair(context, *forget, |found| found.feishu.take()),
         None => passphrase(context),
     }
 }

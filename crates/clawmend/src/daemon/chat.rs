@@ -1,12 +1,13 @@
 //! The chats with the person who decides: what was said to the guard's own bot on Telegram and to its app on Feishu is heard,
 //! and obeyed.
 //!
-//! They run beside the wards. [`hear`] says what an update of Telegram comes to, [`feishu`] listens for Feishu; [`judge`] and
-//! [`orders`] are one for both, [`wards`] asks the wards.
+//! They run beside the wards. [`hear`] says what an update of Telegram comes to, [`feishu`] listens for Feishu, and
+//! [`desk`] says what that comes to; [`judge`] and [`orders`] are one for all, [`wards`] asks the wards.
 //!
 //! Invariants: an update is on record before it is acted upon, and what cannot be kept on record is not acted upon; whoever
 //! is not bound gets no answer; while nobody is bound and no code waits, nothing is asked for. Start at [`run`].
 
+mod desk;
 mod feishu;
 mod hear;
 mod judge;
@@ -23,6 +24,7 @@ use crate::bot::journal::Journal;
 use crate::bot::pace::Pace;
 use crate::bot::update::Update;
 use crate::bot::{Access, Binding, NOTE, Pairing, Sealing};
+use crate::cards::{self, App as _};
 use crate::host::clock;
 use crate::notify::outbox::Condition;
 use crate::openclaw::discovery::Home;
@@ -96,7 +98,7 @@ fn note(place: &RefCell<Option<String>>, name: &str, trouble: Option<String>) {
 pub fn start(parts: Parts) {
     let for_feishu = parts.clone();
     contained(NOTE, parts, async |parts| run(parts).await);
-    contained(crate::cards::NOTE, for_feishu, async |parts| feishu::run(parts).await);
+    contained(cards::Access::NOTE, for_feishu, async |parts| feishu::run(parts).await);
 }
 
 /// Runs one of them beside everything else; a fault of ours ends only that, and not for long.
