@@ -13,7 +13,7 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     app: String,
-    /// Their id: the `open_id` on Feishu.
+    /// Their id: the `open_id` on Feishu, the `userId` on DingTalk.
     pub person: String,
     /// Since when.
     pub since: Wall,
@@ -58,7 +58,7 @@ impl Bound {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::cards::Access;
+    use crate::cards::{Access, dingtalk};
 
     #[test]
     fn it_is_for_one_app_and_an_edit_is_found_out() {
@@ -69,6 +69,8 @@ mod tests {
         bound.save::<Access>(folder.path(), &sealing).unwrap();
         assert_eq!(load("cli_1").unwrap(), Some(bound));
         assert_eq!(load("cli_2").unwrap(), None);
+        // That of another service, put here.
+        assert!(Bound::load::<dingtalk::Access>(folder.path(), &sealing, "cli_1").is_err());
         let path = folder.path().join(Bound::NAME);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("ou_1", "ou_2")).unwrap();

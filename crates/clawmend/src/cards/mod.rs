@@ -1,11 +1,11 @@
-//! Cards on Feishu (Lark), so that a person decides with one tap there: an app of the guard's own.
+//! Cards on Feishu (Lark) and on DingTalk, so that a person decides with one tap there: an app of the guard's own.
 //!
-//! For any service, [`app`] is what the chat needs to know of an app, [`binding`] says who is obeyed, [`event`] is what was proven to
+//! For both, [`app`] is what the chat needs to know of an app, [`binding`] says who is obeyed, [`event`] is what was proven to
 //! have happened, [`rate`] bounds how much comes in, [`refusals`] tells what was refused.
 //!
 //! Feishu's callbacks come to a listener on this machine: [`access`] is the settings, and the refusal of an app that OpenClaw
 //! has; [`callback`] says what a request proves and asks, [`crypt`] opens it, [`listener`] takes requests from the network,
-//! [`answer`] is what Feishu gets back.
+//! [`answer`] is what Feishu gets back. DingTalk's come over a connection that the guard opens itself: [`dingtalk`].
 //!
 //! Buttons, codes, journal and words are those of [`crate::bot`]. Who puts them together is `daemon/chat`.
 //!
@@ -18,6 +18,7 @@ pub mod app;
 pub mod binding;
 pub mod callback;
 pub mod crypt;
+pub mod dingtalk;
 pub mod event;
 pub mod listener;
 pub mod rate;

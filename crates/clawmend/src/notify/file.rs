@@ -7,6 +7,7 @@ use super::address::Address;
 use super::channel::Channel;
 use crate::bot::access::BotSettings;
 use crate::cards::access::FeishuSettings;
+use crate::cards::dingtalk::access::DingtalkSettings;
 use crate::host::files::is_private;
 use crate::openclaw::files::read_bounded;
 use crate::openclaw::redact::redact;
@@ -37,6 +38,8 @@ pub struct NotifyFile {
     pub bot: Option<BotSettings>,
     /// The guard's own app on Feishu.
     pub feishu: Option<FeishuSettings>,
+    /// The guard's own app on DingTalk.
+    pub dingtalk: Option<DingtalkSettings>,
     /// Other addresses of services.
     pub apis: Apis,
     /// Where letters go, in the order of the file.
@@ -91,6 +94,7 @@ struct Whole {
     heartbeat: Option<Spanned<Table>>,
     bot: Option<Spanned<Table>>,
     feishu: Option<Spanned<Table>>,
+    dingtalk: Option<Spanned<Table>>,
     api: Apis,
     to: Vec<Spanned<Table>>,
 }
@@ -170,6 +174,8 @@ pub fn parse(path: &Path, text: &str) -> Result<NotifyFile, FileError> {
     file.bot = own(&mut file.problems, whole.bot, |at| format!("{}, line {}: `bot`", path.display(), line_of(at)));
     file.feishu =
         own(&mut file.problems, whole.feishu, |at| format!("{}, line {}: `feishu`", path.display(), line_of(at)));
+    file.dingtalk =
+        own(&mut file.problems, whole.dingtalk, |at| format!("{}, line {}: `dingtalk`", path.display(), line_of(at)));
     for (number, section) in whole.to.into_iter().enumerate() {
         let line = line_of(section.span().start);
         match entry(section.into_inner(), number) {

@@ -12,7 +12,7 @@ use super::taken_over;
 use crate::approval::Kept;
 use crate::bot::access::BotSettings;
 use crate::bot::{Access, Binding, Sealing};
-use crate::cards::{self, App, Bound};
+use crate::cards::{self, App, Bound, dingtalk};
 use crate::openclaw::discovery::Home;
 use crate::settings::NotifySettings;
 use clawmend_core::alert::Level;
@@ -51,6 +51,8 @@ pub struct Found {
     pub bot: Option<OwnBot>,
     /// The guard's own app on Feishu, as it is set.
     pub feishu: Option<OwnApp<cards::Access>>,
+    /// The guard's own app on DingTalk, as it is set.
+    pub dingtalk: Option<OwnApp<dingtalk::Access>>,
     /// What is wrong, for people.
     pub problems: Vec<String>,
 }
@@ -109,13 +111,16 @@ impl Premises {
             said.proxy.as_ref().map(|proxy| SecretString::from(proxy.expose_secret().to_owned())).map(Secret::from);
         let feishu = said.feishu.as_ref().map(|settings| cards::Access::new(settings, proxy.as_ref()));
         found.feishu = self.own_app(feishu, &mut found.problems);
+        let dingtalk = said.dingtalk.as_ref().map(|settings| dingtalk::Access::new(settings, proxy.as_ref()));
+        found.dingtalk = self.own_app(dingtalk, &mut found.problems);
         if !settings.enabled {
             return found;
         }
         found.places.extend(found.bot.as_ref().and_then(OwnBot::place));
         found.places.extend(found.feishu.as_ref().and_then(OwnApp::place));
+        found.places.extend(found.dingtalk.as_ref().and_then(OwnApp::place));
         for entry in said.to {
-            let own = [crate::bot::PLACE, cards::Access::PLACE];
+            let own = [crate::bot::PLACE, cards::Access::PLACE, dingtalk::Access::PLACE];
             if own.contains(&entry.name.as_str()) {
                 found.problems.push(format!("`{}` is the name of the guard's own; take another one", entry.name));
                 continue;

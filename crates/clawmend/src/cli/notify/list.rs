@@ -24,9 +24,10 @@ struct Report {
     heartbeat: Option<String>,
     bot: Option<Bot>,
     feishu: Option<Bot>,
+    dingtalk: Option<Bot>,
 }
 
-/// The guard's own bot on Telegram, or its app on Feishu.
+/// The guard's own bot on Telegram, or its app on Feishu or DingTalk.
 #[derive(Serialize)]
 struct Bot {
     /// Its number, or its app id.
@@ -97,6 +98,7 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
             notes: notes_of(context, crate::bot::NOTE),
         }),
         feishu: found.feishu.as_ref().map(|app| app_row(context, app)),
+        dingtalk: found.dingtalk.as_ref().map(|app| app_row(context, app)),
     };
     if context.global.json {
         output::print_json(&report)?;
@@ -163,6 +165,9 @@ fn render(report: &Report, style: Style) -> String {
     }
     if let Some(feishu) = &report.feishu {
         own(&mut text, feishu, style, ("own Feishu app", "feishu", cards::Access::NOTE));
+    }
+    if let Some(dingtalk) = &report.dingtalk {
+        own(&mut text, dingtalk, style, ("own DingTalk app", "dingtalk", cards::dingtalk::Access::NOTE));
     }
     if let Some(host) = &report.heartbeat {
         let _ = writeln!(text, "heartbeat to {}", clean(host, 120));

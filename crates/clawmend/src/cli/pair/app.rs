@@ -1,4 +1,4 @@
-//! `clawmend pair feishu`: whom the guard's own app obeys.
+//! `clawmend pair feishu` and `pair dingtalk`: whom the guard's own app obeys.
 //!
 //! Invariants: only who knows the passphrase gets a code. Whom it binds is decided by the guard, when the code comes in.
 

@@ -13,7 +13,7 @@ use super::{Parts, note};
 use crate::approval::Kept;
 use crate::bot::binding::{Tried, code_in};
 use crate::bot::journal::{Journal, Seen};
-use crate::bot::{Pairing, SealError, Sealing, words};
+use crate::bot::{Pairing, SealError, Sealing, typed, words};
 use crate::cards::event::{Event, What};
 use crate::cards::refusals::{Origin, Refusals};
 use crate::cards::{App, Bound};
@@ -47,7 +47,16 @@ pub enum Heard {
 /// What is on the disk about an app.
 pub struct Files {
     bound: Option<Bound>,
+    /// A code waits to be sent to it.
+    waits: bool,
     ledger: Ledger,
+}
+
+impl Files {
+    /// Somebody can say something that counts.
+    pub const fn somebody(&self) -> bool {
+        self.bound.is_some() || self.waits
+    }
 }
 
 /// Hears the events of one app.
@@ -203,7 +212,7 @@ impl<A: App> Desk<A> {
         judge(&Asking(&self.parts.wards), ledger, &who, data).await
     }
 
-    /// A text of the bound person: a wish.
+    /// A text of the bound person: the words that answer a question, or a wish.
     async fn message(
         self: Rc<Self>,
         mut ledger: Ledger,
@@ -213,6 +222,11 @@ impl<A: App> Desk<A> {
         from: &Origin,
     ) -> Result<(), String> {
         if !self.is_new(&mut ledger, event, from).await? {
+            return Ok(());
+        }
+        if let Some(data) = typed::data_in(&text) {
+            let judged = self.judge(&mut ledger, &person, data, "by the words of a message").await?;
+            self.say_later(person, words::tapped(self.language(), judged.tapped).to_owned());
             return Ok(());
         }
         let desk = Rc::clone(&self);
@@ -303,6 +317,7 @@ fn files<A: App>(state: &Path, access: &A) -> Result<Option<Files>, String> {
     let sealing = Sealing::new(kept.key());
     let said = |error: SealError| error.to_string();
     let bound = Bound::load::<A>(&folder, &sealing, access.id()).map_err(said)?;
+    let waits = Pairing::load(&folder, &sealing, access.id(), clock::now().wall).map_err(said)?.is_some();
     let journal = Journal::load(&folder, &sealing, access.id()).map_err(said)?;
-    Ok(Some(Files { bound, ledger: Ledger { folder, sealing, journal, unkept: false } }))
+    Ok(Some(Files { bound, waits, ledger: Ledger { folder, sealing, journal, unkept: false } }))
 }
