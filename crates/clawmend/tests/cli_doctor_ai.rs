@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod authority;
 #[path = "ai/stand_in.rs"]
 mod stand_in;
 #[path = "ai/tls.rs"]

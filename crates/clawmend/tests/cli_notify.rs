@@ -177,3 +177,35 @@ fn the_guards_own_feishu_app_is_paired_by_who_knows_the_passphrase() {
     assert!(!all.contains("canary"), "{all}");
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn the_guards_own_dingtalk_app_is_paired_by_who_knows_the_passphrase() {
+    const WHOLE: &str = "[dingtalk]\nclient_id = 'dingown'\nclient_secret = 'canary-secret'\n";
+    let home = home();
+    let path = home.path();
+    let mut all = say(path, &["pair"], "long enough\nlong enough\n");
+    all.push_str(&say(path, &["pair", "dingtalk"], "long enough\n"));
+    openclaw(path, r#"{"channels": {"dingtalk": {"clientId": "dingown", "clientSecret": "theirs"}}}"#);
+    let file = path.join("settings/notify.toml");
+    for text in [
+        WHOLE.replace("client_secret", "clientSecret"),
+        format!("{WHOLE}card_template_id = 'no template'\n"),
+        WHOLE.to_owned(),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        all.push_str(&say(path, &["pair", "dingtalk"], "long enough\n"));
+    }
+    all.push_str(&say(path, &["notify", "list"], ""));
+    openclaw(path, "{}");
+    all.push_str(&say(path, &["notify", "list"], ""));
+    all.push_str(&say(path, &["pair", "dingtalk"], "another one\n"));
+    let shown = say(path, &["pair", "dingtalk"], "long enough\n");
+    let code = shown.lines().nth(1).unwrap().to_owned();
+    assert_eq!(code.chars().filter(char::is_ascii_digit).count(), 8, "{shown}");
+    all.push_str(&shown.replace(&code, "CODE"));
+    all.push_str(&say(path, &["pair", "dingtalk", "--forget"], "long enough\n"));
+    all.push_str(&say(path, &["notify", "list", "--json"], ""));
+    assert!(!all.contains("canary"), "{all}");
+    insta::assert_snapshot!(all);
+}

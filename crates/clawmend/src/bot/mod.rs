@@ -1,8 +1,9 @@
 //! The guard's own bot on Telegram, so that a person decides with one tap.
 //!
 //! [`access`] is the settings, and the refusal of a bot that OpenClaw has; [`binding`] says who is obeyed, [`button`] what a
-//! tap proves, [`command`] the closed list of words, [`journal`] what was seen before. [`update`] reads what comes in,
-//! [`api`] asks for it and answers, [`pace`] says how long to wait after trouble, [`words`] is all that the bot says.
+//! tap proves, [`typed`] the words in its place, [`command`] the closed list of words, [`journal`] what was seen before.
+//! [`update`] reads what comes in, [`api`] asks for it and answers, [`pace`] says how long to wait after trouble, [`words`] is
+//! all that the bot says.
 //! Who puts them together is `daemon/chat`.
 //!
 //! Invariants: only the bound person in their private chat is obeyed, and nobody else gets an answer; a tap counts once,
@@ -16,6 +17,7 @@ pub mod command;
 pub mod journal;
 pub mod pace;
 pub(crate) mod sealed;
+pub mod typed;
 pub mod update;
 pub mod words;
 

@@ -1,4 +1,4 @@
-//! How long the bot waits after trouble.
+//! How long to wait after trouble with a service.
 //!
 //! Invariant: whatever the service says, there is a wait between two tries, and it grows to a bound.
 
@@ -27,12 +27,23 @@ impl Pace {
             Trouble::TooMany { .. } => (5, 120),
             Trouble::Later { .. } | Trouble::Cut => (1, 60),
         };
+        let asked = match trouble {
+            Trouble::TooMany { after } => *after,
+            Trouble::Conflict { .. }
+            | Trouble::Unauthorized { .. }
+            | Trouble::Refused { .. }
+            | Trouble::NotTheApi { .. }
+            | Trouble::Later { .. }
+            | Trouble::Cut => None,
+        };
+        self.wait(first, most, asked)
+    }
+
+    /// The wait after trouble, in seconds from `first` to `most`; one that the service asks for is kept.
+    pub fn wait(&mut self, first: u64, most: u64, asked: Option<Duration>) -> Duration {
         let grown = Duration::from_secs(most).min(Duration::from_secs(first) * 2_u32.pow(self.failures.min(10)));
         self.failures = self.failures.saturating_add(1);
-        if let Trouble::TooMany { after: Some(after) } = trouble {
-            return (*after).max(Duration::from_secs(1));
-        }
-        grown
+        asked.map_or(grown, |asked| asked.max(Duration::from_secs(1)))
     }
 }
 

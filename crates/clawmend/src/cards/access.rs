@@ -4,8 +4,11 @@
 //! taken only with a word of its own; an app that OpenClaw has is refused, because whoever reads OpenClaw's secrets could speak
 //! as Feishu then; what cannot be looked at is refused, too.
 
+use super::App;
 use crate::bot::access::secret_in;
+use crate::notify::channel::Channel;
 use crate::notify::channel::feishu::{Domain, FeishuApp, Recipient};
+use crate::notify::http::Http;
 use crate::notify::secret::Secret;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
@@ -121,10 +124,24 @@ impl Access {
         let secret = SecretString::from(self.app_secret.expose().to_owned());
         FeishuApp::own(self.app_id.clone(), secret, self.domain.clone(), to)
     }
+}
 
-    /// Why it must not be used beside these gateways; `None`: it is ours alone. Reads their configs.
-    #[must_use]
-    pub fn refused(&self, homes: &[Home], uid: u32) -> Option<String> {
+impl App for Access {
+    const SERVICE: &'static str = "Feishu";
+    const NOTE: &'static str = "the guard's Feishu app";
+    const PLACE: &'static str = "own-feishu";
+    const FOLDER: &'static str = "feishu";
+    const BINDING: &'static str = "feishu binding v1";
+
+    fn id(&self) -> &str {
+        &self.app_id
+    }
+
+    fn proxy(&self) -> Option<&Secret> {
+        self.proxy.as_ref()
+    }
+
+    fn refused(&self, homes: &[Home], uid: u32) -> Option<String> {
         if homes.is_empty() {
             return Some("no gateway was found here, so it cannot be seen whether OpenClaw has this app".to_owned());
         }
@@ -143,6 +160,14 @@ impl Access {
                 }
             }
         })
+    }
+
+    fn channel(&self, person: &str) -> Result<Channel, String> {
+        self.app(person).map(Channel::FeishuApp)
+    }
+
+    async fn say(&self, person: &str, text: &str, http: &Http) -> Result<(), String> {
+        self.app(person)?.say(text, http).await.map_err(|error| error.to_string())
     }
 }
 

@@ -1,7 +1,8 @@
-//! Who is obeyed on Feishu. How a person becomes that is [`crate::bot::binding::Pairing`], with the same code and bounds.
+//! Who is obeyed by an app. How a person becomes that is [`crate::bot::binding::Pairing`], with the same code and bounds.
 //!
-//! Invariant: one person, for one app: an `open_id` names a person for one app only. The file is sealed.
+//! Invariant: one person, for one app of one service: an id names a person there only. The file is sealed.
 
+use super::App;
 use crate::bot::sealed::{self, SealError, Sealing};
 use clawmend_core::time::Wall;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     app: String,
-    /// Their `open_id`.
+    /// Their id: the `open_id` on Feishu, the `userId` on DingTalk.
     pub person: String,
     /// Since when.
     pub since: Wall,
@@ -20,7 +21,6 @@ pub struct Bound {
 
 impl Bound {
     const NAME: &'static str = "binding.json";
-    const PURPOSE: &'static str = "feishu binding v1";
 
     /// This person to this app.
     #[must_use]
@@ -32,8 +32,8 @@ impl Bound {
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn load(folder: &Path, sealing: &Sealing, app: &str) -> Result<Option<Self>, SealError> {
-        let kept: Option<Self> = sealed::read(&folder.join(Self::NAME), &sealing.key(Self::PURPOSE))?;
+    pub fn load<A: App>(folder: &Path, sealing: &Sealing, app: &str) -> Result<Option<Self>, SealError> {
+        let kept: Option<Self> = sealed::read(&folder.join(Self::NAME), &sealing.key(A::BINDING))?;
         Ok(kept.filter(|kept| kept.app == app))
     }
 
@@ -41,8 +41,8 @@ impl Bound {
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn save(&self, folder: &Path, sealing: &Sealing) -> Result<(), SealError> {
-        sealed::write(&folder.join(Self::NAME), &sealing.key(Self::PURPOSE), self)
+    pub fn save<A: App>(&self, folder: &Path, sealing: &Sealing) -> Result<(), SealError> {
+        sealed::write(&folder.join(Self::NAME), &sealing.key(A::BINDING), self)
     }
 
     /// Takes it away: nobody is obeyed any more.
@@ -58,20 +58,24 @@ impl Bound {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::cards::{Access, dingtalk};
 
     #[test]
     fn it_is_for_one_app_and_an_edit_is_found_out() {
         let folder = tempfile::tempdir().unwrap();
         let sealing = Sealing::new(b"key");
+        let load = |app| Bound::load::<Access>(folder.path(), &sealing, app);
         let bound = Bound::new("cli_1", "ou_1", Wall(1));
-        bound.save(folder.path(), &sealing).unwrap();
-        assert_eq!(Bound::load(folder.path(), &sealing, "cli_1").unwrap(), Some(bound));
-        assert_eq!(Bound::load(folder.path(), &sealing, "cli_2").unwrap(), None);
+        bound.save::<Access>(folder.path(), &sealing).unwrap();
+        assert_eq!(load("cli_1").unwrap(), Some(bound));
+        assert_eq!(load("cli_2").unwrap(), None);
+        // That of another service, put here.
+        assert!(Bound::load::<dingtalk::Access>(folder.path(), &sealing, "cli_1").is_err());
         let path = folder.path().join(Bound::NAME);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("ou_1", "ou_2")).unwrap();
-        assert!(Bound::load(folder.path(), &sealing, "cli_1").is_err());
+        assert!(load("cli_1").is_err());
         Bound::forget(folder.path()).unwrap();
-        assert_eq!(Bound::load(folder.path(), &sealing, "cli_1").unwrap(), None);
+        assert_eq!(load("cli_1").unwrap(), None);
     }
 }

@@ -16,6 +16,7 @@
 
 use super::Access;
 use super::crypt::{is_same, is_signed, open};
+use super::event::{Event, What};
 use clawmend_core::time::Wall;
 use serde_json::Value;
 
@@ -48,38 +49,6 @@ pub enum Callback {
     Challenge(String),
     /// Something happened.
     Event(Event),
-}
-
-/// Something that happened at our app.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Names it; the same when it is sent again.
-    pub id: String,
-    /// What.
-    pub what: What,
-}
-
-/// The kinds of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// Somebody tapped a button.
-    Tap {
-        /// Their `open_id`.
-        person: String,
-        /// What the button carries.
-        data: String,
-    },
-    /// Somebody wrote.
-    Message {
-        /// Their `open_id`.
-        person: String,
-        /// A person, alone with the app.
-        private: bool,
-        /// What; empty when it is no text.
-        text: String,
-    },
-    /// Anything else.
-    Other,
 }
 
 /// Why a request does not count.

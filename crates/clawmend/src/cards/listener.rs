@@ -5,6 +5,7 @@
 
 use super::callback::Headers;
 use super::rate::Bucket;
+use super::refusals::{Origin, Refusals};
 use crate::host::clock;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -40,8 +41,6 @@ const MAX_HEADER: usize = 256;
 const MAX_FORWARDED: usize = 64;
 /// Requests at once, and then one for each of so many ms.
 const RATE: (u32, u64) = (40, 100);
-/// Refusals in the log at once, and then one for each of so many ms; the rest is counted.
-const TOLD: (u32, u64) = (10, 10_000);
 
 /// A request whose body is here.
 #[derive(Debug)]
@@ -85,40 +84,6 @@ impl Reply {
     }
 }
 
-/// Where a request came from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The connection's other end, mostly a proxy.
-    pub peer: IpAddr,
-    /// Whom the proxy names, if it does; nobody has proven it.
-    pub forwarded: String,
-}
-
-/// Tells the log what was refused, and not without end.
-#[derive(Debug)]
-pub struct Refusals {
-    state: Mutex<(Bucket, u64)>,
-}
-
-impl Default for Refusals {
-    fn default() -> Self {
-        Self { state: Mutex::new((Bucket::new(TOLD.0, TOLD.1), 0)) }
-    }
-}
-
-impl Refusals {
-    /// Something of somebody was refused.
-    pub fn tell(&self, from: &Origin, why: &str) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.0.take(now_ms()) {
-            state.1 = state.1.saturating_add(1);
-            return;
-        }
-        let untold = std::mem::take(&mut state.1);
-        tracing::warn!(peer = %from.peer, forwarded = %from.forwarded, untold, "a callback was refused: {why}");
-    }
-}
-
 fn now_ms() -> u64 {
     clock::now().mono.0
 }
@@ -148,7 +113,8 @@ pub async fn serve(listener: TcpListener, path: String, calls: mpsc::Sender<Post
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            gate.refusals.tell(&Origin { peer: address.ip(), forwarded: String::new() }, "too many connections");
+            gate.refusals
+                .tell(&Origin::Request { peer: address.ip(), forwarded: String::new() }, "too many connections");
             continue;
         };
         let gate = Arc::clone(&gate);
@@ -174,7 +140,7 @@ async fn converse(stream: TcpStream, peer: IpAddr, gate: Arc<Gate>) {
 
 impl Gate {
     async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Reply {
-        let from = Origin { peer, forwarded: forwarded(request.headers()) };
+        let from = Origin::Request { peer, forwarded: forwarded(request.headers()) };
         let refuse = |why: &str, status: StatusCode| {
             self.refusals.tell(&from, why);
             Reply { status: status.as_u16(), body: "{}".to_owned() }

@@ -2,9 +2,9 @@
 //!
 //! Invariant: refused from inside of a gateway; one that is set is only changed by who knows it.
 
+mod app;
 mod bot;
 mod code;
-mod feishu;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
@@ -36,12 +36,19 @@ enum What {
         #[arg(long)]
         forget: bool,
     },
+    /// Show a code that you send to the guard's own app on DingTalk, so that it obeys you
+    Dingtalk {
+        /// Obey nobody any more
+        #[arg(long)]
+        forget: bool,
+    },
 }
 
 pub(super) fn pair(context: &Context, args: &Args) -> Result<ExitCode, CliError> {
     match &args.what {
         Some(What::Bot { forget }) => bot::pair(context, *forget),
-        Some(What::Feishu { forget }) => feishu::pair(context, *forget),
+        Some(What::Feishu { forget }) => app::pair(context, *forget, |found| found.feishu.take()),
+        Some(What::Dingtalk { forget }) => app::pair(context, *forget, |found| found.dingtalk.take()),
         None => passphrase(context),
     }
 }

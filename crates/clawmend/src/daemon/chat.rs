@@ -1,12 +1,14 @@
-//! The chats with the person who decides: what was said to the guard's own bot on Telegram and to its app on Feishu is heard,
-//! and obeyed.
+//! The chats with the person who decides: what was said to the guard's own bot on Telegram and to its apps on Feishu and
+//! DingTalk is heard, and obeyed.
 //!
-//! They run beside the wards. [`hear`] says what an update of Telegram comes to, [`feishu`] listens for Feishu; [`judge`] and
-//! [`orders`] are one for both, [`wards`] asks the wards.
+//! They run beside the wards. [`hear`] says what an update of Telegram comes to, [`feishu`] and [`dingtalk`] listen for theirs,
+//! and [`desk`] says what that comes to; [`judge`] and [`orders`] are one for all, [`wards`] asks the wards.
 //!
 //! Invariants: an update is on record before it is acted upon, and what cannot be kept on record is not acted upon; whoever
 //! is not bound gets no answer; while nobody is bound and no code waits, nothing is asked for. Start at [`run`].
 
+mod desk;
+mod dingtalk;
 mod feishu;
 mod hear;
 mod judge;
@@ -23,6 +25,7 @@ use crate::bot::journal::Journal;
 use crate::bot::pace::Pace;
 use crate::bot::update::Update;
 use crate::bot::{Access, Binding, NOTE, Pairing, Sealing};
+use crate::cards::{self, App as _};
 use crate::host::clock;
 use crate::notify::outbox::Condition;
 use crate::openclaw::discovery::Home;
@@ -63,6 +66,8 @@ pub struct Parts {
     pub trouble: Rc<RefCell<Option<String>>>,
     /// What is wrong with the app on Feishu.
     pub feishu_trouble: Rc<RefCell<Option<String>>>,
+    /// What is wrong with the app on DingTalk.
+    pub dingtalk_trouble: Rc<RefCell<Option<String>>>,
 }
 
 impl Parts {
@@ -94,9 +99,10 @@ fn note(place: &RefCell<Option<String>>, name: &str, trouble: Option<String>) {
 
 /// Starts them. They go on as long as the guard.
 pub fn start(parts: Parts) {
-    let for_feishu = parts.clone();
+    let (for_feishu, for_dingtalk) = (parts.clone(), parts.clone());
     contained(NOTE, parts, async |parts| run(parts).await);
-    contained(crate::cards::NOTE, for_feishu, async |parts| feishu::run(parts).await);
+    contained(cards::Access::NOTE, for_feishu, async |parts| feishu::run(parts).await);
+    contained(cards::dingtalk::Access::NOTE, for_dingtalk, async |parts| dingtalk::run(parts).await);
 }
 
 /// Runs one of them beside everything else; a fault of ours ends only that, and not for long.

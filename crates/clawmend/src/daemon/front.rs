@@ -173,6 +173,7 @@ impl Context {
         notes.extend(self.alerts.borrow().notes.iter().cloned());
         notes.extend(self.bot.borrow().iter().cloned());
         notes.extend(self.feishu.borrow().iter().cloned());
+        notes.extend(self.dingtalk.borrow().iter().cloned());
         StatusReport {
             schema: SCHEMA,
             guard: GuardStatus {

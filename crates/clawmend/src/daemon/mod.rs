@@ -142,6 +142,7 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         notes: Rc::default(),
         bot: Rc::default(),
         feishu: Rc::default(),
+        dingtalk: Rc::default(),
         known,
         alerts,
         died,
@@ -259,6 +260,8 @@ struct Context {
     bot: Rc<RefCell<Option<String>>>,
     /// What is wrong with the app on Feishu.
     feishu: Rc<RefCell<Option<String>>>,
+    /// What is wrong with the app on DingTalk.
+    dingtalk: Rc<RefCell<Option<String>>>,
     /// The wards, for whoever asks them beside the front.
     known: watch::Sender<Wards>,
     /// How alerts are.
@@ -375,6 +378,7 @@ impl Context {
             uid: ward::own_uid(),
             trouble: Rc::clone(&self.bot),
             feishu_trouble: Rc::clone(&self.feishu),
+            dingtalk_trouble: Rc::clone(&self.dingtalk),
         }
     }
 

@@ -7,12 +7,14 @@ use super::address::Address;
 use super::channel::Channel;
 use crate::bot::access::BotSettings;
 use crate::cards::access::FeishuSettings;
+use crate::cards::dingtalk::access::DingtalkSettings;
 use crate::host::files::is_private;
 use crate::openclaw::files::read_bounded;
 use crate::openclaw::redact::redact;
 use clawmend_core::alert::Level;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use toml::{Spanned, Table, Value};
 
@@ -36,6 +38,8 @@ pub struct NotifyFile {
     pub bot: Option<BotSettings>,
     /// The guard's own app on Feishu.
     pub feishu: Option<FeishuSettings>,
+    /// The guard's own app on DingTalk.
+    pub dingtalk: Option<DingtalkSettings>,
     /// Other addresses of services.
     pub apis: Apis,
     /// Where letters go, in the order of the file.
@@ -90,6 +94,7 @@ struct Whole {
     heartbeat: Option<Spanned<Table>>,
     bot: Option<Spanned<Table>>,
     feishu: Option<Spanned<Table>>,
+    dingtalk: Option<Spanned<Table>>,
     api: Apis,
     to: Vec<Spanned<Table>>,
 }
@@ -166,20 +171,11 @@ pub fn parse(path: &Path, text: &str) -> Result<NotifyFile, FileError> {
             Err(error) => file.problems.push(problem(path, line, "heartbeat", &shown(error.message()))),
         }
     }
-    if let Some(section) = whole.bot {
-        let line = line_of(section.span().start);
-        match Value::Table(section.into_inner()).try_into::<BotSettings>() {
-            Ok(bot) => file.bot = Some(bot),
-            Err(error) => file.problems.push(problem(path, line, "bot", &shown(error.message()))),
-        }
-    }
-    if let Some(section) = whole.feishu {
-        let line = line_of(section.span().start);
-        match Value::Table(section.into_inner()).try_into::<FeishuSettings>() {
-            Ok(feishu) => file.feishu = Some(feishu),
-            Err(error) => file.problems.push(problem(path, line, "feishu", &shown(error.message()))),
-        }
-    }
+    file.bot = own(&mut file.problems, whole.bot, |at| format!("{}, line {}: `bot`", path.display(), line_of(at)));
+    file.feishu =
+        own(&mut file.problems, whole.feishu, |at| format!("{}, line {}: `feishu`", path.display(), line_of(at)));
+    file.dingtalk =
+        own(&mut file.problems, whole.dingtalk, |at| format!("{}, line {}: `dingtalk`", path.display(), line_of(at)));
     for (number, section) in whole.to.into_iter().enumerate() {
         let line = line_of(section.span().start);
         match entry(section.into_inner(), number) {
@@ -195,6 +191,23 @@ pub fn parse(path: &Path, text: &str) -> Result<NotifyFile, FileError> {
         }
     }
     Ok(file)
+}
+
+/// A section of the guard's own; what is wrong with it takes nothing else along.
+fn own<T: DeserializeOwned>(
+    problems: &mut Vec<String>,
+    section: Option<Spanned<Table>>,
+    named: impl Fn(usize) -> String,
+) -> Option<T> {
+    let section = section?;
+    let start = section.span().start;
+    match Value::Table(section.into_inner()).try_into::<T>() {
+        Ok(settings) => Some(settings),
+        Err(error) => {
+            problems.push(format!("{} is not used: {}", named(start), shown(error.message())));
+            None
+        }
+    }
 }
 
 fn problem(path: &Path, line: usize, name: &str, why: &str) -> String {

@@ -10,7 +10,7 @@
 use super::NotDelivered;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, Upgraded, Url};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +154,21 @@ impl Http {
             }
         };
         Ok(Answer { status, headers, body, whole })
+    }
+
+    /// Sends a request that asks for another protocol, and gives the connection from then on.
+    ///
+    /// # Errors
+    /// The service cannot be reached, or does not change the protocol.
+    pub async fn upgrade(&self, request: RequestBuilder) -> Result<(HeaderMap, Upgraded), NotDelivered> {
+        let answer = request.send().await.map_err(|error| self.failed(&error))?;
+        let host = answer.url().host_str().unwrap_or("the service").to_owned();
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(NotDelivered::later(format!("{host} opens no connection ({})", answer.status().as_u16())));
+        }
+        let headers = answer.headers().clone();
+        let opened = answer.upgrade().await;
+        opened.map(|opened| (headers, opened)).map_err(|_| NotDelivered::later(format!("{host} opens no connection")))
     }
 
     /// No connection means that nothing was sent; anything later may have arrived.

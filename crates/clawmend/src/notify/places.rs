@@ -12,8 +12,7 @@ use super::taken_over;
 use crate::approval::Kept;
 use crate::bot::access::BotSettings;
 use crate::bot::{Access, Binding, Sealing};
-use crate::cards::access::FeishuSettings;
-use crate::cards::{self, Bound};
+use crate::cards::{self, App, Bound, dingtalk};
 use crate::openclaw::discovery::Home;
 use crate::settings::NotifySettings;
 use clawmend_core::alert::Level;
@@ -51,16 +50,18 @@ pub struct Found {
     /// The guard's own bot, as it is set.
     pub bot: Option<OwnBot>,
     /// The guard's own app on Feishu, as it is set.
-    pub feishu: Option<OwnFeishu>,
+    pub feishu: Option<OwnApp<cards::Access>>,
+    /// The guard's own app on DingTalk, as it is set.
+    pub dingtalk: Option<OwnApp<dingtalk::Access>>,
     /// What is wrong, for people.
     pub problems: Vec<String>,
 }
 
-/// The guard's own app on Feishu.
+/// An app of the guard's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnFeishu {
+pub struct OwnApp<A> {
     /// To hear and to speak as it.
-    pub access: cards::Access,
+    pub access: A,
     /// Whom it obeys.
     pub bound: Option<Bound>,
     /// Why it must not be used now.
@@ -106,19 +107,21 @@ impl Premises {
                 Err(why) => found.problems.push(format!("{} is not used: {why}", crate::bot::NOTE)),
             }
         }
-        if let Some(feishu) = &said.feishu {
-            match self.own_feishu(feishu, said.proxy.as_ref()) {
-                Ok(feishu) => found.feishu = Some(feishu),
-                Err(why) => found.problems.push(format!("{} is not used: {why}", cards::NOTE)),
-            }
-        }
+        let proxy =
+            said.proxy.as_ref().map(|proxy| SecretString::from(proxy.expose_secret().to_owned())).map(Secret::from);
+        let feishu = said.feishu.as_ref().map(|settings| cards::Access::new(settings, proxy.as_ref()));
+        found.feishu = self.own_app(feishu, &mut found.problems);
+        let dingtalk = said.dingtalk.as_ref().map(|settings| dingtalk::Access::new(settings, proxy.as_ref()));
+        found.dingtalk = self.own_app(dingtalk, &mut found.problems);
         if !settings.enabled {
             return found;
         }
         found.places.extend(found.bot.as_ref().and_then(OwnBot::place));
-        found.places.extend(found.feishu.as_ref().and_then(OwnFeishu::place));
+        found.places.extend(found.feishu.as_ref().and_then(OwnApp::place));
+        found.places.extend(found.dingtalk.as_ref().and_then(OwnApp::place));
         for entry in said.to {
-            if [crate::bot::PLACE, cards::PLACE].contains(&entry.name.as_str()) {
+            let own = [crate::bot::PLACE, cards::Access::PLACE, dingtalk::Access::PLACE];
+            if own.contains(&entry.name.as_str()) {
                 found.problems.push(format!("`{}` is the name of the guard's own; take another one", entry.name));
                 continue;
             }
@@ -150,21 +153,27 @@ impl Premises {
         Ok(OwnBot { access, bound, refused })
     }
 
-    fn own_feishu(&self, settings: &FeishuSettings, proxy: Option<&SecretString>) -> Result<OwnFeishu, String> {
-        let proxy = proxy.map(|proxy| Secret::from(SecretString::from(proxy.expose_secret().to_owned())));
-        let access = cards::Access::new(settings, proxy.as_ref())?;
+    /// An app that is set; one that cannot be used at all is a problem.
+    fn own_app<A: App>(&self, access: Option<Result<A, String>>, problems: &mut Vec<String>) -> Option<OwnApp<A>> {
+        let access = match access? {
+            Ok(access) => access,
+            Err(why) => {
+                problems.push(format!("{} is not used: {why}", A::NOTE));
+                return None;
+            }
+        };
         let refused = access.refused(&self.homes, self.uid);
-        let (bound, refused) = match (self.bound_on_feishu(&access), refused) {
+        let (bound, refused) = match (self.bound_to(&access), refused) {
             (Ok(bound), refused) => (bound, refused),
             (Err(why), refused) => (None, refused.or(Some(why))),
         };
-        Ok(OwnFeishu { access, bound, refused })
+        Some(OwnApp { access, bound, refused })
     }
 
-    fn bound_on_feishu(&self, access: &cards::Access) -> Result<Option<Bound>, String> {
+    fn bound_to<A: App>(&self, access: &A) -> Result<Option<Bound>, String> {
         let Some(kept) = Kept::load(&self.state).map_err(|error| error.to_string())? else { return Ok(None) };
-        let folder = self.state.join(cards::FOLDER);
-        Bound::load(&folder, &Sealing::new(kept.key()), &access.app_id).map_err(|error| error.to_string())
+        let folder = self.state.join(A::FOLDER);
+        Bound::load::<A>(&folder, &Sealing::new(kept.key()), access.id()).map_err(|error| error.to_string())
     }
 
     fn bound(&self, access: &Access) -> Result<Option<Binding>, String> {
@@ -184,13 +193,13 @@ impl OwnBot {
     }
 }
 
-impl OwnFeishu {
+impl<A: App> OwnApp<A> {
     /// Where its letters go.
     fn place(&self) -> Option<(Place, Channel)> {
         let bound = self.bound.as_ref().filter(|_| self.refused.is_none())?;
-        let channel = self.access.app(&bound.person).ok()?;
-        let place = Place { id: cards::PLACE.to_owned(), backup: false, at_least: Level::Info };
-        Some((place, Channel::FeishuApp(channel)))
+        let channel = self.access.channel(&bound.person).ok()?;
+        let place = Place { id: A::PLACE.to_owned(), backup: false, at_least: Level::Info };
+        Some((place, channel))
     }
 }
 

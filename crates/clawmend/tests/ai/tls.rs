@@ -1,7 +1,7 @@
 //! A service on loopback that speaks TLS, with an authority of its own.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use crate::authority;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -15,7 +15,7 @@ impl TlsService {
     /// For the name `localhost`. `None` without an `openssl` program to make certificates with.
     pub fn start(answer: String) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path())?;
+        let config = authority::config(folder.path())?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (tell, told) = std::sync::mpsc::channel();
         let shared = Arc::clone(&seen);
@@ -65,31 +65,4 @@ async fn serve(
         let _ = stream.write_all(format!("{head}{answer}").as_bytes()).await;
         let _ = stream.shutdown().await;
     }
-}
-
-fn config(folder: &Path) -> Option<Arc<rustls::ServerConfig>> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer};
-    let openssl = |args: &str| {
-        let done = Command::new("openssl").args(args.split(' ')).current_dir(folder).output();
-        done.is_ok_and(|done| done.status.success())
-    };
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
-    let made = openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=lab-authority -keyout ca.key -out ca.pem")
-        && openssl("req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out leaf.csr")
-        && openssl(
-            "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -outform DER -out cert.der",
-        )
-        && openssl("rsa -in key.pem -outform DER -out key.der -traditional");
-    if !made {
-        return None;
-    }
-    let cert = CertificateDer::from(std::fs::read(folder.join("cert.der")).unwrap());
-    let key = PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(std::fs::read(folder.join("key.der")).unwrap()));
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert], key)
-        .unwrap();
-    Some(Arc::new(config))
 }

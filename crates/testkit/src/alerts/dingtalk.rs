@@ -2,6 +2,7 @@
 //!
 //! The contract is the one that the channels in `clawmend` name at their heads.
 
+use super::dingtalk_stream::Gate;
 use super::frame_east::{Mode, Request, Server, Service, has_only};
 use anyhow::Result;
 use base64::Engine as _;
@@ -31,6 +32,12 @@ struct Dingtalk {
     a_minute: usize,
     times: Vec<i64>,
     messages: Vec<Value>,
+    /// Opens connections, where there is somebody behind them.
+    gate: Option<Gate>,
+    /// Templates that are published.
+    templates: Vec<String>,
+    /// Cards that were made.
+    tracks: Vec<String>,
 }
 
 impl DingtalkStandIn {
@@ -40,6 +47,8 @@ impl DingtalkStandIn {
     pub const CLIENT_SECRET: &'static str = "canary-dingtalk-client-secret";
     /// The app's id, and its robot's code.
     pub const CLIENT_ID: &'static str = "dingstandin";
+    /// The template of its cards.
+    pub const TEMPLATE: &'static str = "2c278d79-fc0b-41b4-b14e-8b8089dc08e8.schema";
 
     /// Starts it: a bot that demands a signature, an app that can write to `owner`, `second` and the group `cidGroup==`.
     ///
@@ -56,6 +65,9 @@ impl DingtalkStandIn {
             a_minute: 20,
             times: Vec::new(),
             messages: Vec::new(),
+            gate: None,
+            templates: vec![Self::TEMPLATE.to_owned()],
+            tracks: Vec::new(),
         };
         Ok(Self { server: Server::start(service)? })
     }
@@ -100,6 +112,16 @@ impl DingtalkStandIn {
         self.server.with(|dingtalk| dingtalk.void = true);
     }
 
+    /// Opens connections to there.
+    pub(super) fn open_to(&self, gate: Gate) {
+        self.server.with(|dingtalk| dingtalk.gate = Some(gate));
+    }
+
+    /// Its cards' template was deleted.
+    pub fn delete_template(&self) {
+        self.server.with(|dingtalk| dingtalk.templates.clear());
+    }
+
     /// Somebody gets too many messages.
     pub fn slow(&self, person: &str) {
         self.server.with(|dingtalk| dingtalk.slowed.push(person.to_owned()));
@@ -121,7 +143,7 @@ impl Service for Dingtalk {
     ];
 
     fn brings(&self, path: &str) -> bool {
-        !path.contains("/oauth2/")
+        !path.contains("/oauth2/") && !path.contains("/gateway/")
     }
 
     fn answer(&mut self, request: &Request, now: i64) -> (u16, Value) {
@@ -133,12 +155,14 @@ impl Service for Dingtalk {
             ("POST", "/v1.0/oauth2/accessToken") => answered(self.token(request, now)),
             ("POST", "/v1.0/robot/oToMessages/batchSend") => answered(self.people(request, now)),
             ("POST", "/v1.0/robot/groupMessages/send") => answered(self.group(request, now)),
+            ("POST", "/v1.0/card/instances/createAndDeliver") => answered(self.card(request, now)),
+            ("POST", "/v1.0/gateway/connections/open") => answered(self.open(request, now)),
             _ => (404, json!({"code": "InvalidAction.NotFound", "message": "not found", "requestid": "R"})),
         }
     }
 }
 
-type Refusal = (u16, &'static str, &'static str);
+pub(super) type Refusal = (u16, &'static str, &'static str);
 
 fn answered(answer: Result<Value, Refusal>) -> (u16, Value) {
     match answer {
@@ -233,26 +257,97 @@ impl Dingtalk {
         Ok(json!({"processQueryKey": format!("key{}", self.messages.len())}))
     }
 
+    /// <https://opensource.dingtalk.com/developerpedia/docs/learn/stream/protocol/>
+    fn open(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
+        let body = request.json().ok_or((400, "invalidParameter", "the parameter is invalid"))?;
+        if body["clientId"] != DingtalkStandIn::CLIENT_ID || body["clientSecret"] != self.client_secret.as_str() {
+            return Err((401, "authFailed", "鉴权失败"));
+        }
+        let gate = self.gate.as_mut().ok_or((404, "InvalidAction.NotFound", "not found"))?;
+        // Without it the real one answers with XML.
+        if request.header("accept") != Some("application/json") {
+            return Ok(Value::String("<xml/>".to_owned()));
+        }
+        gate.open(&body, now)
+    }
+
+    /// <https://open.dingtalk.com/document/development/create-and-deliver-cards>, to a person alone with the robot.
+    fn card(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
+        self.is_token(request, now)?;
+        const FIELDS: [&str; 8] = [
+            "cardTemplateId",
+            "outTrackId",
+            "callbackType",
+            "userIdType",
+            "cardData",
+            "openSpaceId",
+            "imRobotOpenSpaceModel",
+            "imRobotOpenDeliverModel",
+        ];
+        let invalid = (400, "param.invalid", "存在非法参数");
+        let mut body = request.json().filter(|body| has_only(body, &FIELDS)).ok_or(invalid)?;
+        let map = body["cardData"]["cardParamMap"].as_object().ok_or((400, "param.cardPublicDataEmpty", "为空"))?;
+        if map.iter().any(|(key, value)| key.len() > 100 || value.as_str().is_none_or(|value| value.len() > 1_024)) {
+            return Err(invalid);
+        }
+        if body["callbackType"] != "STREAM" || body["userIdType"] != 1 {
+            return Err(invalid);
+        }
+        if body["imRobotOpenSpaceModel"] != json!({"supportForward": false}) {
+            return Err((400, "param.openSpaceModelInvalid", "错误的场域属性模型"));
+        }
+        let deliver = json!({"spaceType": "IM_ROBOT", "robotCode": DingtalkStandIn::CLIENT_ID});
+        if body["imRobotOpenDeliverModel"] != deliver {
+            return Err((400, "param.openDeliverModelError", "场域投放模型格式错误"));
+        }
+        let template = body["cardTemplateId"].as_str().unwrap_or_default();
+        if !self.templates.iter().any(|known| known == template) {
+            return Err((400, "param.templateNotExist", "模板不存在"));
+        }
+        let track = body["outTrackId"].as_str().filter(|track| !track.is_empty());
+        let track = track.ok_or((400, "param.outTrackIdEmpty", "业务标识outTrackId为空"))?.to_owned();
+        if self.tracks.contains(&track) {
+            return Err((400, "param.cardAlreadyExist", "卡片已经存在"));
+        }
+        let person = body["openSpaceId"].as_str().and_then(|space| space.strip_prefix("dtv1.card//IM_ROBOT."));
+        let person = person.ok_or((400, "param.openSpaceIdInvalid", "openSpaceId不符合规范"))?.to_owned();
+        if !["owner", "second"].contains(&person.as_str()) {
+            return Err((400, "param.userIdNotExist", "用户user不存在"));
+        }
+        self.tracks.push(track.clone());
+        body["userIds"] = json!([person]);
+        self.messages.push(body);
+        let result = json!({"spaceType": "IM_ROBOT", "spaceId": person, "success": true, "carrierId": "c"});
+        Ok(json!({"success": true, "result": {"outTrackId": track, "deliverResults": [result]}}))
+    }
+
+    fn is_token(&self, request: &Request, now: i64) -> Result<(), Refusal> {
+        let token = request.header("x-acs-dingtalk-access-token").unwrap_or_default();
+        if self.tokens.iter().any(|(known, until)| known == token && *until > now) {
+            return Ok(());
+        }
+        Err((400, "InvalidAuthentication", "不合法的access_token"))
+    }
+
     /// The body of a message with a valid token, schema and length.
     fn checked(&self, request: &Request, to: &str, now: i64) -> Result<Value, Refusal> {
-        let token = request.header("x-acs-dingtalk-access-token").unwrap_or_default();
-        if !self.tokens.iter().any(|(known, until)| known == token && *until > now) {
-            return Err((400, "InvalidAuthentication", "不合法的access_token"));
-        }
+        self.is_token(request, now)?;
         let body = request.json().filter(|body| has_only(body, &["robotCode", "msgKey", "msgParam", to]));
         let body = body.ok_or((400, "invalidParameter.param.invalid", "the parameter is invalid"))?;
         if body["robotCode"] != DingtalkStandIn::CLIENT_ID {
             return Err((400, "invalidParameter.robotCode.auth", "the appkey does not match the robotCode"));
         }
-        if body["msgKey"] != "sampleMarkdown" {
-            return Err((400, "invalidParameter.msgKey.invalid", "the msgKey is invalid"));
-        }
+        let fields: &[&str] = match body["msgKey"].as_str() {
+            Some("sampleMarkdown") => &["title", "text"],
+            Some("sampleText") => &["content"],
+            _ => return Err((400, "invalidParameter.msgKey.invalid", "the msgKey is invalid")),
+        };
         let param = body["msgParam"].as_str().unwrap_or_default();
         if param.len() > 15_000 {
             return Err((400, "invalidParameter.msgParam.invalid", "the msgParam exceeds 15000 bytes"));
         }
         let parsed: Value = serde_json::from_str(param).unwrap_or(Value::Null);
-        if !has_only(&parsed, &["title", "text"]) {
+        if !has_only(&parsed, fields) {
             return Err((400, "invalidParameter.msgParam.invalid", "the msgParam must be in JSON format"));
         }
         Ok(body)

@@ -6,6 +6,7 @@
 
 pub mod bot_api;
 mod dingtalk;
+pub mod dingtalk_stream;
 pub mod discord;
 mod feishu;
 pub mod feishu_callbacks;
@@ -21,6 +22,7 @@ mod wecom;
 
 pub use bot_api::BotApiStandIn;
 pub use dingtalk::DingtalkStandIn;
+pub use dingtalk_stream::DingtalkStream;
 pub use feishu::FeishuStandIn;
 pub use feishu_callbacks::FeishuCallbacks;
 pub use frame_east::Mode as EastMode;

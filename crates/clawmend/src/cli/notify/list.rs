@@ -6,7 +6,9 @@ use super::super::output::{self, Style, Tone, clean};
 use super::super::words;
 use super::Here;
 use crate::api::types::{SCHEMA, Time};
+use crate::cards::{self, App};
 use crate::host::clock;
+use crate::notify::places::OwnApp;
 use crate::store::{Logged, Reader};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -22,9 +24,10 @@ struct Report {
     heartbeat: Option<String>,
     bot: Option<Bot>,
     feishu: Option<Bot>,
+    dingtalk: Option<Bot>,
 }
 
-/// The guard's own bot on Telegram, or its app on Feishu.
+/// The guard's own bot on Telegram, or its app on Feishu or DingTalk.
 #[derive(Serialize)]
 struct Bot {
     /// Its number, or its app id.
@@ -94,12 +97,8 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
             refused: bot.refused.clone(),
             notes: notes_of(context, crate::bot::NOTE),
         }),
-        feishu: found.feishu.as_ref().map(|feishu| Bot {
-            id: feishu.access.app_id.clone(),
-            paired: feishu.bound.is_some(),
-            refused: feishu.refused.clone(),
-            notes: notes_of(context, crate::cards::NOTE),
-        }),
+        feishu: found.feishu.as_ref().map(|app| app_row(context, app)),
+        dingtalk: found.dingtalk.as_ref().map(|app| app_row(context, app)),
     };
     if context.global.json {
         output::print_json(&report)?;
@@ -107,6 +106,15 @@ pub(super) fn list(context: &Context) -> Result<ExitCode, CliError> {
         output::print(&render(&report, Style::of_stdout()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn app_row<A: App>(context: &Context, app: &OwnApp<A>) -> Bot {
+    Bot {
+        id: app.access.id().to_owned(),
+        paired: app.bound.is_some(),
+        refused: app.refused.clone(),
+        notes: notes_of(context, A::NOTE),
+    }
 }
 
 /// A guard that does not run says nothing.
@@ -156,7 +164,10 @@ fn render(report: &Report, style: Style) -> String {
         own(&mut text, bot, style, ("own bot", "bot", crate::bot::NOTE));
     }
     if let Some(feishu) = &report.feishu {
-        own(&mut text, feishu, style, ("own Feishu app", "feishu", crate::cards::NOTE));
+        own(&mut text, feishu, style, ("own Feishu app", "feishu", cards::Access::NOTE));
+    }
+    if let Some(dingtalk) = &report.dingtalk {
+        own(&mut text, dingtalk, style, ("own DingTalk app", "dingtalk", cards::dingtalk::Access::NOTE));
     }
     if let Some(host) = &report.heartbeat {
         let _ = writeln!(text, "heartbeat to {}", clean(host, 120));

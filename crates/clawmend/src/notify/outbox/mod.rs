@@ -104,6 +104,8 @@ pub struct Condition {
     pub bot: Option<Access>,
     /// The guard's own app on Feishu, likewise.
     pub feishu: Option<cards::Access>,
+    /// The guard's own app on DingTalk, likewise.
+    pub dingtalk: Option<cards::dingtalk::Access>,
 }
 
 /// What the outbox stands on.
@@ -298,7 +300,8 @@ impl Outbox {
             heartbeat: self.found.heartbeat.clone(),
             http: self.found.http.clone(),
             bot: self.found.bot.as_ref().map(|bot| bot.access.clone()),
-            feishu: self.found.feishu.as_ref().map(|feishu| feishu.access.clone()),
+            feishu: self.found.feishu.as_ref().map(|app| app.access.clone()),
+            dingtalk: self.found.dingtalk.as_ref().map(|app| app.access.clone()),
         };
         self.parts.condition.send_replace(condition);
     }

@@ -38,6 +38,11 @@ pub(super) fn feishu_app(account: &Account<'_>, secrets: &Secrets<'_>) -> Result
     Reader { account, secrets }.id("appId", Rules::OpenClaw)
 }
 
+/// The id of a DingTalk account's app.
+pub(super) fn dingtalk_app(account: &Account<'_>, secrets: &Secrets<'_>) -> Result<String, Reason> {
+    Reader { account, secrets }.id("clientId", Rules::DingTalk)
+}
+
 struct Reader<'a> {
     account: &'a Account<'a>,
     secrets: &'a Secrets<'a>,

@@ -133,15 +133,48 @@ pub fn telegram_bots(place: &Place<'_>) -> Result<Vec<String>, UnknownBots> {
 /// One of them cannot be known.
 pub fn feishu_apps(place: &Place<'_>) -> Result<Vec<String>, UnknownBots> {
     let config = config::read_tree(place.home, place.env).map_err(UnknownBots::Config)?;
-    let secrets = Secrets { config: &config, env: place.env, user_home: &place.home.user_home, uid: place.uid };
-    let section = config.get("channels").and_then(|channels| channels.get(Kind::Feishu.key()));
+    apps(&config, place, Kind::Feishu, bot::feishu_app)
+}
+
+/// Whether a gateway has this DingTalk app, be it in an account that is switched off, in the settings of another plugin for
+/// DingTalk than the one whose keys are known here, or in the variable that some of these take it from.
+///
+/// # Errors
+/// The app of an account cannot be known.
+pub fn has_dingtalk_app(place: &Place<'_>, id: &str) -> Result<bool, UnknownBots> {
+    let config = config::read_tree(place.home, place.env).map_err(UnknownBots::Config)?;
+    let variable = (place.env)("DINGTALK_CLIENT_ID").is_some_and(|value| value.trim() == id);
+    if variable || config.get("channels").is_some_and(|channels| holds(channels, id)) {
+        return Ok(true);
+    }
+    Ok(apps(&config, place, Kind::DingTalk, bot::dingtalk_app)?.iter().any(|app| app == id))
+}
+
+/// Whether a text stands anywhere in it. A config that was read is bounded in size and depth.
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(one) => one.trim() == text,
+        Value::Array(all) => all.iter().any(|one| holds(one, text)),
+        Value::Object(all) => all.values().any(|one| holds(one, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+type App = fn(&Account<'_>, &Secrets<'_>) -> Result<String, Reason>;
+
+fn apps(config: &Value, place: &Place<'_>, kind: Kind, app: App) -> Result<Vec<String>, UnknownBots> {
+    let secrets = Secrets { config, env: place.env, user_home: &place.home.user_home, uid: place.uid };
+    let section = config.get("channels").and_then(|channels| channels.get(kind.key()));
     let Some(root) = section.and_then(Value::as_object) else { return Ok(Vec::new()) };
     let mut apps = Vec::new();
-    for account in account::list(Kind::Feishu, root, &secrets, usize::MAX) {
-        match bot::feishu_app(&account, &secrets) {
+    for account in account::list(kind, root, &secrets, usize::MAX) {
+        match app(&account, &secrets) {
             Ok(id) => apps.push(id),
             Err(Reason::NoCredential { .. }) => {}
-            Err(reason) => return Err(UnknownBots::Account { channel: "Feishu", account: account.id, reason }),
+            Err(reason) => {
+                let channel = if kind == Kind::Feishu { "Feishu" } else { "DingTalk" };
+                return Err(UnknownBots::Account { channel, account: account.id, reason });
+            }
         }
     }
     Ok(apps)

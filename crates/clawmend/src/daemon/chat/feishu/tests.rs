@@ -8,7 +8,7 @@ use crate::bot::Pairing;
 use crate::bot::button::{Button, Nonce};
 use crate::cards::access::FeishuSettings;
 use crate::cards::listener::{MAX_BODY, MAX_CONNECTIONS};
-use crate::cards::{Access, Bound, FOLDER};
+use crate::cards::{Access, App as _, Bound};
 use crate::host::clock;
 use crate::host::files::private_dir;
 use crate::notify::http::Http;
@@ -60,7 +60,7 @@ impl OnFeishu {
         let this = Self { scene, api, feishu, access };
         private_dir(&this.folder()).unwrap();
         if bound {
-            Bound::new(APP, PERSON, Wall(1)).save(&this.folder(), &this.scene.sealing).unwrap();
+            Bound::new(APP, PERSON, Wall(1)).save::<Access>(&this.folder(), &this.scene.sealing).unwrap();
         }
         let condition = Condition { feishu: Some(this.access.clone()), ..Condition::default() };
         this.scene.alerts.send_replace(condition);
@@ -70,7 +70,7 @@ impl OnFeishu {
     }
 
     fn folder(&self) -> PathBuf {
-        self.scene.folder.path().join(FOLDER)
+        self.scene.folder.path().join(Access::FOLDER)
     }
 
     fn trouble(&self) -> String {
@@ -157,7 +157,7 @@ async fn a_person_is_bound_with_the_code_and_nobody_else_hears_anything() {
         until("the word that they are paired", || on.said().iter().any(|text| text.starts_with("Paired"))).await;
         // The same code once more, from somebody else.
         assert_eq!(on.send(on.feishu.message(STRANGER, &code)).await.status, 200);
-        let bound = Bound::load(&on.folder(), &on.scene.sealing, APP).unwrap().unwrap();
+        let bound = Bound::load::<Access>(&on.folder(), &on.scene.sealing, APP).unwrap().unwrap();
         assert_eq!(bound.person, PERSON);
         assert!(Pairing::load(&on.folder(), &on.scene.sealing, APP, clock::now().wall).unwrap().is_none());
         assert!(on.api.messages().iter().all(|message| message["to"] == PERSON));

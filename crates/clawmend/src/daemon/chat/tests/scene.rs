@@ -92,6 +92,7 @@ impl Scene {
             uid: crate::daemon::own_uid(),
             trouble: Rc::default(),
             feishu_trouble: Rc::default(),
+            dingtalk_trouble: Rc::default(),
         };
         let scene = Self {
             folder,

@@ -11,6 +11,7 @@
 //!
 //! Nothing tells repeats apart: when some got it and others did not, the letter's fate is unsure.
 
+use super::ask;
 use super::markdown::{headline, markdown};
 use crate::notify::http::{Answer, Http, by_status, said};
 use crate::notify::{Address, Letter, NotDelivered, Receipt, secret};
@@ -26,6 +27,8 @@ use std::time::Duration;
 const MAX_PARAM: usize = 14_500;
 /// Most recipients of one channel: people of one call.
 const MAX_RECIPIENTS: usize = 20;
+/// Longest plain text, in characters: far below the documented 15 000 bytes.
+const MAX_SAID: usize = 2_000;
 /// How long its limits of a second last at most.
 const SECONDS: Duration = Duration::from_secs(5);
 
@@ -38,6 +41,26 @@ pub struct DingtalkApp {
     robot_code: String,
     api: Option<Address>,
     to: Vec<Recipient>,
+    /// The app is our own, so somebody hears how a question is answered.
+    asks: Option<Asks>,
+}
+
+/// How our own app asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asks {
+    /// The template of its cards; without one the words of an answer stand in the message.
+    pub(super) template: Option<String>,
+}
+
+/// What our own app has besides its credentials.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Names its robot.
+    pub robot_code: String,
+    /// The template of its cards.
+    pub template: Option<String>,
+    /// Another address than `https://api.dingtalk.com`.
+    pub api: Option<Address>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +91,7 @@ impl PartialEq for DingtalkApp {
             && self.robot_code == other.robot_code
             && self.api == other.api
             && self.to == other.to
+            && self.asks == other.asks
     }
 }
 
@@ -118,7 +142,20 @@ impl DingtalkApp {
         if to.is_empty() || to.len() > MAX_RECIPIENTS {
             return Err(format!("expected 1 to {MAX_RECIPIENTS} recipients in `to`"));
         }
-        Ok(Self { client_id, client_secret, robot_code, api: None, to })
+        Ok(Self { client_id, client_secret, robot_code, api: None, to, asks: None })
+    }
+
+    /// Our own app, to the person that it obeys: its questions can be answered.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn own(client_id: String, client_secret: SecretString, own: Own, person: &str) -> Result<Self, String> {
+        // Whatever it looks like, it is a person.
+        let to = match person.parse()? {
+            Recipient::Person(id) | Recipient::Group(id) => Recipient::Person(id),
+        };
+        let app = Self::new(client_id, client_secret, Some(own.robot_code), vec![to])?;
+        Ok(Self { api: own.api, asks: Some(Asks { template: own.template }), ..app })
     }
 
     /// The same at another address than `https://api.dingtalk.com`.
@@ -133,9 +170,15 @@ impl DingtalkApp {
     /// [`NotDelivered`], also when only some got it.
     pub async fn deliver(&self, letter: &Letter, http: &Http, _now: Wall) -> Result<Receipt, NotDelivered> {
         let token = self.token(http).await?;
+        if let (Some(asks), Some(Recipient::Person(person)), false) =
+            (&self.asks, self.to.first(), letter.choices.is_empty())
+        {
+            let question = ask::Question { app: self, letter, person, http, token: &token };
+            return question.deliver(asks.template.as_deref()).await;
+        }
         let (mut keys, mut failures) = (Vec::new(), Vec::new());
         for (path, to) in self.calls() {
-            match self.call(letter, path, &to, http, &token).await {
+            match self.call(path, &to, "sampleMarkdown", &param(letter, ""), http, &token).await {
                 Ok(key) => keys.push(key),
                 Err(failure) => failures.push(failure),
             }
@@ -148,6 +191,21 @@ impl DingtalkApp {
             }
             Some(failure) => Err(failure),
         }
+    }
+
+    /// Writes a plain text to the people and groups:
+    /// <https://open.dingtalk.com/document/development/robot-message-type>, `sampleText`.
+    ///
+    /// # Errors
+    /// [`NotDelivered`] of the first that failed.
+    pub async fn say(&self, text: &str, http: &Http) -> Result<(), NotDelivered> {
+        let token = self.token(http).await?;
+        let text: String = text.chars().take(MAX_SAID).collect();
+        let param = json!({"content": text}).to_string();
+        for (path, to) in self.calls() {
+            self.call(path, &to, "sampleText", &param, http, &token).await?;
+        }
+        Ok(())
     }
 
     /// One call for all people, one for each group.
@@ -186,26 +244,21 @@ impl DingtalkApp {
         Ok(token)
     }
 
-    async fn call(
+    /// Sends a message; gives its `processQueryKey`.
+    pub(super) async fn call(
         &self,
-        letter: &Letter,
         path: &str,
         to: &Value,
+        kind: &str,
+        param: &str,
         http: &Http,
         token: &HeaderValue,
     ) -> Result<String, NotDelivered> {
-        let mut body = json!({
-            "robotCode": self.robot_code,
-            "msgKey": "sampleMarkdown",
-            "msgParam": param(letter),
-        });
+        let mut body = json!({"robotCode": self.robot_code, "msgKey": kind, "msgParam": param});
         if let (Some(body), Some(to)) = (body.as_object_mut(), to.as_object()) {
             body.extend(to.clone());
         }
-        let url = self.url(&format!("v1.0/robot/{path}"))?;
-        let request = http.post_json(url, &body).header("x-acs-dingtalk-access-token", token.clone());
-        let answer = http.send(request).await?;
-        let said = answer.json().unwrap_or(Value::Null);
+        let (answer, said) = self.post(&format!("v1.0/robot/{path}"), &body, http, token).await?;
         if let Some(failure) = self.failed(&answer, &said) {
             return Err(failure);
         }
@@ -219,6 +272,23 @@ impl DingtalkApp {
             }
             None => Err(NotDelivered::unsure(format!("the answer of {} was cut off", self.host()))),
         }
+    }
+
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        http: &Http,
+        token: &HeaderValue,
+    ) -> Result<(Answer, Value), NotDelivered> {
+        let request = http.post_json(self.url(path)?, body).header("x-acs-dingtalk-access-token", token.clone());
+        let answer = http.send(request).await?;
+        let said = answer.json().unwrap_or(Value::Null);
+        Ok((answer, said))
+    }
+
+    pub(super) fn robot_code(&self) -> &str {
+        &self.robot_code
     }
 
     /// People who were left out of a call that went well otherwise.
@@ -244,7 +314,7 @@ impl DingtalkApp {
     }
 
     /// What an answer that is no success means: its code is a word.
-    fn failed(&self, answer: &Answer, body: &Value) -> Option<NotDelivered> {
+    pub(super) fn failed(&self, answer: &Answer, body: &Value) -> Option<NotDelivered> {
         let host = self.host();
         let by_status = by_status(answer, host)?;
         let code = body["code"].as_str().filter(|_| !answer.status.is_server_error());
@@ -275,7 +345,7 @@ impl DingtalkApp {
         Some(NotDelivered::person(format!("{host} refuses it ({word}): {msg}"), hint))
     }
 
-    fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         self.api.as_ref().map_or("api.dingtalk.com", Address::host)
     }
 
@@ -289,11 +359,13 @@ impl DingtalkApp {
     }
 }
 
-/// The parameters of a message: JSON in a string, of a bounded length whatever its text takes in JSON.
-fn param(letter: &Letter) -> String {
-    let mut room = MAX_PARAM;
+/// The parameters of a message: JSON in a string, of a bounded length whatever its text takes in JSON. `end` is markup of our
+/// own.
+pub(super) fn param(letter: &Letter, end: &str) -> String {
+    let mut room = MAX_PARAM - end.len().min(MAX_PARAM / 2);
     loop {
-        let param = json!({"title": headline(letter), "text": markdown(letter, room)}).to_string();
+        let text = format!("{}{end}", markdown(letter, room));
+        let param = json!({"title": headline(letter), "text": text}).to_string();
         if param.len() <= MAX_PARAM || room < 1024 {
             return param;
         }

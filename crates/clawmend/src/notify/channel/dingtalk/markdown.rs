@@ -5,7 +5,7 @@
 //! through `fit`, which leaves nothing that could be markup. Nobody is mentioned: that takes an `at` beside the text,
 //! and ours is empty.
 
-use super::super::fit::{Lines, prose, title};
+use super::super::fit::{Lines, SHORTENED, prose, title};
 use crate::notify::letter::{Kind, Letter, Part};
 use clawmend_core::alert::Level;
 
@@ -25,9 +25,35 @@ pub fn headline(letter: &Letter) -> String {
 pub fn markdown(letter: &Letter, bytes: usize) -> String {
     let mut lines = Lines::new(bytes, END);
     lines.push(&format!("### {} ", mark(letter)), &headline(letter), "");
-    // A bot that demands a keyword finds it here.
+    from(&mut lines, letter);
+    parts(&mut lines, &letter.parts);
+    lines.finish()
+}
+
+/// What stands below the title, in two pieces of at most `bytes` each: the second begins where the first is full.
+#[must_use]
+pub fn pieces(letter: &Letter, bytes: usize) -> (String, String) {
+    let first = |count: usize| {
+        let mut lines = Lines::new(bytes, END);
+        from(&mut lines, letter);
+        parts(&mut lines, letter.parts.get(..count).unwrap_or_default());
+        lines.finish()
+    };
+    let all = letter.parts.len();
+    let fits = |count: &usize| !first(*count).ends_with(SHORTENED);
+    let count = (1..=all).rev().find(fits).unwrap_or(all);
+    let mut rest = Lines::new(bytes, END);
+    parts(&mut rest, letter.parts.get(count..).unwrap_or_default());
+    (first(count), rest.finish())
+}
+
+/// A bot that demands a keyword finds it here.
+fn from(lines: &mut Lines, letter: &Letter) {
     lines.push("Clawmend · ", &letter.host, END);
-    for part in &letter.parts {
+}
+
+fn parts(lines: &mut Lines, parts: &[Part]) {
+    for part in parts {
         match part {
             Part::Heading(text) => lines.push("\n**", text, "**"),
             // A line right behind a list would be taken for its last item's.
@@ -37,7 +63,6 @@ pub fn markdown(letter: &Letter, bytes: usize) -> String {
             Part::Code(code) => lines.fenced(code),
         }
     }
-    lines.finish()
 }
 
 const fn mark(letter: &Letter) -> &'static str {
