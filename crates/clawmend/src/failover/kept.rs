@@ -27,6 +27,9 @@ pub struct Kept {
     pub theirs: Knowledge,
     /// The last change of role.
     pub last_change: Option<Change>,
+    /// The gateway was made warm, and left to run while this node stands by. Whoever has stopped it since is not overruled.
+    #[serde(default)]
+    pub warm: bool,
     /// What people were to be told of late. Told again by the next guard: nobody hears it twice.
     #[serde(default, deserialize_with = "readable")]
     pub words: Vec<Notice>,
@@ -114,6 +117,7 @@ mod tests {
             memory,
             theirs,
             words: vec![word],
+            warm: true,
             last_change: Some(Change {
                 to: Role::Active,
                 reason: Reason::Silent { misses: 3 },

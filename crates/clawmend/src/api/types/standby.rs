@@ -30,6 +30,12 @@ pub struct StandbyReport {
     pub armed_by: Option<String>,
     /// The last change of role.
     pub last_change: Option<ChangeReport>,
+    /// A standby's gateway runs while it stands by, with its channels off; null where that is not set.
+    #[serde(default)]
+    pub warm: Option<bool>,
+    /// Why it does not, for people.
+    #[serde(default)]
+    pub not_warm_because: Option<String>,
     /// What became of the last push of a primary's workspace, for people.
     #[serde(default)]
     pub workspace: Option<String>,
@@ -83,6 +89,8 @@ impl StandbyReport {
             not_armed_because: None,
             armed_by: None,
             last_change: kept.last_change.as_ref().map(ChangeReport::from),
+            warm: settings.warm.then_some(kept.warm),
+            not_warm_because: None,
             workspace: None,
             problem: None,
         }
