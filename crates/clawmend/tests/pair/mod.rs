@@ -36,7 +36,7 @@ impl Pair {
         Self::start_with(name, &["--fast"])
     }
 
-    /// The same with other arguments of `standby init`.
+    /// The same with other arguments of `standby init`; `--warm` is for the standby alone.
     pub fn start_with(name: &str, timing: &[&str]) -> Result<Option<Self>> {
         let Some(permit) = lab(name)? else { return Ok(None) };
         let network = match Network::start(2)? {
@@ -83,9 +83,10 @@ impl Pair {
     /// As a person does it: with `standby init` on both.
     fn set_up(&self, timing: &[&str]) -> Result<()> {
         let address = format!("{}:{PORT}", self.network.address(PRIMARY));
-        let init = |side, word| [&["standby", "init", "--side", side, word, address.as_str()], timing].concat();
-        self.primary.order(&init("primary", "--listen"))?;
-        self.standby.order(&init("standby", "--peer"))?;
+        let init = |side, word| vec!["standby", "init", "--side", side, word, address.as_str()];
+        let for_both = timing.iter().copied().filter(|word| *word != "--warm").collect();
+        self.primary.order(&[init("primary", "--listen"), for_both].concat())?;
+        self.standby.order(&[&init("standby", "--peer")[..], timing].concat())?;
         // Beyond both: the hub, as a machine of the internet would be.
         let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
         writeln!(settings, "reference = \"{}:8082\"", self.network.address(0))?;

@@ -19,6 +19,8 @@ pub enum Goal {
     StandBy,
     /// It stands by, and its gateway is not as a warm one is.
     BeWarm,
+    /// It stands by warm, and somebody has switched a channel on. Whoever has stopped the gateway is not overruled.
+    StayOff,
 }
 
 /// What is set for this node.
@@ -67,7 +69,8 @@ pub enum Task {
     Stop,
     /// See the channels connected.
     Reach {
-        /// A gateway that has just been started takes longer.
+        /// The gateway has surely been started with its channels on: they get their time. Else it is started anew when
+        /// none of them comes soon.
         started: bool,
     },
     /// See that none of them is at work any more.
@@ -107,10 +110,12 @@ impl Course {
             // Its process may be about to come back with the config from before: the stop sees to that.
             Goal::StandBy if setting.warm => with_the_rest(surely(), setting),
             Goal::StandBy => with_the_rest(vec![Task::Stop], setting),
-            Goal::BeWarm if runs => quietly(),
+            Goal::BeWarm | Goal::StayOff if runs => quietly(),
+            Goal::StayOff => vec![Task::Edit { on: false }],
             Goal::BeWarm => setting.secrets.then_some(Task::BringSecrets).into_iter().chain(surely()).collect(),
         };
-        Self { goal, setting, ahead: ahead.into(), failed: false, warm: setting.warm && runs }
+        let warm = setting.warm && (runs || goal == Goal::StayOff);
+        Self { goal, setting, ahead: ahead.into(), failed: false, warm }
     }
 
     /// What is to be done now; `None`: it is over.
@@ -126,8 +131,12 @@ impl Course {
 
     /// The gateway stands by warm: it was left to run, with its channels off.
     #[must_use]
-    pub const fn is_warm(&self) -> bool {
-        self.warm && !self.failed && matches!(self.goal, Goal::StandBy | Goal::BeWarm)
+    pub fn is_warm(&self) -> bool {
+        match self.goal {
+            Goal::Carry => false,
+            Goal::StandBy | Goal::BeWarm => self.warm && !self.failed,
+            Goal::StayOff => self.warm,
+        }
     }
 
     /// How a task went that came from [`Course::take`].
@@ -137,6 +146,9 @@ impl Course {
             (Task::Run, Outcome::Failed) | (Task::Stop, Outcome::Done) => self.warm = false,
             (Task::Patch { on: true }, Outcome::Failed) => self.ahead = take_over_cold(self.setting).into(),
             (Task::Patch { on: false } | Task::Silent, Outcome::Failed) => self.be_sure(),
+            (Task::Edit { on: false }, Outcome::Failed) if self.goal == Goal::StayOff && self.ahead.is_empty() => {
+                self.failed = true;
+            }
             (Task::Edit { on: false }, Outcome::Failed) => self.still_on(),
             (Task::Reach { started: false }, Outcome::Failed) => self.start_again(),
             (Task::Start | Task::Stop, Outcome::Failed) => self.give_up(),
@@ -177,7 +189,7 @@ impl Course {
 
     fn with_what_follows(&self, tasks: Vec<Task>) -> VecDeque<Task> {
         match self.goal {
-            Goal::BeWarm => tasks.into(),
+            Goal::BeWarm | Goal::StayOff => tasks.into(),
             Goal::Carry | Goal::StandBy => with_the_rest(tasks, self.setting).into(),
         }
     }
@@ -208,12 +220,12 @@ fn take_over_warm(setting: Setting) -> Vec<Task> {
 }
 
 /// The files first: the gateway starts with them. Channels that stand switched off from a time as a warm standby are
-/// switched on.
+/// switched on; a warm one may have read its config just before that, so less is waited for.
 fn take_over_cold(setting: Setting) -> Vec<Task> {
     let mut tasks = Vec::new();
     tasks.extend(setting.workspace.then_some(Task::BringWorkspace));
     tasks.extend(setting.secrets.then_some(Task::BringSecrets));
-    tasks.extend([Task::Edit { on: true }, Task::Start, Task::Reach { started: true }]);
+    tasks.extend([Task::Edit { on: true }, Task::Start, Task::Reach { started: !setting.warm }]);
     tasks
 }
 

@@ -40,6 +40,10 @@ pub async fn carry_out(pair: &Pair, to: Role, reason: Reason) -> Change {
 
 /// One step, and the course is told. What had nothing to do is not worth a word.
 pub async fn step(pair: &Pair, course: &mut Course, task: Task, hold: Hold) -> Option<Step> {
+    if task == Task::Stop {
+        // Durable before: a guard that ends behind it knows that it was not a person who stopped the gateway.
+        pair.note_warm(false);
+    }
     let began = clock::now().mono;
     let went = perform(pair, task, hold).await;
     let took_ms = clock::now().mono.since(began);

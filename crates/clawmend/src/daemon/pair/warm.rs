@@ -21,7 +21,10 @@ pub fn keep(pair: Rc<Pair>) {
             }
             let course = match &mut course {
                 Some(course) => course,
-                None => course.insert(Course::new(Goal::BeWarm, pair.settings.course(), runs(&pair).await)),
+                None => {
+                    let goal = if pair.kept.borrow().warm { Goal::StayOff } else { Goal::BeWarm };
+                    course.insert(Course::new(goal, pair.settings.course(), runs(&pair).await))
+                }
             };
             let Some(task) = course.take() else {
                 pair.note_warm(course.is_warm());
