@@ -339,10 +339,11 @@ mod tests {
             let mut config = config::parsed(&std::fs::read_to_string(&case.config).unwrap()).unwrap();
             for (name, change) in plan.patch()["channels"].as_object().unwrap() {
                 let channel = config["channels"][name].as_object_mut().unwrap();
-                match &change["enabled"] {
-                    Value::Null => channel.remove("enabled"),
-                    value => channel.insert("enabled".into(), value.clone()),
-                };
+                if change["enabled"].is_null() {
+                    channel.remove("enabled");
+                } else {
+                    channel.insert("enabled".into(), change["enabled"].clone());
+                }
             }
             std::fs::write(&case.config, config.to_string()).unwrap();
         };

@@ -220,12 +220,10 @@ fn timed(found: Unasked) -> Line {
 fn warm(report: &StandbyReport) -> Option<Line> {
     let stands_by = report.role == Some(Role::Watching);
     let (level, text) = match (report.warm?, &report.not_warm_because) {
-        (true, _) => (Level::Good, "the gateway runs, with its channels off".to_owned()),
-        (false, Some(why)) if stands_by => {
-            (Level::Warning, format!("a takeover would have to start the gateway: {why}"))
-        }
+        (true, None) => (Level::Good, "the gateway runs, with its channels off".to_owned()),
+        (_, Some(why)) if stands_by => (Level::Warning, format!("the gateway is not warm as it should be: {why}")),
         (false, None) if stands_by => (Level::Warning, "the gateway is not warm yet".to_owned()),
-        (false, _) => return None,
+        (true | false, _) => return None,
     };
     Some(Line { check: "warm", level, text })
 }

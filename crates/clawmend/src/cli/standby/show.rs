@@ -66,10 +66,10 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
         (Some(false) | None, _) => {}
     }
     match (report.warm, report.role, &report.not_warm_because) {
-        (Some(true), ..) => row("gateway", "warm: it runs, with its channels off"),
-        (Some(false), Some(Role::Watching), Some(why)) => row("gateway", &format!("not warm yet: {}", clean(why, 300))),
+        (Some(true), _, None) => row("gateway", "warm: it runs, with its channels off"),
+        (Some(_), Some(Role::Watching), Some(why)) => row("gateway", &format!("not warm: {}", clean(why, 300))),
         (Some(false), Some(Role::Watching), None) => row("gateway", "not warm yet"),
-        (Some(false) | None, ..) => {}
+        (Some(_) | None, ..) => {}
     }
     if let Some(change) = &report.last_change {
         let how = if change.worked { "done" } else { "failed" };

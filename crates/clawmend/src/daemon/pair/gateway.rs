@@ -33,9 +33,9 @@ const PATCH_ON_LIMIT_MS: u64 = 10_000;
 /// The same to switch them off. Work that is under way in a channel puts it off.
 const PATCH_OFF_LIMIT_MS: u64 = 20_000;
 /// Between two tries.
-const PATCH_AGAIN: Duration = Duration::from_millis(250);
+const PATCH_AGAIN: Duration = Duration::from_millis(400);
 /// Tries at most; OpenClaw takes 30 within a minute.
-const PATCH_TRIES: u32 = 10;
+const PATCH_TRIES: u32 = 25;
 /// So long a channel that was switched off may take to end, in milliseconds.
 const SILENT_LIMIT_MS: u64 = 15_000;
 /// So long secrets may take to be read again.
@@ -135,7 +135,7 @@ pub async fn patch(pair: &Pair, on: bool) -> Went {
 /// Until it is done, within the bound.
 async fn insist(pair: &Pair, plan: &Plan, limit_ms: u64) -> Result<(), String> {
     let ask = AskGateway::PatchConfig(plan.patch().to_string());
-    let mut last = "it was not asked".to_owned();
+    let mut last = "it does not answer".to_owned();
     let tried = async {
         for _ in 0..PATCH_TRIES {
             match ask_gateway(pair, ask.clone()).await {

@@ -5,6 +5,7 @@
 
 use super::gateway::{Hold, runs};
 use super::{Pair, change};
+use clawmend_core::failover::Step;
 use clawmend_core::failover::course::{Course, Goal};
 use std::rc::Rc;
 
@@ -28,21 +29,24 @@ pub fn keep(pair: Rc<Pair>) {
             };
             let Some(task) = course.take() else {
                 pair.note_warm(course.is_warm());
-                break;
+                drop(alone);
+                return tell(&pair, course.worked() && course.is_warm(), &steps);
             };
             steps.extend(change::step(&pair, course, task, Hold::WhileStandingBy).await);
         }
-        drop(alone);
-        let warm = pair.kept.borrow().warm;
-        let said: Vec<String> = steps.iter().map(|step| format!("{}: {}", step.step, step.detail)).collect();
-        let why = steps.iter().rfind(|step| !step.worked).map(|step| format!("{}: {}", step.step, step.detail));
-        let before = pair.report.borrow().not_warm_because.clone();
-        if warm {
-            pair.say(&format!("this node stands by warm; {}", said.join("; ")));
-            pair.report.borrow_mut().not_warm_because = None;
-        } else if before != why {
-            pair.say(&format!("this node's gateway is not warm, and it is tried again; {}", said.join("; ")));
-            pair.report.borrow_mut().not_warm_because = why;
-        }
     });
+}
+
+/// Each thing once: it is tried again and again.
+fn tell(pair: &Pair, as_wanted: bool, steps: &[Step]) {
+    let said: Vec<String> = steps.iter().map(|step| format!("{}: {}", step.step, step.detail)).collect();
+    let said = said.join("; ");
+    let before = pair.report.borrow().not_warm_because.clone();
+    if as_wanted {
+        pair.report.borrow_mut().not_warm_because = None;
+        pair.say(&format!("this node stands by warm; {said}"));
+    } else if before.as_ref() != Some(&said) {
+        pair.report.borrow_mut().not_warm_because = Some(said.clone());
+        pair.say(&format!("this node's gateway is not warm as it should be, and that is tried again; {said}"));
+    }
 }
