@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use clawmend_testkit::alerts::{StandIn, webhook};
 use clawmend_testkit::canary::{self, Canary, bot_token};
 use clawmend_testkit::lab::{
-    Guard, Home, HomeOptions, MockTelegram, Network, TELEGRAM, hold, lab, skipped, until_some,
+    Guard, Home, HomeOptions, Life, MockTelegram, Network, TELEGRAM, hold, lab, lives_with_nonce, skipped, until_some,
 };
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -143,6 +143,11 @@ impl Pair {
             .output()?;
         ensure!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
         Ok(String::from_utf8(shown.stdout)?)
+    }
+
+    /// All that runs on the standby's host for it, in MiB.
+    pub fn memory(&self) -> u64 {
+        lives_with_nonce(self.standby.nonce()).iter().filter_map(Life::memory).sum::<u64>() / 1024 / 1024
     }
 
     pub fn report(&self) -> Result<Value> {

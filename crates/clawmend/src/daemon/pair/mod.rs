@@ -200,3 +200,6 @@ pub fn start(pair: Rc<Pair>) {
         pair.report.borrow_mut().problem = None;
     });
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -141,7 +141,7 @@ impl Node {
         let was_warm = self.pair.kept.borrow().warm;
         let upkept = Upkept { stands_by, was_warm, switched_on };
         if self.upkeep.is_due(clock::now().mono, self.retry_ms, upkept) {
-            warm::keep(Rc::clone(&self.pair));
+            drop(warm::keep(Rc::clone(&self.pair)));
         }
     }
 

@@ -8,33 +8,36 @@ use super::{Pair, change};
 use clawmend_core::failover::Step;
 use clawmend_core::failover::course::{Course, Goal};
 use std::rc::Rc;
+use tokio::task::JoinHandle;
 
 /// Makes it so, beside the loop.
-pub fn keep(pair: Rc<Pair>) {
-    tokio::task::spawn_local(async move {
-        let Ok(alone) = pair.keeping.try_lock() else { return };
-        let mut course: Option<Course> = None;
-        let mut steps = Vec::new();
-        loop {
-            let _busy = pair.busy.lock().await;
-            if !pair.stands_by() {
-                return;
-            }
-            let course = match &mut course {
-                Some(course) => course,
-                None => {
-                    let goal = if pair.kept.borrow().warm { Goal::StayOff } else { Goal::BeWarm };
-                    course.insert(Course::new(goal, pair.settings.course(), runs(&pair).await))
-                }
-            };
-            let Some(task) = course.take() else {
-                pair.note_warm(course.is_warm());
-                drop(alone);
-                return tell(&pair, course.worked() && course.is_warm(), &steps);
-            };
-            steps.extend(change::step(&pair, course, task, Hold::WhileStandingBy).await);
+pub fn keep(pair: Rc<Pair>) -> JoinHandle<()> {
+    tokio::task::spawn_local(async move { keep_now(&pair).await })
+}
+
+/// Makes it so.
+pub async fn keep_now(pair: &Pair) {
+    let Ok(_alone) = pair.keeping.try_lock() else { return };
+    let mut course: Option<Course> = None;
+    let mut steps = Vec::new();
+    loop {
+        let _busy = pair.busy.lock().await;
+        if !pair.stands_by() {
+            return;
         }
-    });
+        let course = match &mut course {
+            Some(course) => course,
+            None => {
+                let goal = if pair.kept.borrow().warm { Goal::StayOff } else { Goal::BeWarm };
+                course.insert(Course::new(goal, pair.settings.course(), runs(pair).await))
+            }
+        };
+        let Some(task) = course.take() else {
+            pair.note_warm(course.is_warm());
+            return tell(pair, course.worked() && course.is_warm(), &steps);
+        };
+        steps.extend(change::step(pair, course, task, Hold::WhileStandingBy).await);
+    }
 }
 
 /// Each thing once: it is tried again and again.
