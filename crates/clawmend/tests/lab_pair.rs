@@ -309,11 +309,13 @@ fn a_primary_whose_config_cannot_be_read_stays_known() -> Result<()> {
 fn a_standby_that_comes_back_alone_takes_over() -> Result<()> {
     let Some(mut pair) = Pair::start("both down")? else { return Ok(()) };
     pair.armed()?;
+    eprintln!("measured: a cold standby that stands by has {} MiB, its guard included", pair.memory());
     pair.standby.kill()?;
     pair.network.cut(PRIMARY)?;
     pair.standby.start()?;
     pair.role_is("active")?;
     pair.letter("took-over")?;
+    eprintln!("measured: one that carries has {} MiB, its guard included", pair.memory());
     Ok(())
 }
 

@@ -106,6 +106,55 @@ async fn a_session_tells_what_happens_and_calls() {
 }
 
 #[tokio::test]
+async fn a_config_is_patched_over_the_one_that_the_gateway_has() {
+    let (listener, rpc, mut seen, address) = lab().await;
+    rpc.up(at(address, Scheme::Plain)).await;
+    let (mut peer, _) = accept(&listener).await;
+    say(&mut peer, HELLO).await;
+    assert!(matches!(next(&mut seen).await, RpcSeen::Connected { .. }));
+    let status = hear(&mut peer).await;
+    assert_eq!(status["method"], "channels.status");
+    let patch = r#"{"channels":{"telegram":{"enabled":true}}}"#;
+    let told = |answers: [&'static str; 2]| {
+        let (rpc, patch) = (rpc.clone(), patch.to_owned());
+        (tokio::spawn(async move { rpc.patch_config(&patch).await }), answers)
+    };
+    for (answers, worked) in [
+        (
+            [
+                r#""ok":true,"payload":{"hash":"h-1","config":{"channels":{}}}"#,
+                r#""ok":true,"payload":{"changedPaths":[]}"#,
+            ],
+            true,
+        ),
+        (
+            [
+                r#""ok":true,"payload":{"hash":"h-1"}"#,
+                r#""ok":false,"error":{"code":"UNAVAILABLE","message":"not applied"}"#,
+            ],
+            false,
+        ),
+        ([r#""ok":true,"payload":{}"#, ""], false),
+        ([r#""ok":false,"error":{"code":"FORBIDDEN","message":"no"}"#, ""], false),
+    ] {
+        let (call, [got, patched]) = told(answers);
+        let mut asked = hear(&mut peer).await;
+        while asked["method"] == "channels.status" {
+            asked = hear(&mut peer).await;
+        }
+        assert_eq!(asked["method"], "config.get");
+        say(&mut peer, &format!(r#"{{"type":"res","id":{},{got}}}"#, asked["id"])).await;
+        if !patched.is_empty() {
+            let asked = hear(&mut peer).await;
+            assert_eq!((&asked["method"], &asked["params"]["baseHash"]), (&"config.patch".into(), &"h-1".into()));
+            assert_eq!(asked["params"]["raw"], patch);
+            say(&mut peer, &format!(r#"{{"type":"res","id":{},{patched}}}"#, asked["id"])).await;
+        }
+        assert_eq!(call.await.unwrap() == ActionResult::Done, worked, "{got} {patched}");
+    }
+}
+
+#[tokio::test]
 async fn refusals_are_typed_and_not_repeated() {
     for (code, expected) in
         [("AUTH_TOKEN_MISMATCH", RpcSeen::Unauthorized), ("PROTOCOL_MISMATCH", RpcSeen::ProtocolMismatch)]

@@ -7,6 +7,8 @@ use clawmend_core::failover::{
 use clawmend_core::time::{Moment, Now, Wall};
 use proptest::prelude::*;
 
+#[path = "failover/course.rs"]
+mod course;
 #[path = "failover/reach.rs"]
 mod reach;
 #[path = "failover/words.rs"]

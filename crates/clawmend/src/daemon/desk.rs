@@ -5,7 +5,7 @@
 
 use super::approvals;
 use super::body::Body;
-use super::news::News;
+use super::news::{AskGateway, News};
 use super::ward::Ward;
 use crate::api::request::{Answer, Question, Request};
 use crate::api::server::{Call, Reply};
@@ -16,6 +16,7 @@ use crate::host::peer::Peer;
 use crate::host::process;
 use crate::probe::connect::Scheme;
 use clawmend_core::approval::ProposalId;
+use clawmend_core::directive::ActionResult;
 use clawmend_core::gateway::{GatewayId, Incarnation};
 use clawmend_core::guardian::Report;
 use clawmend_core::health::Verdict;
@@ -154,6 +155,28 @@ pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<
         return;
     }
     obey(ward, now, if carry { Wish::Start } else { Wish::Stop }, reply);
+}
+
+/// A pair asks something of the gateway itself. Of one that a person has paused or stopped nothing is asked.
+pub fn ask_gateway(ward: &Ward, what: AskGateway, reply: oneshot::Sender<Result<(), String>>) {
+    if ward.guardian.memory().standing.hands_off() {
+        let _ = reply.send(Err("a person has paused or stopped this node's gateway".to_owned()));
+        return;
+    }
+    let rpc = ward.rpc.clone();
+    tokio::task::spawn_local(async move {
+        let result = match what {
+            AskGateway::PatchConfig(patch) => rpc.patch_config(&patch).await,
+            AskGateway::ReloadSecrets => rpc.reload_secrets().await,
+        };
+        let _ = reply.send(match result {
+            ActionResult::Done => Ok(()),
+            ActionResult::Moot { reason }
+            | ActionResult::Retry { reason }
+            | ActionResult::NeedsPerson { reason }
+            | ActionResult::Unknown { reason } => Err(reason),
+        });
+    });
 }
 
 /// Without the lease of its group nothing is started, whoever asks.

@@ -44,6 +44,8 @@ pub enum News {
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
     /// The pair wants to know what the gateway said of its channels last; it is asked again.
     Channels(tokio::sync::oneshot::Sender<Vec<ChannelState>>),
+    /// The pair wants the gateway itself to do something, beside the loop.
+    Gateway(AskGateway, tokio::sync::oneshot::Sender<Result<(), String>>),
     /// New figures from changed settings.
     Policy(Box<clawmend_core::policy::Policy>),
     /// The keeper is not needed any more; told when it has heard it, or cannot.
@@ -59,6 +61,15 @@ pub enum News {
     NotAdopted(State),
     /// The kernel says that this life has ended.
     Ended(Incarnation),
+}
+
+/// What a pair asks of a gateway that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskGateway {
+    /// Change its config by this merge patch.
+    PatchConfig(String),
+    /// Read its secrets again.
+    ReloadSecrets,
 }
 
 /// Where news is sent.

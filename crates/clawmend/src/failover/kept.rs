@@ -30,6 +30,9 @@ pub struct Kept {
     /// The last takeover after which this node could be reached, by its channel's own word.
     #[serde(default)]
     pub proven: Option<Proven>,
+    /// The gateway was made warm, and left to run while this node stands by. Whoever has stopped it since is not overruled.
+    #[serde(default)]
+    pub warm: bool,
     /// What people were to be told of late. Told again by the next guard: nobody hears it twice.
     #[serde(default, deserialize_with = "readable")]
     pub words: Vec<Notice>,
@@ -137,6 +140,7 @@ mod tests {
             theirs,
             words: vec![word],
             proven: Some(Proven { at: Wall(3), took_ms: 4 }),
+            warm: true,
             last_change: Some(Change {
                 to: Role::Active,
                 reason: Reason::Silent { misses: 3 },

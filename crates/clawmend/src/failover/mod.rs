@@ -11,5 +11,6 @@ pub mod look;
 pub mod owned;
 pub mod peer;
 pub mod secrets;
+pub mod switches;
 pub mod words;
 pub mod workspace;

@@ -8,7 +8,9 @@ use super::Address;
 use super::channel::{Channel, dingtalk, discord_bot, feishu, slack_bot, telegram};
 use super::file::Apis;
 use super::places::Unusable;
+use crate::failover::switches::as_if_on;
 use crate::generations::{Room, value_of};
+use crate::openclaw::config::read_tree;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::owners::{self, Bot, FeishuDomain, Found, Reach, Recipient};
@@ -33,9 +35,12 @@ pub fn places(home: &Home, uid: u32, state: &Path, apis: &Apis, several: bool) -
     let environ = Environ::of(home, uid);
     let env = |name: &str| environ.get(name);
     let at = owners::Place { home, uid, env: &env };
-    let found = owners::find(&at).unwrap_or_else(|_| {
-        // It is broken now: what was proven to work says who the owner is.
-        proven(state, home).map(|config| owners::find_in(&config, &at)).unwrap_or_default()
+    // It is broken now: what was proven to work says who the owner is.
+    let config = read_tree(home, &env).ok().or_else(|| proven(state, home));
+    // A bot that a node does not poll with while it stands by can send all the same.
+    let found = config.map_or_else(Vec::new, |mut config| {
+        as_if_on(&mut config, state, &home.id);
+        owners::find_in(&config, &at)
     });
     let mut taken = TakenOver::default();
     let prefix = if several { format!("{}-", home.id.0) } else { String::new() };

@@ -19,4 +19,5 @@ pub mod redact;
 pub mod sandbox;
 pub mod session_lock;
 pub mod touched;
+pub mod unasked;
 pub mod workspace;

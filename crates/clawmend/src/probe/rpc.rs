@@ -71,6 +71,10 @@ pub(super) enum Ask {
     StartChannel { channel: String, account: String },
     /// `secrets.reload`.
     ReloadSecrets,
+    /// `config.patch`, of the config that it has at that moment: its hash is asked for first.
+    PatchConfig { patch: String },
+    /// The second half of it.
+    PatchConfigOf { patch: String, hash: String },
 }
 
 /// One call, with where to answer.
@@ -81,6 +85,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// It goes on with another question.
+    pub(super) fn with(self, ask: Ask) -> Self {
+        Self { ask, ..self }
+    }
+
     pub(super) fn answer(self, result: ActionResult) {
         // Nobody waits any more: its own limit passed.
         let _ = self.reply.send(result);
@@ -125,6 +134,12 @@ impl Rpc {
     /// Has the gateway resolve its secrets again (`secrets.reload`, OpenClaw 2026.9.6).
     pub async fn reload_secrets(&self) -> ActionResult {
         self.call(Ask::ReloadSecrets).await
+    }
+
+    /// Has the gateway change its own config: a JSON merge patch (`config.patch`, OpenClaw 2026.9.6). It answers when what
+    /// needs no restart is in force; what is under way in a channel may put that off.
+    pub async fn patch_config(&self, patch: &str) -> ActionResult {
+        self.call(Ask::PatchConfig { patch: patch.to_owned() }).await
     }
 
     async fn call(&self, ask: Ask) -> ActionResult {

@@ -166,6 +166,10 @@ impl<'a> Session<'a> {
                 wire::request(id, "channels.start", serde_json::json!({"channel": channel, "accountId": account}))
             }
             Ask::ReloadSecrets => wire::request(id, "secrets.reload", serde_json::json!({})),
+            Ask::PatchConfig { .. } => wire::request(id, "config.get", serde_json::json!({})),
+            Ask::PatchConfigOf { patch, hash } => {
+                wire::request(id, "config.patch", serde_json::json!({"raw": patch, "baseHash": hash}))
+            }
         };
         self.pending.insert(id, (Instant::now() + CALL_LIMIT, call));
         self.send(request).await
@@ -217,7 +221,16 @@ impl<'a> Session<'a> {
                     let started = if head.ok { wire::payload(text) } else { None };
                     start_result(started.as_ref(), head.error.as_ref())
                 }
-                Ask::ReloadSecrets => head.error.as_ref().map_or(ActionResult::Done, failure),
+                Ask::PatchConfig { patch } => match hash(head, text) {
+                    Ok(hash) => {
+                        let patch = patch.clone();
+                        return self.call(call.with(Ask::PatchConfigOf { patch, hash })).await;
+                    }
+                    Err(result) => result,
+                },
+                Ask::ReloadSecrets | Ask::PatchConfigOf { .. } => {
+                    head.error.as_ref().map_or(ActionResult::Done, failure)
+                }
             };
             call.answer(result);
             // The next refresh would tell in a minute; the verification of a start wants it now.
@@ -310,6 +323,16 @@ fn refused(error: Option<&ErrorBody>) -> End {
     } else {
         End::Retry(Duration::from_millis(error.retry_after_ms.unwrap_or(1000).clamp(200, 30_000)))
     }
+}
+
+/// The hash of the config that the gateway has, which a patch must name.
+fn hash(head: &Head<'_>, text: &str) -> Result<String, ActionResult> {
+    if let Some(error) = &head.error {
+        return Err(failure(error));
+    }
+    let got = wire::payload::<wire::ConfigGot>(text).and_then(|got| got.hash);
+    got.filter(|hash| hash.len() <= MAX_TEXT)
+        .ok_or_else(|| ActionResult::Retry { reason: "the gateway did not say which config it has".into() })
 }
 
 /// A call that the gateway did not carry out.

@@ -100,6 +100,13 @@ pub(super) struct Started {
     pub(super) outcome: Option<StartOutcome>,
 }
 
+/// `config.get`, what matters of it: the rest of the config is never built up.
+#[derive(Deserialize)]
+pub(super) struct ConfigGot {
+    #[serde(default)]
+    pub(super) hash: Option<String>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct StartOutcome {
     #[serde(default)]
@@ -175,7 +182,7 @@ pub(super) fn connect_request(token: Option<&SecretString>) -> String {
             max_protocol: PROTOCOL,
             client,
             role: "operator",
-            // `channels.start` needs admin; nothing else is called that changes anything.
+            // `channels.start`, `secrets.reload` and `config.patch` need admin; nothing else is called that changes anything.
             scopes: &["operator.read", "operator.write", "operator.admin"],
             caps: [],
             auth: token.map(|token| Auth { token: token.expose_secret() }),

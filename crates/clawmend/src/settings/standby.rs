@@ -7,6 +7,7 @@ use super::gateway::gateway_id;
 use crate::failover::secrets::{HostKey, Identity, Secrets, Source};
 use crate::failover::workspace::{Branch, Remote};
 use clawmend_core::failover::Figures;
+use clawmend_core::failover::course::Setting;
 use clawmend_core::gateway::GatewayId;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::net::{IpAddr, SocketAddr};
@@ -70,6 +71,9 @@ pub struct StandbySettings {
     /// How patient it is.
     #[serde(default)]
     pub timing: Timing,
+    /// A standby's gateway runs while it stands by, with its channels switched off.
+    #[serde(default)]
+    pub warm: bool,
     /// Where the assistant's workspace is kept, for both.
     #[serde(default)]
     pub workspace: Option<WorkspaceSettings>,
@@ -176,9 +180,26 @@ fn pause<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 impl StandbySettings {
-    /// What is missing for its side.
+    /// For the steps of a change of role.
+    #[must_use]
+    pub fn course(&self) -> Setting {
+        Setting {
+            warm: self.warm,
+            workspace: self.workspace.is_some(),
+            secrets: self.secrets.is_some(),
+            wipe: self.secrets.as_ref().is_some_and(|secrets| secrets.wipe),
+        }
+    }
+
+    /// What is missing for its side, or does not fit.
     pub(super) fn missing(&self) -> Option<&'static str> {
+        let wipes = self.secrets.as_ref().is_some_and(|secrets| secrets.wipe);
         match self.side {
+            Side::Primary if self.warm => Some("`warm` is for the standby"),
+            Side::Standby if self.warm && wipes => Some(
+                "`warm` and `secrets.wipe` exclude each other: a gateway that runs has its secrets in its memory, and needs \
+                 them when it is started again",
+            ),
             Side::Primary if self.listen.is_none() => Some("a primary needs `listen`, where it answers its standby"),
             Side::Standby if self.peer.is_none() => Some("a standby needs `peer`, where the primary's guard answers"),
             Side::Primary | Side::Standby => None,
@@ -251,6 +272,13 @@ mod tests {
             (
                 "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n[standby.secrets]\nfrom = \"a@b:/c d\"\n",
                 "user@host:/srv/secrets",
+            ),
+            ("[standby]\nside = \"primary\"\nlisten = \"10.0.0.1:1\"\nwarm = true\n", "is for the standby"),
+            (
+                "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nwarm = true\n[standby.secrets]\nfrom = \"a@b:/c\"\n\
+                 host_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS\"\ninto = \"/a/b\"\n\
+                 wipe = true\n",
+                "exclude each other",
             ),
             ("[standby]\nside = \"third\"\npeer = \"10.0.0.1:1\"\n", "unknown variant"),
             ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ntypo = 1\n", "unknown field"),

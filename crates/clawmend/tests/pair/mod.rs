@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use clawmend_testkit::alerts::{StandIn, webhook};
 use clawmend_testkit::canary::{self, Canary, bot_token};
 use clawmend_testkit::lab::{
-    Guard, Home, HomeOptions, MockTelegram, Network, TELEGRAM, hold, lab, skipped, until_some,
+    Guard, Home, HomeOptions, Life, MockTelegram, Network, TELEGRAM, hold, lab, lives_with_nonce, skipped, until_some,
 };
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -36,7 +36,7 @@ impl Pair {
         Self::start_with(name, &["--fast"])
     }
 
-    /// The same with other arguments of `standby init`.
+    /// The same with other arguments of `standby init`; `--warm` is for the standby alone.
     pub fn start_with(name: &str, timing: &[&str]) -> Result<Option<Self>> {
         let Some(permit) = lab(name)? else { return Ok(None) };
         let network = match Network::start(2)? {
@@ -83,9 +83,10 @@ impl Pair {
     /// As a person does it: with `standby init` on both.
     fn set_up(&self, timing: &[&str]) -> Result<()> {
         let address = format!("{}:{PORT}", self.network.address(PRIMARY));
-        let init = |side, word| [&["standby", "init", "--side", side, word, address.as_str()], timing].concat();
-        self.primary.order(&init("primary", "--listen"))?;
-        self.standby.order(&init("standby", "--peer"))?;
+        let init = |side, word| vec!["standby", "init", "--side", side, word, address.as_str()];
+        let for_both = timing.iter().copied().filter(|word| *word != "--warm").collect();
+        self.primary.order(&[init("primary", "--listen"), for_both].concat())?;
+        self.standby.order(&[&init("standby", "--peer")[..], timing].concat())?;
         // Beyond both: the hub, as a machine of the internet would be.
         let mut settings = std::fs::OpenOptions::new().append(true).open(self.standby.dirs.config())?;
         writeln!(settings, "reference = \"{}:8082\"", self.network.address(0))?;
@@ -148,6 +149,11 @@ impl Pair {
             .output()?;
         ensure!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
         Ok(String::from_utf8(shown.stdout)?)
+    }
+
+    /// All that runs on the standby's host for it, in MiB.
+    pub fn memory(&self) -> u64 {
+        lives_with_nonce(self.standby.nonce()).iter().filter_map(Life::memory).sum::<u64>() / 1024 / 1024
     }
 
     pub fn report(&self) -> Result<Value> {

@@ -4,13 +4,14 @@
 //! In split mode each node owns different channels, so two that are up at once do no harm; what must not happen is
 //! coming and going, and acting on the node's own trouble. Start at [`standby::Standby::observe`]; whether the channels
 //! really are different is decided in [`ownership`], by what is [`known`] of the other node; whether it can be reached in
-//! [`polling`]; what people are told in [`telling`].
+//! [`polling`]; what is done to change a role in [`course`]; what people are told in [`telling`].
 //!
 //! Invariants: nothing is promoted on fewer than the policy's looks in a row, on a look by a node that doubts itself or
 //! that was answered in other words, or while the two configs are not known to be apart; a node that carries steps back
 //! only from a primary that has been well without a break; what a person holds stays; one change of role is under way at
 //! a time.
 
+pub mod course;
 pub mod figures;
 pub mod known;
 pub mod lease;

@@ -20,6 +20,8 @@ pub enum Polling {
     NotAll {
         /// For people: which not, and its last error.
         why: String,
+        /// Not a single one is.
+        none: bool,
     },
     /// This node has no account to be reached on.
     NoAccount,
@@ -36,7 +38,22 @@ pub fn judge(mine: &[Account], states: &[ChannelState]) -> Polling {
         let names: Vec<String> = mine.iter().map(name).collect();
         return Polling::All { who: listed(&names) };
     }
-    Polling::NotAll { why: listed(&missing) }
+    Polling::NotAll { why: listed(&missing), none: missing.len() == mine.len() }
+}
+
+/// Which of these accounts still work, for people; `None`: none of them. One of which nothing is said is gone: a channel
+/// that is switched off may not be told of at all.
+#[must_use]
+pub fn at_work(mine: &[Account], states: &[ChannelState]) -> Option<String> {
+    let of = |account: &Account| {
+        states.iter().any(|state| {
+            state.channel == account.channel
+                && state.account == account.account
+                && (state.running || state.connected == Some(true))
+        })
+    };
+    let busy: Vec<String> = mine.iter().filter(|account| of(account)).map(name).collect();
+    (!busy.is_empty()).then(|| listed(&busy))
 }
 
 fn missing(account: &Account, states: &[ChannelState]) -> Option<String> {

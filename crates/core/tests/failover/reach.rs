@@ -4,7 +4,7 @@ use super::DOCUMENT;
 use clawmend_core::failover::Armed;
 use clawmend_core::failover::known::Knowledge;
 use clawmend_core::failover::ownership::{Account, Fingerprint, Identity, Owned};
-use clawmend_core::failover::polling::{Polling, judge};
+use clawmend_core::failover::polling::{Polling, at_work, judge};
 use clawmend_core::observation::ChannelState;
 use clawmend_core::time::Wall;
 
@@ -104,9 +104,30 @@ fn a_channel_is_there_when_it_says_so_itself() {
         (vec![state(false, None, None)], "is not connected"),
         (vec![ChannelState { account: "other".into(), ..state(true, Some(true), None) }], "not known"),
     ] {
-        assert!(matches!(judge(&mine, &states), Polling::NotAll { why } if why.contains(wants)), "{states:?}");
+        assert!(
+            matches!(judge(&mine, &states), Polling::NotAll { why, none: true } if why.contains(wants)),
+            "{states:?}"
+        );
     }
     assert_eq!(judge(&[], &[state(true, Some(true), None)]), Polling::NoAccount);
     let many: Vec<Account> = (0..9).map(|n| Account { account: format!("a{n}"), ..telegram(n) }).collect();
-    assert!(matches!(judge(&many, &[]), Polling::NotAll { why } if why.ends_with("and 4 more")));
+    assert!(matches!(judge(&many, &[]), Polling::NotAll { why, none: true } if why.ends_with("and 4 more")));
+}
+
+#[test]
+fn one_of_two_that_is_connected_is_not_none() {
+    let two = [telegram(1), Account { account: "second".into(), ..telegram(2) }];
+    let judged = judge(&two, &[state(true, Some(true), None)]);
+    assert!(matches!(judged, Polling::NotAll { why, none: false } if why.contains("`second`")));
+}
+
+#[test]
+fn an_account_is_silent_when_it_neither_runs_nor_is_connected() {
+    let mine = [telegram(1)];
+    let busy = Some("telegram account `default`".to_owned());
+    assert_eq!(at_work(&mine, &[state(true, None, None)]), busy);
+    assert_eq!(at_work(&mine, &[state(false, Some(true), None)]), busy);
+    assert_eq!(at_work(&mine, &[state(false, Some(false), Some("aborted"))]), None);
+    assert_eq!(at_work(&mine, &[]), None, "a channel that is switched off may be left out");
+    assert_eq!(at_work(&[], &[state(true, None, None)]), None, "it was on before this node had it");
 }

@@ -50,6 +50,14 @@ impl Life {
         Some(std::fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?.trim_end().to_owned())
     }
 
+    /// The memory that it has to itself, and its share of what it has with others, in bytes (`smaps_rollup`, `Pss`).
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+
     /// Parent's pid.
     #[must_use]
     pub fn parent(&self) -> Option<u32> {

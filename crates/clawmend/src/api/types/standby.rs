@@ -33,6 +33,12 @@ pub struct StandbyReport {
     /// The last takeover after which this node could be reached.
     #[serde(default)]
     pub proven: Option<ProvenReport>,
+    /// A standby's gateway runs while it stands by, with its channels off; null where that is not set.
+    #[serde(default)]
+    pub warm: Option<bool>,
+    /// Why it does not, for people.
+    #[serde(default)]
+    pub not_warm_because: Option<String>,
     /// What became of the last push of a primary's workspace, for people.
     #[serde(default)]
     pub workspace: Option<String>,
@@ -102,6 +108,8 @@ impl StandbyReport {
             armed_by: None,
             last_change: kept.last_change.as_ref().map(ChangeReport::from),
             proven: kept.proven.map(ProvenReport::from),
+            warm: settings.warm.then_some(kept.warm),
+            not_warm_because: None,
             workspace: None,
             problem: None,
         }

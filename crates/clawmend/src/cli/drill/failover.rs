@@ -247,6 +247,8 @@ mod tests {
             armed_by: None,
             last_change: None,
             proven: None,
+            warm: None,
+            not_warm_because: None,
             workspace: None,
             problem: None,
         }

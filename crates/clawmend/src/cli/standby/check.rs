@@ -15,7 +15,10 @@ use crate::failover::owned::{armed, owned};
 use crate::failover::peer::client::ask;
 use crate::failover::peer::wire::{Question, Told};
 use crate::host::{clock, disk, resolver};
+use crate::openclaw::config::read_tree;
+use crate::openclaw::environ::Environ;
 use crate::openclaw::touched::version;
+use crate::openclaw::unasked::{Unasked, unasked};
 use clawmend_core::failover::ownership::Owned;
 use clawmend_core::failover::{Armed, Role};
 use serde::Serialize;
@@ -64,6 +67,10 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
         Err(error) => lines.push(Line { check: "key", level: Level::Bad, text: error.to_string() }),
     }
     stores::check(context, &pair, home(context, pair.standby.gateway.as_ref()).ok().as_ref(), &mut lines)?;
+    if pair.is_standby() {
+        lines.extend(own_doings(context, &pair));
+        lines.extend(guard.flatten().as_deref().and_then(warm));
+    }
     let ready = lines.iter().all(|line| line.level != Level::Bad);
     if context.global.json {
         output::print_json(&Report { schema: SCHEMA, ready, checks: &lines })?;
@@ -183,6 +190,44 @@ fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &
     }
 }
 
+/// What this node's gateway would do by itself.
+fn own_doings(context: &Context, pair: &Pair) -> Option<Line> {
+    let home = home(context, pair.standby.gateway.as_ref()).ok()?;
+    let environ = Environ::of(&home, own_uid());
+    let env = |name: &str| environ.get(name);
+    // That it cannot be read is said of the channels.
+    let config = read_tree(&home, &env).ok()?;
+    Some(timed(unasked(&config, &env)))
+}
+
+fn timed(found: Unasked) -> Line {
+    let (level, text) = match found {
+        Unasked { cron: false, .. } => (Level::Good, "no timed work and no heartbeats here"),
+        Unasked { heartbeats: true, .. } => (
+            Level::Warning,
+            "timed work and heartbeats are on in this host's OpenClaw config, and heartbeats message you unasked; a standby \
+             runs neither: set cron.enabled to false",
+        ),
+        Unasked { heartbeats: false, .. } => (
+            Level::Warning,
+            "timed work is on in this host's OpenClaw config; a standby runs none: set cron.enabled to false",
+        ),
+    };
+    Line { check: "timed work", level, text: text.to_owned() }
+}
+
+/// Where it is set.
+fn warm(report: &StandbyReport) -> Option<Line> {
+    let stands_by = report.role == Some(Role::Watching);
+    let (level, text) = match (report.warm?, &report.not_warm_because) {
+        (true, None) => (Level::Good, "the gateway runs, with its channels off".to_owned()),
+        (_, Some(why)) if stands_by => (Level::Warning, format!("the gateway is not warm as it should be: {why}")),
+        (false, None) if stands_by => (Level::Warning, "the gateway is not warm yet".to_owned()),
+        (true | false, _) => return None,
+    };
+    Some(Line { check: "warm", level, text })
+}
+
 fn clocks(apart_ms: i64, lines: &mut Vec<Line>) {
     let apart = apart_ms.saturating_abs();
     let (level, text) = if apart > CLOCKS_WRONG_MS {
@@ -197,7 +242,10 @@ fn clocks(apart_ms: i64, lines: &mut Vec<Line>) {
 
 fn own(context: &Context, pair: &Pair, key: &PairKey) -> Owned {
     match home(context, pair.standby.gateway.as_ref()) {
-        Ok(home) => owned(&home, own_uid(), key),
+        Ok(home) => match context.state_dir() {
+            Ok(state) => owned(&home, own_uid(), key, &state),
+            Err(error) => Owned::Unknown { why: error.message },
+        },
         Err(error) => Owned::Unknown { why: error.message },
     }
 }
@@ -230,6 +278,9 @@ mod tests {
         assert_eq!(levels, [Level::Good, Level::Good, Level::Warning, Level::Bad, Level::Bad]);
         this_guard(None, &mut lines);
         this_guard(Some(None), &mut lines);
+        for (cron, heartbeats) in [(false, false), (true, false), (true, true)] {
+            lines.push(timed(Unasked { cron, heartbeats }));
+        }
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
     }
 }

@@ -114,6 +114,9 @@ fn section(args: &InitArgs) -> String {
     if args.fast {
         text.push_str("timing = \"fast\"\n");
     }
+    if args.warm {
+        text.push_str("warm = true\n");
+    }
     text
 }
 
@@ -127,6 +130,8 @@ fn guide(args: &InitArgs, key: &Path) -> String {
         "  2. Give this host's OpenClaw a config of its own, with a channel that the primary does not have, and without
      timed work: \"cron\": {\"enabled\": false}, and agents.defaults.heartbeat.every \"0m\"."
     };
+    let kept =
+        if args.warm { "this host's gateway running, with its channels off," } else { "this host's gateway off" };
     match (args.side, args.listen, args.peer) {
         (SideArg::Primary, Some(listen), _) => format!(
             "\
@@ -148,8 +153,9 @@ What is left to do on this host, the standby:
      {key}
      and keep it to yourself: chmod 600 {key}
 {config}
-  3. Start the guard: clawmend up. From then on it keeps this host's gateway off until the primary at
-     {peer} is lost. A gateway that runs here now is stopped in order.
+  3. Start the guard: clawmend up. From then on it keeps {kept}
+     until the primary at {peer} is lost.
+     A gateway that runs here now is stopped in order.
   4. Look whether all is ready: clawmend standby check
 "
         ),
@@ -166,12 +172,20 @@ mod tests {
         let address = Some("100.64.0.1:18790".parse().unwrap());
         match side {
             SideArg::Primary => InitArgs { listen: address, fast: true, ..none(side) },
-            SideArg::Standby => InitArgs { peer: address, ..none(side) },
+            SideArg::Standby => InitArgs { peer: address, warm: true, ..none(side) },
         }
     }
 
     fn none(side: SideArg) -> InitArgs {
-        InitArgs { side, listen: None, peer: None, fast: false, telegram_token_file: None, telegram_user: None }
+        InitArgs {
+            side,
+            listen: None,
+            peer: None,
+            fast: false,
+            warm: false,
+            telegram_token_file: None,
+            telegram_user: None,
+        }
     }
 
     #[test]
@@ -179,7 +193,7 @@ mod tests {
         for side in [SideArg::Primary, SideArg::Standby] {
             let parsed = settings::parse(Path::new("x"), &section(&args(side))).unwrap().standby.unwrap();
             assert_eq!(parsed.listen.is_some(), side == SideArg::Primary);
-            assert_eq!(parsed.peer.is_some(), side == SideArg::Standby);
+            assert_eq!((parsed.peer.is_some(), parsed.warm), (side == SideArg::Standby, side == SideArg::Standby));
         }
     }
 
@@ -187,7 +201,7 @@ mod tests {
     fn the_guides() {
         let key = Path::new("/home/user/.local/state/clawmend/pair.key");
         let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), key));
-        let written = InitArgs { telegram_user: Some(42), ..args(SideArg::Standby) };
+        let written = InitArgs { telegram_user: Some(42), warm: false, ..args(SideArg::Standby) };
         insta::assert_snapshot!([both.join("--\n"), guide(&written, key)].join("--\n"));
     }
 }

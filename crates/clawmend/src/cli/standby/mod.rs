@@ -77,6 +77,9 @@ pub struct InitArgs {
     /// Look every half second instead of every 10 s
     #[arg(long)]
     fast: bool,
+    /// On the standby: its gateway runs while it stands by, with its channels off; quicker, and about 1 GB of memory
+    #[arg(long)]
+    warm: bool,
     /// On the standby: write a minimal OpenClaw config for the Telegram bot whose token is in this file
     #[arg(long, value_name = "FILE", requires = "telegram_user")]
     telegram_token_file: Option<PathBuf>,

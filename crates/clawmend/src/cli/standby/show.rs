@@ -8,6 +8,7 @@ use super::super::words;
 use crate::api::types::StandbyReport;
 use crate::failover::words as called;
 use crate::host::clock;
+use clawmend_core::failover::Role;
 use clawmend_core::time::Wall;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
@@ -64,6 +65,12 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
         (Some(false), Some(why)) => row("channels", &format!("it would not take over: {}", clean(why, 400))),
         (Some(false) | None, _) => {}
     }
+    match (report.warm, report.role, &report.not_warm_because) {
+        (Some(true), _, None) => row("gateway", "warm: it runs, with its channels off"),
+        (Some(_), Some(Role::Watching), Some(why)) => row("gateway", &format!("not warm: {}", clean(why, 300))),
+        (Some(false), Some(Role::Watching), None) => row("gateway", "not warm yet"),
+        (Some(_) | None, ..) => {}
+    }
     if let Some(change) = &report.last_change {
         let how = if change.worked { "done" } else { "failed" };
         let at = words::time(change.at, zone);
@@ -99,7 +106,7 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
 mod tests {
     use super::*;
     use crate::api::types::{ChangeReport, ProvenReport, Time};
-    use clawmend_core::failover::{Reason, Role, Step};
+    use clawmend_core::failover::{Reason, Step};
 
     fn report() -> StandbyReport {
         StandbyReport {
@@ -121,6 +128,8 @@ mod tests {
                 steps: vec![Step { step: "gateway".into(), worked: true, took_ms: 16_400, detail: "healthy".into() }],
             }),
             proven: None,
+            warm: Some(false),
+            not_warm_because: None,
             workspace: None,
             problem: None,
         }
@@ -136,11 +145,14 @@ mod tests {
             role: Some(Role::Watching),
             held: true,
             armed: Some(false),
+            not_warm_because: Some("gateway: a person has paused or stopped it".into()),
             not_armed_because: Some("both nodes own telegram".into()),
             last_change: None,
             ..report()
         };
         let dated = StandbyReport {
+            role: Some(Role::Watching),
+            warm: Some(true),
             armed_by: Some("by what the primary owned 5 min ago; its config cannot be read now: line 3".into()),
             last_change: None,
             ..report()
@@ -149,6 +161,7 @@ mod tests {
             side: "primary".into(),
             role: None,
             armed: None,
+            warm: None,
             last_change: None,
             peer: None,
             seen_at: None,

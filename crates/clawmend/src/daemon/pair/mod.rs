@@ -1,12 +1,15 @@
 //! This host as one of a pair: the loops that wire `clawmend_core::failover` to its adapters.
 //!
-//! A standby looks, decides and changes its role ([`standby`]); a primary answers ([`primary`]). Invariant: the gateway is
-//! started and stopped by its ward alone, through the same check as every wish, and a person's stop or pause of it stays.
+//! A standby looks, decides and changes its role ([`standby`]), step by step ([`change`]); a primary answers ([`primary`]).
+//! Invariant: the gateway is started and stopped by its ward alone, through the same check as every wish, and a person's
+//! stop or pause of it stays.
 
 mod change;
+mod gateway;
 mod primary;
 mod secrets;
 mod standby;
+mod warm;
 mod workspace;
 
 use super::news;
@@ -25,7 +28,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Orders of people that wait at most.
 const ORDERS: usize = 8;
@@ -48,6 +51,10 @@ pub struct Pair {
     ward: RefCell<Option<news::Sender>>,
     report: RefCell<StandbyReport>,
     orders: RefCell<Option<mpsc::Sender<Said>>>,
+    /// Held for a change of role, and for each step of the upkeep of a warm gateway.
+    busy: Mutex<()>,
+    /// Held for all of that upkeep.
+    keeping: Mutex<()>,
 }
 
 impl Pair {
@@ -70,7 +77,8 @@ impl Pair {
                 None => return Err(format!("[standby] is about the gateway {}, which is not guarded here", id.0)),
             },
         };
-        let kept = kept::load(state);
+        let mut kept = kept::load(state);
+        kept.warm &= settings.warm;
         let report = RefCell::new(StandbyReport::new(&settings, &kept));
         Ok(Some(Rc::new(Self {
             settings,
@@ -82,21 +90,36 @@ impl Pair {
             ward: RefCell::default(),
             report,
             orders: RefCell::default(),
+            busy: Mutex::default(),
+            keeping: Mutex::default(),
         })))
     }
 
-    /// A ward has begun. Answers whether its gateway is to stay off.
+    /// A ward has begun. Answers whether its gateway is to stay off, or to be off first.
     pub fn meet(&self, id: &GatewayId, ward: &news::Sender) -> bool {
         if self.home.id != *id {
             return false;
         }
         *self.ward.borrow_mut() = Some(ward.clone());
-        self.stands_by()
+        // What steps back leaves a warm gateway as it is to be.
+        let kept = self.kept.borrow();
+        let warm = self.settings.warm && (kept.warm || kept.memory.role == Role::Demoting);
+        drop(kept);
+        self.stands_by() && !warm
     }
 
     fn stands_by(&self) -> bool {
         let off = matches!(self.kept.borrow().memory.role, Role::Watching | Role::Demoting);
         self.settings.side == Side::Standby && off
+    }
+
+    /// The gateway is warm from now on, or not any more.
+    fn note_warm(&self, warm: bool) {
+        let was = std::mem::replace(&mut self.kept.borrow_mut().warm, warm);
+        self.report.borrow_mut().warm = self.settings.warm.then_some(warm);
+        if was != warm {
+            self.save();
+        }
     }
 
     /// For `status`.
@@ -177,3 +200,6 @@ pub fn start(pair: Rc<Pair>) {
         pair.report.borrow_mut().problem = None;
     });
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -5,7 +5,7 @@ use super::super::own_uid;
 use super::Pair;
 use crate::api::types::{DesiredState, GatewayStatus, Time};
 use crate::failover::key::PairKey;
-use crate::failover::owned::Reading;
+use crate::failover::owned::{Reading, Seen};
 use crate::failover::peer::server::{Answers, serve};
 use crate::failover::peer::wire::{Question, Told};
 use crate::failover::words;
@@ -32,7 +32,7 @@ pub async fn start(pair: Rc<Pair>, key: PairKey) -> Result<(), String> {
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         format!("{listen} cannot be listened on: {error}; is it an address of this host, and is it up?")
     })?;
-    let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone()));
+    let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone(), &pair.state));
     if let Some(settings) = pair.settings.workspace.clone() {
         super::workspace::push_regularly(Rc::clone(&pair), settings);
     }
@@ -51,7 +51,7 @@ impl Answers for Answering {
             report.problem = None;
         }
         let status = status_of(&self.pair).await?;
-        let (accounts, openclaw) = self.reading.borrow_mut().now();
+        let Seen { owned: accounts, version: openclaw, .. } = self.reading.borrow_mut().now();
         Some(Told {
             version: crate::version::VERSION.to_owned(),
             openclaw,

@@ -4,19 +4,20 @@
 //! delays the next one and is never made up for.
 
 use super::super::own_uid;
-use super::{Pair, Said, change};
+use super::{Pair, Said, change, warm};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
 use crate::api::types::Time;
 use crate::failover::kept::{Change, Proven};
 use crate::failover::key::PairKey;
-use crate::failover::look::{Eyes, Seen};
-use crate::failover::owned::Reading;
+use crate::failover::look::{self, Eyes};
+use crate::failover::owned::{Reading, Seen};
 use crate::failover::peer::wire::Question;
 use crate::failover::words;
 use crate::host::alarm::Alarm;
 use crate::host::{clock, resolver};
 use clawmend_core::alert::notice::Notice;
+use clawmend_core::failover::course::{Upkeep, Upkept};
 use clawmend_core::failover::{Armed, Evidence, Order, Output, Reason, Role, Standby, Telling, telling};
 use std::rc::Rc;
 use std::time::Duration;
@@ -38,6 +39,9 @@ struct Node {
     out: Vec<Output>,
     done: mpsc::Sender<Change>,
     doubt_ms: u64,
+    upkeep: Upkeep,
+    /// Between two tries to make the gateway warm, in milliseconds.
+    retry_ms: u64,
 }
 
 async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
@@ -49,8 +53,18 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
     let (done, mut changed) = mpsc::channel(1);
     let mut out = Vec::new();
     let machine = Standby::new(figures, pair.kept.borrow().memory.clone(), &mut out);
-    let reading = Reading::new(pair.home.clone(), own_uid(), key);
-    let mut node = Node { pair, eyes, reading, machine, out, done, doubt_ms: figures.doubt_ms };
+    let reading = Reading::new(pair.home.clone(), own_uid(), key, &pair.state);
+    let mut node = Node {
+        pair,
+        eyes,
+        reading,
+        machine,
+        out,
+        done,
+        doubt_ms: figures.doubt_ms,
+        upkeep: Upkeep::default(),
+        retry_ms: figures.retry_ms,
+    };
     node.tell_again();
     node.compare();
     let mut alarm = Alarm::new();
@@ -92,7 +106,7 @@ impl Node {
         self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
     }
 
-    fn note(&self, seen: &Seen) {
+    fn note(&self, seen: &look::Seen) {
         let mut report = self.pair.report.borrow_mut();
         report.sight = Some(seen.why.chars().filter(|c| !c.is_control()).take(300).collect());
         if seen.told.is_some() {
@@ -103,7 +117,8 @@ impl Node {
     /// Both configs, as last known.
     fn compare(&mut self) {
         let (now, bound) = (clock::now().wall, self.doubt_ms);
-        let mine = self.reading.now().0;
+        let Seen { owned: mine, switched_on, .. } = self.reading.now();
+        self.keep_warm(switched_on);
         let kept = self.pair.kept.borrow();
         let armed = kept.theirs.armed(&mine, now, bound);
         let dated = kept.theirs.dated(now, bound).map(words::dated);
@@ -118,6 +133,16 @@ impl Node {
         };
         drop(report);
         self.machine.observe(clock::now(), &Evidence::Armed(armed), &mut self.out);
+    }
+
+    fn keep_warm(&mut self, switched_on: Option<bool>) {
+        let watches = self.machine.memory().role == Role::Watching;
+        let stands_by = self.pair.settings.warm && watches && self.pair.ward.borrow().is_some();
+        let was_warm = self.pair.kept.borrow().warm;
+        let upkept = Upkept { stands_by, was_warm, switched_on };
+        if self.upkeep.is_due(clock::now().mono, self.retry_ms, upkept) {
+            drop(warm::keep(Rc::clone(&self.pair)));
+        }
     }
 
     fn order(&mut self, order: Order, reply: oneshot::Sender<Reply>) {

@@ -4,9 +4,9 @@
 //! that the gateway is, said to be proven only when the keeper sees nothing of it and nobody is on the way with a start.
 //! Nothing here decides. Start at [`Hands::run`].
 
-use super::channels::Switches;
 use super::gate::{Gate, Grant};
 use super::heard::{Heard, Ward};
+use crate::failover::switches::Switches;
 use crate::host::process;
 use crate::host::signal::{self, Signal};
 use crate::keeper::client::{Keeper, KeeperError};
@@ -176,7 +176,7 @@ impl Hands {
 }
 
 /// What may wait for the disk, beside the loops.
-async fn blocking(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 

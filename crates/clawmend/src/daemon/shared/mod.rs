@@ -5,7 +5,6 @@
 //! the gateway is started by its ward alone, and only through the gate; it is ended here, by SIGKILL, without asking its
 //! ward. Start at [`Shared::new`].
 
-mod channels;
 pub(in crate::daemon) mod gate;
 mod hands;
 mod heard;

@@ -6,10 +6,11 @@
 use super::gate::{Grant, Outcome};
 use super::hands::{ACTS, Act, Hands};
 use super::heard::Heard;
-use super::{Said, Shared, channels, kept, turn_off, watch, words};
+use super::{Said, Shared, kept, turn_off, watch, words};
 use crate::api::server::Reply;
 use crate::api::types::{Time, VouchReport};
 use crate::failover::lease::LeaseStore;
+use crate::failover::switches::Switches;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
 use clawmend_core::failover::lease::word::{self, Word};
@@ -79,7 +80,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
     let (acts, ordered) = mpsc::channel(ACTS);
     let (arming, wanted) = latest::channel(None);
     watch::deadman(shared.keeper.clone(), wanted, heard.clone());
-    let switches = channels::Switches::new(shared.home.clone(), super::super::own_uid(), &shared.state);
+    let switches = Switches::new(shared.home.clone(), super::super::own_uid(), &shared.state);
     let hands = Hands {
         gate: Rc::clone(&shared.gate),
         dir: shared.keeper.clone(),

@@ -173,7 +173,8 @@ impl Said<'_> {
     }
 
     fn find(&self, name: &str) -> Option<&Step> {
-        self.word.steps.iter().find(|step| step.step == name)
+        // What was done again counts as it went last.
+        self.word.steps.iter().rfind(|step| step.step == name)
     }
 
     fn step(&self, step: &Step) -> &str {
@@ -181,6 +182,7 @@ impl Said<'_> {
             "workspace" => self.pick("Its files", "助手文件"),
             "secrets" => self.pick("Its secrets", "密钥"),
             "channel" => self.pick("Channel", "通道"),
+            "switch" => self.pick("Its channels", "通道开关"),
             _ => self.pick("Gateway", "网关"),
         }
     }

@@ -217,12 +217,19 @@ fn pair_words() -> Vec<(Telling, Vec<Step>)> {
         step("gateway", true, "healthy"),
         step("channel", false, "not proven within 60 s: telegram account `default` is not connected: 401"),
     ];
+    let again = vec![
+        step("switch", true, "telegram switched on by the gateway itself"),
+        step("secrets", true, "read again by the gateway"),
+        step("channel", false, "not proven within 15 s"),
+        step("channel", true, "telegram account `default` connected"),
+    ];
     let failed = vec![step("gateway", false, "it does not serve after 600 s: down")];
     let back = vec![step("gateway", true, "it stands by"), step("workspace", true, "on the branch clawmend/vps")];
     let shared = || "telegram account `default` here and on the other node are the same".to_owned();
     vec![
         (Telling::TookOver { reason: Reason::Silent { misses: 3 } }, well),
         (Telling::TookOver { reason: Reason::RepairTooLong }, half),
+        (Telling::TookOver { reason: Reason::Silent { misses: 3 } }, again),
         (Telling::TookOver { reason: Reason::Person }, Vec::new()),
         (Telling::SteppedBack { reason: Reason::PrimaryWell { for_ms: 60_000 } }, back),
         (Telling::NotPromoted { obstacle: Obstacle::Held }, Vec::new()),

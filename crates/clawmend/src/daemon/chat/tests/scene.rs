@@ -138,6 +138,7 @@ impl Scene {
                     | News::KeeperLost
                     | News::Report(_)
                     | News::Channels(_)
+                    | News::Gateway(..)
                     | News::Role { .. }
                     | News::Policy(_)
                     | News::Dismiss(_)

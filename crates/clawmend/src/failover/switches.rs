@@ -1,9 +1,12 @@
-//! The channels of a gateway's config, switched off while this node does not own them, and on again before it does.
+//! The channels of a gateway's config, switched off while this node does not carry them, and on again before it does: in
+//! shared mode, and for a warm standby.
 //!
 //! Invariants: only `channels.NAME.enabled` is changed, in place, so that the rest stays as it is, `meta` above all: a
 //! config without it is taken for damaged and replaced by an older one (OpenClaw 2026.9.6). Which channels were switched
 //! off here is on the disk before that is done, and only these are switched on again: what a person had switched off
-//! stays off. A config that somebody changes meanwhile is left to them. What was done is read back, with everything that the config includes. Each function may wait for the disk.
+//! stays off. A config that somebody changes meanwhile is left to them. What was done is read back, with everything that
+//! the config includes. Each function may wait for the disk.
+//! Start at [`Switches::off`]; where a gateway that runs is to change its config itself, at [`Switches::plan_off`].
 
 use crate::generations::{Target, replace};
 use crate::host::files::{Durability, write_atomic};
@@ -13,15 +16,14 @@ use crate::openclaw::environ::Environ;
 use crate::openclaw::owners::Place;
 use crate::openclaw::ownership;
 use crate::openclaw::redact::redact;
+use clawmend_core::gateway::GatewayId;
 use clawmend_core::generation::{Edit, KeyPath, Tree};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// In our own state folder.
-const FILE: &str = "shared-channels.json";
 /// Largest record that is read, in bytes.
 const MAX_RECORD: u64 = 256 * 1024;
 /// Channels that are taken care of at most.
@@ -31,6 +33,46 @@ const MAX_CHANNELS: usize = 256;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Record(BTreeMap<String, Option<bool>>);
+
+/// In our own state folder. A gateway's id is safe in a name.
+fn record_of(state: &Path, gateway: &GatewayId) -> PathBuf {
+    state.join(format!("channels-off-{}.json", gateway.0))
+}
+
+/// The config as it is with the channels on that were switched off here.
+pub fn as_if_on(config: &mut Value, state: &Path, gateway: &GatewayId) {
+    for (name, before) in Record::read(&record_of(state, gateway)).0 {
+        let channel = config.get_mut("channels").and_then(|channels| channels.get_mut(&name));
+        let Some(channel) = channel.and_then(Value::as_object_mut) else { continue };
+        if channel.get("enabled") == Some(&Value::Bool(false)) {
+            match before {
+                Some(before) => channel.insert("enabled".to_owned(), before.into()),
+                None => channel.remove("enabled"),
+            };
+        }
+    }
+}
+
+/// What is to be changed: for each channel what its `enabled` is to say; `None`: nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan(Vec<(String, Option<bool>)>);
+
+impl Plan {
+    /// For whoever watches, without what a person wrote.
+    #[must_use]
+    pub fn names(&self) -> String {
+        let names: Vec<String> = self.0.iter().take(8).map(|(name, _)| redact(name, 64)).collect();
+        names.join(", ")
+    }
+
+    /// As a merge patch (RFC 7396), where a null takes a key out.
+    #[must_use]
+    pub fn patch(&self) -> Value {
+        let channels: Map<String, Value> =
+            self.0.iter().map(|(name, enabled)| (name.clone(), json!({"enabled": enabled}))).collect();
+        json!({"channels": channels})
+    }
+}
 
 /// The switches of one gateway.
 #[derive(Clone, Debug)]
@@ -44,46 +86,89 @@ impl Switches {
     /// Of this home; what was done is remembered in our own state folder.
     #[must_use]
     pub fn new(home: Home, uid: u32, state: &Path) -> Self {
-        Self { home, uid, record: state.join(FILE) }
+        let record = record_of(state, &home.id);
+        Self { home, uid, record }
     }
 
-    /// All channels off.
+    /// All channels off. Answers what was switched, `None` where nothing was on.
     ///
     /// # Errors
     /// In words for people; some may be on.
-    pub fn off(&self) -> Result<(), String> {
+    pub fn off(&self) -> Result<Option<Plan>, String> {
+        let plan = self.plan_off()?;
+        if let Some(plan) = &plan {
+            self.edit(plan)?;
+            self.are_off()?;
+        }
+        Ok(plan)
+    }
+
+    /// What must be changed so that all are off; it is remembered, durably.
+    ///
+    /// # Errors
+    /// In words for people; nothing is changed.
+    pub fn plan_off(&self) -> Result<Option<Plan>, String> {
         let on = self.switched_on()?;
         if on.len() > MAX_CHANNELS {
             return Err(format!("the config has more than {MAX_CHANNELS} channels"));
         }
         if on.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let raw = self.raw()?;
-        let mut record = self.record();
+        let mut record = Record::read(&self.record);
         record.0.extend(on.iter().map(|name| (name.clone(), raw.channel(name))));
         self.remember(&record)?;
-        let edits: Vec<Edit> = on.iter().map(|name| edit_of(name, Some(false))).collect();
-        self.write(&raw, &edits)?;
+        Ok(Some(Plan(on.into_iter().map(|name| (name, Some(false))).collect())))
+    }
+
+    /// Reads back that none is on.
+    ///
+    /// # Errors
+    /// One is, or it cannot be read.
+    pub fn are_off(&self) -> Result<(), String> {
         match self.switched_on()?.as_slice() {
             [] => Ok(()),
             [name, ..] => Err(format!("channels.{} is still on", redact(name, 64))),
         }
     }
 
-    /// Those on again that were switched off here.
+    /// Those on again that were switched off here. Answers what was switched.
     ///
     /// # Errors
     /// In words for people; some may be off.
-    pub fn on(&self) -> Result<(), String> {
-        let record = self.record();
+    pub fn on(&self) -> Result<Option<Plan>, String> {
+        let plan = self.plan_on()?;
+        if let Some(plan) = &plan {
+            self.edit(plan)?;
+        }
+        self.are_on()?;
+        Ok(plan)
+    }
+
+    /// What must be changed so that those are on again.
+    ///
+    /// # Errors
+    /// In words for people; nothing is changed.
+    pub fn plan_on(&self) -> Result<Option<Plan>, String> {
+        let record = Record::read(&self.record);
+        if record.0.is_empty() {
+            return Ok(None);
+        }
+        let raw = self.raw()?;
+        let plan: Vec<_> = record.0.into_iter().filter(|(name, _)| raw.channel(name) == Some(false)).collect();
+        Ok((!plan.is_empty()).then_some(Plan(plan)))
+    }
+
+    /// Reads back that they are on, and forgets them.
+    ///
+    /// # Errors
+    /// One is not, or it cannot be read, or not be forgotten.
+    pub fn are_on(&self) -> Result<(), String> {
+        let record = Record::read(&self.record);
         if record.0.is_empty() {
             return Ok(());
         }
-        let raw = self.raw()?;
-        let ours = record.0.iter().filter(|(name, _)| raw.channel(name) == Some(false));
-        let edits: Vec<Edit> = ours.map(|(name, before)| edit_of(name, *before)).collect();
-        self.write(&raw, &edits)?;
         let now = self.raw()?;
         if record.0.iter().any(|(name, before)| *before != Some(false) && now.channel(name) == Some(false)) {
             return Err("the channels could not be switched on in the config".to_owned());
@@ -107,29 +192,38 @@ impl Switches {
         Ok(Raw { target, text, value })
     }
 
-    fn write(&self, raw: &Raw, edits: &[Edit]) -> Result<(), String> {
-        let mut wanted = config::tree(&raw.value);
-        for Edit { path, value } in edits {
-            put(&mut wanted, path.segments(), value.clone());
-        }
-        let text = edit::edit(&raw.text, edits, &wanted);
-        // What is taken out of it stands in the record, so nothing is lost without a copy beside it.
-        replace(&raw.target, text.as_bytes(), None).map(drop).map_err(|error| error.to_string())
+    /// In the file.
+    fn edit(&self, plan: &Plan) -> Result<(), String> {
+        Self::write(&self.raw()?, plan)
     }
 
-    fn record(&self) -> Record {
-        let read = || -> Option<Record> {
-            let mut text = String::new();
-            std::fs::File::open(&self.record).ok()?.take(MAX_RECORD).read_to_string(&mut text).ok()?;
-            serde_json::from_str(&text).ok()
-        };
-        read().unwrap_or_default()
+    fn write(raw: &Raw, plan: &Plan) -> Result<(), String> {
+        let edits: Vec<Edit> = plan.0.iter().map(|(name, enabled)| edit_of(name, *enabled)).collect();
+        let mut wanted = config::tree(&raw.value);
+        for Edit { path, value } in &edits {
+            put(&mut wanted, path.segments(), value.clone());
+        }
+        let text = edit::edit(&raw.text, &edits, &wanted);
+        // What is taken out of it stands in the record, so nothing is lost without a copy beside it.
+        replace(&raw.target, text.as_bytes(), None).map(drop).map_err(|error| error.to_string())
     }
 
     fn remember(&self, record: &Record) -> Result<(), String> {
         let bytes = serde_json::to_vec(record).map_err(|error| error.to_string())?;
         write_atomic(&self.record, &bytes, Durability::Durable)
             .map_err(|error| format!("which channels were switched off cannot be written down: {}", error.kind()))
+    }
+}
+
+impl Record {
+    /// One that cannot be read is as good as none.
+    fn read(path: &Path) -> Self {
+        let read = || -> Option<Self> {
+            let mut text = String::new();
+            std::fs::File::open(path).ok()?.take(MAX_RECORD).read_to_string(&mut text).ok()?;
+            serde_json::from_str(&text).ok()
+        };
+        read().unwrap_or_default()
     }
 }
 
@@ -173,10 +267,9 @@ fn put(tree: &mut Tree, way: &[String], value: Option<Tree>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use clawmend_core::gateway::GatewayId;
 
     struct Case {
-        _folder: tempfile::TempDir,
+        folder: tempfile::TempDir,
         config: PathBuf,
         switches: Switches,
     }
@@ -194,7 +287,7 @@ mod tests {
         std::fs::write(&home.config_path, text).unwrap();
         let config = home.config_path.clone();
         let switches = Switches::new(home, crate::daemon::own_uid(), folder.path());
-        Case { _folder: folder, config, switches }
+        Case { folder, config, switches }
     }
 
     const CONFIG: &str = r#"{
@@ -221,6 +314,13 @@ mod tests {
         for name in ["telegram", "discord", "slack"] {
             assert_eq!(enabled(&off, name), Some(false), "{name}");
         }
+        // To whoever asks what this node would own, they are on.
+        let mut would = config::parsed(&off).unwrap();
+        as_if_on(&mut would, case.folder.path(), &GatewayId("default".into()));
+        assert_eq!(would, config::parsed(CONFIG).unwrap());
+        let mut other = config::parsed(&off).unwrap();
+        as_if_on(&mut other, case.folder.path(), &GatewayId("other".into()));
+        assert_eq!(other, config::parsed(&off).unwrap(), "another gateway's channels are its own");
         // Twice is once.
         case.switches.off().unwrap();
         assert_eq!(std::fs::read_to_string(&case.config).unwrap(), off);
@@ -235,13 +335,51 @@ mod tests {
         assert_eq!(enabled(&std::fs::read_to_string(&case.config).unwrap(), "telegram"), Some(false));
     }
 
+    /// What a gateway that runs is told to change by itself, done here by hand.
+    #[test]
+    fn a_plan_is_remembered_before_it_is_done_and_says_all_that_is_to_change() {
+        let case = case(CONFIG);
+        let apply = |plan: &Plan| {
+            let mut config = config::parsed(&std::fs::read_to_string(&case.config).unwrap()).unwrap();
+            for (name, change) in plan.patch()["channels"].as_object().unwrap() {
+                let channel = config["channels"][name].as_object_mut().unwrap();
+                if change["enabled"].is_null() {
+                    channel.remove("enabled");
+                } else {
+                    channel.insert("enabled".into(), change["enabled"].clone());
+                }
+            }
+            std::fs::write(&case.config, config.to_string()).unwrap();
+        };
+        let plan = case.switches.plan_off().unwrap().unwrap();
+        assert_eq!(plan.names(), "discord, telegram");
+        assert!(case.switches.are_off().unwrap_err().contains("still on"));
+        // The guard ends here; the next one plans the same.
+        assert_eq!(case.switches.plan_off().unwrap().as_ref(), Some(&plan));
+        apply(&plan);
+        case.switches.are_off().unwrap();
+        assert_eq!(case.switches.plan_off().unwrap(), None);
+        let plan = case.switches.plan_on().unwrap().unwrap();
+        assert_eq!(plan.patch(), json!({"channels": {"discord": {"enabled": null}, "telegram": {"enabled": true}}}));
+        assert!(case.switches.are_on().is_err());
+        apply(&plan);
+        // The guard ends here, before it has forgotten.
+        assert_eq!(case.switches.plan_on().unwrap(), None);
+        case.switches.are_on().unwrap();
+        assert_eq!(
+            config::parsed(&std::fs::read_to_string(&case.config).unwrap()).unwrap(),
+            config::parsed(CONFIG).unwrap()
+        );
+    }
+
     #[test]
     fn a_config_that_somebody_changes_meanwhile_is_left_to_them() {
         let case = case(CONFIG);
         let raw = case.switches.raw().unwrap();
         let theirs = CONFIG.replace("// mine", "// mine, and more");
         std::fs::write(&case.config, &theirs).unwrap();
-        assert!(case.switches.write(&raw, &[edit_of("telegram", Some(false))]).is_err());
+        let plan = Plan(vec![("telegram".to_owned(), Some(false))]);
+        assert!(Switches::write(&raw, &plan).is_err());
         assert_eq!(std::fs::read_to_string(&case.config).unwrap(), theirs);
     }
 

@@ -1,0 +1,300 @@
+//! Changes of role on real files, with a ward that stands in for a gateway: what the core decided is what is done, and a
+//! guard that ends at any point leaves what the next one can go on from.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
+
+use super::super::news::{AskGateway, News};
+use super::super::setup::{Charge, Holding};
+use super::{Pair, change, warm};
+use crate::api::Answer;
+use crate::api::types::{DesiredState, GatewayStatus, IncarnationReport};
+use crate::cli::Account;
+use crate::daemon::voice::Voice;
+use crate::openclaw::config;
+use crate::openclaw::discovery::{Home, discover};
+use crate::settings;
+use clawmend_core::failover::ownership::{Account as Owner, Identity, Owned};
+use clawmend_core::failover::{Reason, Role};
+use clawmend_core::gateway::{Control, GatewayId};
+use clawmend_core::health::Verdict;
+use clawmend_core::observation::ChannelState;
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+const CONFIG: &str = r#"{
+  "meta": {"lastTouchedVersion": "2026.9.6"},
+  "channels": {
+    "telegram": {"botToken": "100000001:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+    "slack": {"botToken": "x", "enabled": false}
+  }
+}
+"#;
+
+/// A gateway, as its ward knows it.
+#[derive(Default)]
+struct Gateway {
+    desired: Cell<bool>,
+    /// With its channel on.
+    polls: Cell<bool>,
+    starts: Cell<u32>,
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+    home: Home,
+    gateway: Rc<Gateway>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = discover(|_| None, folder.path()).remove(0);
+        std::fs::create_dir_all(&home.state_dir).unwrap();
+        std::fs::write(&home.config_path, CONFIG).unwrap();
+        Self { folder, home, gateway: Rc::default() }
+    }
+
+    fn config(&self) -> Value {
+        config::parsed(&std::fs::read_to_string(&self.home.config_path).unwrap()).unwrap()
+    }
+
+    fn on(&self) -> bool {
+        self.config()["channels"]["telegram"]["enabled"] != json!(false)
+    }
+
+    /// A guard begins, and its ward with it. Before that it remembers this role.
+    fn guard(&self, role: Role) -> Rc<Pair> {
+        let text = "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nwarm = true\n";
+        let settings = settings::parse(std::path::Path::new("x"), text).unwrap().standby.unwrap();
+        let voice = Rc::new(Voice::new(Account::silent(), self.folder.path().to_owned()));
+        let charges = [Charge { home: self.home.clone(), holding: Holding::Foreign }];
+        let pair = Pair::new(Some(&settings), &charges, self.folder.path(), &voice).unwrap().unwrap();
+        pair.kept.borrow_mut().memory.role = role;
+        pair.save();
+        let account = |channel: &str| Owner {
+            channel: channel.into(),
+            account: "default".into(),
+            identity: Identity::Unknown { why: "a test".into() },
+        };
+        *pair.mine.borrow_mut() = Some(Owned::Known(vec![account("telegram")]));
+        let (ward, inbox) = mpsc::channel(16);
+        if pair.meet(&self.home.id, &ward) {
+            self.obey(false);
+        }
+        tokio::task::spawn_local(serve(inbox, Rc::clone(&self.gateway), self.home.clone()));
+        pair
+    }
+
+    fn obey(&self, carry: bool) {
+        obey(&self.gateway, &self.home, carry);
+    }
+}
+
+fn obey(gateway: &Gateway, home: &Home, carry: bool) {
+    if carry && !gateway.desired.get() {
+        gateway.starts.set(gateway.starts.get() + 1);
+        gateway.polls.set(enabled(home));
+    }
+    gateway.desired.set(carry);
+    gateway.polls.set(gateway.polls.get() && carry);
+}
+
+fn enabled(home: &Home) -> bool {
+    let text = std::fs::read_to_string(&home.config_path).unwrap();
+    config::parsed(&text).unwrap()["channels"]["telegram"]["enabled"] != json!(false)
+}
+
+/// What OpenClaw does with it.
+fn merge(home: &Home, patch: &str) {
+    let mut config = config::parsed(&std::fs::read_to_string(&home.config_path).unwrap()).unwrap();
+    let patch: Value = serde_json::from_str(patch).unwrap();
+    for (name, change) in patch["channels"].as_object().unwrap() {
+        let channel = config["channels"][name].as_object_mut().unwrap();
+        match change["enabled"].as_bool() {
+            Some(enabled) => drop(channel.insert("enabled".into(), enabled.into())),
+            None => drop(channel.remove("enabled")),
+        }
+    }
+    std::fs::write(&home.config_path, config.to_string()).unwrap();
+}
+
+async fn serve(mut inbox: mpsc::Receiver<News>, gateway: Rc<Gateway>, home: Home) {
+    while let Some(news) = inbox.recv().await {
+        match news {
+            News::Report(reply) => drop(reply.send(status(&gateway))),
+            News::Role { carry, reply } => {
+                obey(&gateway, &home, carry);
+                drop(reply.send(Answer::Done { message: "done".into() }.into()));
+            }
+            News::Gateway(AskGateway::PatchConfig(patch), reply) => {
+                let takes = gateway.desired.get();
+                if takes {
+                    merge(&home, &patch);
+                    gateway.polls.set(enabled(&home));
+                }
+                drop(reply.send(if takes { Ok(()) } else { Err("there is no connection to the gateway".into()) }));
+            }
+            News::Channels(reply) => drop(reply.send(vec![state(gateway.polls.get())])),
+            other => panic!("nothing else is asked of it: {other:?}"),
+        }
+    }
+}
+
+fn state(running: bool) -> ChannelState {
+    ChannelState {
+        channel: "telegram".into(),
+        account: "default".into(),
+        wanted: running,
+        running,
+        connected: Some(running),
+        suppressed: false,
+        stopped_by_person: false,
+        terminal: false,
+        error: None,
+    }
+}
+
+fn status(gateway: &Gateway) -> GatewayStatus {
+    let runs = gateway.desired.get();
+    GatewayStatus {
+        id: GatewayId("default".into()),
+        state_dir: String::new(),
+        verdict: if runs { Verdict::Healthy } else { Verdict::Stopped },
+        cause: None,
+        reasons: Vec::new(),
+        desired: if runs { DesiredState::Running } else { DesiredState::Stopped },
+        control: Control::Full,
+        control_reason: None,
+        polkit_rule: None,
+        incarnation: runs.then(|| IncarnationReport { pid: 1, started_at: None, boot_id: String::new() }),
+        url: None,
+        since: None,
+        incident: None,
+        last_recovery: None,
+        form: None,
+        approvals: Vec::new(),
+        emergency: false,
+        pause: None,
+        next: None,
+    }
+}
+
+/// Runs a change, and remembers the role that it led to, as the loop does.
+async fn change_to(pair: &Pair, to: Role) -> crate::failover::kept::Change {
+    let change = change::carry_out(pair, to, Reason::Person).await;
+    assert!(change.worked, "{change:?}");
+    pair.kept.borrow_mut().memory.role = to;
+    pair.save();
+    change
+}
+
+async fn made_warm(pair: &Rc<Pair>) {
+    warm::keep(Rc::clone(pair)).await.unwrap();
+    assert!(pair.kept.borrow().warm, "{:?}", pair.report());
+}
+
+/// One thread waits for the disk, so that whoever waits for it has waited for all before.
+fn alone(test: impl AsyncFnOnce()) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    LocalSet::new().block_on(&runtime, test());
+}
+
+#[test]
+fn it_is_made_warm_takes_over_without_a_start_and_steps_back() {
+    alone(async || {
+        let scene = Scene::new();
+        let pair = scene.guard(Role::Watching);
+        made_warm(&pair).await;
+        assert!(!scene.on() && !scene.gateway.polls.get());
+        assert_eq!(scene.gateway.starts.get(), 1);
+        // Somebody switches it on.
+        merge(&scene.home, r#"{"channels":{"telegram":{"enabled":true}}}"#);
+        scene.gateway.polls.set(true);
+        made_warm(&pair).await;
+        assert!(!scene.on() && !scene.gateway.polls.get());
+
+        let change = change_to(&pair, Role::Active).await;
+        let steps: Vec<&str> = change.steps.iter().map(|step| step.step.as_str()).collect();
+        assert_eq!(steps, ["switch", "channel"]);
+        assert_eq!(change.steps[0].detail, "telegram switched on by the gateway itself");
+        assert!(scene.gateway.polls.get() && scene.config()["channels"]["slack"]["enabled"] == json!(false));
+        assert!(!pair.kept.borrow().warm);
+
+        change_to(&pair, Role::Watching).await;
+        assert!(!scene.on() && !scene.gateway.polls.get() && pair.kept.borrow().warm);
+        assert_eq!(scene.gateway.starts.get(), 1, "nothing of it was a start");
+        assert!(scene.config()["meta"].is_object());
+        // The next guard lets it run, and a stop of a person stays.
+        let pair = scene.guard(Role::Watching);
+        assert!(scene.gateway.desired.get());
+        scene.obey(false);
+        made_warm(&pair).await;
+        assert!(!scene.gateway.desired.get() && scene.gateway.starts.get() == 1);
+        // What somebody stopped is started by a takeover.
+        change_to(&pair, Role::Active).await;
+        assert!(scene.gateway.polls.get());
+    });
+}
+
+/// The guard ends after each of its steps of thought, in each of the three ways.
+#[test]
+fn a_guard_that_ends_anywhere_leaves_what_the_next_goes_on_from() {
+    alone(async || {
+        let mut ended = 0;
+        for turns in 1..60 {
+            let before = ended;
+            let scene = Scene::new();
+            let first = scene.guard(Role::Watching);
+            ended += u32::from(after(turns, warm::keep_now(&first)).await);
+            let second = scene.guard(Role::Watching);
+            made_or_was(&second).await;
+            assert!(!scene.on() && scene.gateway.desired.get() && !scene.gateway.polls.get(), "{turns}");
+
+            let third = scene.guard(Role::Promoting);
+            ended += u32::from(after(turns, change::carry_out(&third, Role::Active, Reason::Person)).await);
+            let fourth = scene.guard(Role::Promoting);
+            change_to(&fourth, Role::Active).await;
+            assert!(scene.on() && scene.gateway.polls.get(), "{turns}");
+            assert_eq!(scene.config()["channels"]["slack"]["enabled"], json!(false), "{turns}");
+
+            let fifth = scene.guard(Role::Demoting);
+            ended += u32::from(after(turns, change::carry_out(&fifth, Role::Watching, Reason::Person)).await);
+            let sixth = scene.guard(Role::Demoting);
+            change_to(&sixth, Role::Watching).await;
+            assert!(!scene.on() && scene.gateway.desired.get() && !scene.gateway.polls.get(), "{turns}");
+            assert!(sixth.kept.borrow().warm, "{turns}");
+            if ended == before {
+                break;
+            }
+        }
+        assert!(ended >= 9, "only {ended} ended half-way");
+    });
+}
+
+/// As the loop does it, when it is due.
+async fn made_or_was(pair: &Rc<Pair>) {
+    if !pair.kept.borrow().warm {
+        made_warm(pair).await;
+    }
+}
+
+/// True when it was given up half-way: after so many turns.
+async fn after<T>(turns: u32, work: impl Future<Output = T>) -> bool {
+    let mut work = pin!(work);
+    let left = RefCell::new(turns);
+    let ended = std::future::poll_fn(|context| {
+        if work.as_mut().poll(context).is_ready() {
+            return Poll::Ready(false);
+        }
+        *left.borrow_mut() -= 1;
+        if *left.borrow() == 0 { Poll::Ready(true) } else { Poll::Pending }
+    })
+    .await;
+    // What it had the disk do would have ended with it.
+    tokio::task::spawn_blocking(|| ()).await.unwrap();
+    ended
+}
