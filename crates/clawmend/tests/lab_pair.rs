@@ -331,7 +331,7 @@ fn the_documents_timing_holds() -> Result<()> {
     until("the standby's bot to poll", BOUND, || pair.standby_bot.calls("getUpdates") > 0)?;
     let polling = cut.elapsed();
     eprintln!("measured: decided {decided:?}, polling {polling:?} after the cable was pulled (document, cold)");
-    // A look that fails takes up to 2 s itself, and the report is asked for five times a second.
-    ensure!(decided <= Duration::from_secs(35), "decided after {decided:?}");
+    // The looks themselves end within 30 s (`the_loss_of_a_host_is_known_within_three_looks`); a busy machine adds to that.
+    ensure!(decided <= Duration::from_secs(33), "decided after {decided:?}");
     Ok(())
 }

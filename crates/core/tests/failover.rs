@@ -82,6 +82,23 @@ impl Scene {
     }
 }
 
+/// A host that is lost right after a look, the worst moment. Each look that is missed takes its whole time.
+#[test]
+fn the_loss_of_a_host_is_known_within_three_looks() {
+    for figures in [DOCUMENT, Figures::fast()] {
+        let mut scene = Scene { standby: Standby::new(figures, Memory::default(), &mut Vec::new()), ..Scene::armed() };
+        scene.see(Evidence::Armed(Armed::Yes));
+        scene.see(Evidence::Look(Sight::Serves));
+        let mut begins = scene.standby.next_look_ms();
+        while scene.changes().is_empty() {
+            scene.ms = begins + figures.look_ms();
+            scene.see(Evidence::Look(Sight::Silent));
+            begins += scene.standby.next_look_ms();
+        }
+        assert_eq!(scene.ms, 3 * figures.every_ms);
+    }
+}
+
 #[test]
 fn the_third_miss_promotes_and_a_steady_primary_gets_its_place_back() {
     let mut scene = Scene::armed();

@@ -25,6 +25,8 @@ pub struct Figures {
 }
 
 impl Figures {
+    const LONGEST_LOOK_MS: u64 = 2_000;
+
     /// The document's timing.
     #[must_use]
     pub const fn document() -> Self {
@@ -44,6 +46,20 @@ impl Figures {
     #[must_use]
     pub const fn fast() -> Self {
         Self { every_ms: 500, misses: 3, repair_ms: 60_000, steady_ms: 30_000, retry_ms: 5_000, ..Self::document() }
+    }
+
+    /// A look may take this long at most, in milliseconds.
+    #[must_use]
+    pub const fn look_ms(&self) -> u64 {
+        let share = self.every_ms / 5 * 4;
+        if share < Self::LONGEST_LOOK_MS { share } else { Self::LONGEST_LOOK_MS }
+    }
+
+    /// From one look to the next, in milliseconds. After a miss it comes sooner: a look that is not answered takes its
+    /// whole time, and a third miss in a row is to be known three looks after the loss, and not later by that time.
+    #[must_use]
+    pub const fn next_look_ms(&self, missed: bool) -> u64 {
+        if missed { self.every_ms - self.look_ms() / 2 } else { self.every_ms }
     }
 
     /// How long the primary must have been well after so many takeovers of late: twice as long after each.

@@ -1,6 +1,6 @@
 //! The standby's state machine.
 //!
-//! It has no timer of its own: a look comes every [`Figures::every_ms`], and each is followed by a decision.
+//! It has no timer of its own: a look comes every [`Standby::next_look_ms`], and each is followed by a decision.
 
 use super::figures::Figures;
 use super::sight::{Armed, Evidence, Order, Sight};
@@ -142,6 +142,12 @@ impl Standby {
     #[must_use]
     pub const fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// From the beginning of one look to that of the next, in milliseconds.
+    #[must_use]
+    pub const fn next_look_ms(&self) -> u64 {
+        self.figures.next_look_ms(self.missed > 0)
     }
 
     /// Takes one fact.

@@ -23,9 +23,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// A look may take this long at most.
-const LOOK_LIMIT_MS: u64 = 2_000;
-
 /// Looks from now on.
 pub fn start(pair: Rc<Pair>, key: PairKey, orders: mpsc::Receiver<Said>) {
     tokio::task::spawn_local(async move { run(pair, key, orders).await });
@@ -47,7 +44,7 @@ struct Node {
 async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
     let figures = pair.settings.timing.figures();
     let Some(peer) = pair.settings.peer else { return };
-    let limit = Duration::from_millis(LOOK_LIMIT_MS.min(figures.every_ms * 4 / 5));
+    let limit = Duration::from_millis(figures.look_ms());
     let references = pair.settings.reference.map_or_else(resolver::name_servers, |one| vec![one]);
     let eyes = Eyes { peer, peer_gateway: pair.settings.peer_gateway, references, key: key.clone(), limit };
     let (done, mut changed) = mpsc::channel(1);
@@ -79,7 +76,7 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
             },
             () = alarm.reached(next) => {
                 node.look().await;
-                next = next.plus(figures.every_ms).max(clock::now().mono);
+                next = next.plus(node.machine.next_look_ms()).max(clock::now().mono);
             }
         }
     }
