@@ -18,6 +18,7 @@ use crate::store::{IncidentRecord, StoreHealth};
 use clawmend_core::directive::IncidentId;
 use clawmend_core::gateway::{Control, Form, GatewayId, Incarnation};
 use clawmend_core::health::Verdict;
+use clawmend_core::health::weight::Growth;
 use clawmend_core::time::Wall;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -153,6 +154,33 @@ pub struct GatewayStatus {
     /// What the guard does next, in words for people.
     #[serde(default)]
     pub next: Option<String>,
+    /// Its memory now and half an hour before; null while that is not known.
+    #[serde(default)]
+    pub memory: Option<MemoryReport>,
+}
+
+/// The least that a process took within five minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryReport {
+    /// In the last five minutes that are over, in MiB.
+    pub mib: u64,
+    /// Half an hour before that, in MiB.
+    pub half_hour_before_mib: u64,
+}
+
+impl MemoryReport {
+    /// What it has grown by, as a share of what it had.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn growth(self) -> f64 {
+        self.mib as f64 / self.half_hour_before_mib.max(1) as f64 - 1.0
+    }
+}
+
+impl From<Growth> for MemoryReport {
+    fn from(growth: Growth) -> Self {
+        Self { mib: growth.to_kib / 1024, half_hour_before_mib: growth.from_kib / 1024 }
+    }
 }
 
 /// What the guard works towards, as scripts see it.

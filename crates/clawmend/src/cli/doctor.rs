@@ -238,7 +238,7 @@ fn tell_left_out(read: Result<(), String>) {
 pub(super) fn look_at(exam: &mut Exam<'_>, home: &Home, seen: Option<&GatewayStatus>, alone: bool, measured: &Figures) {
     let mut facts = seen.map(here::facts_of).unwrap_or_default();
     facts.extend(here::look(home, user()));
-    facts.extend(figures::facts::of(measured, seen.and_then(silent_ms)));
+    facts.extend(figures::facts::of(measured, seen.map(here::watched).unwrap_or_default()));
     exam.findings.facts.extend(facts);
     exam.told = true;
     if let Some(cause) = seen.and_then(|gateway| gateway.cause.as_ref()) {
@@ -260,13 +260,6 @@ pub(super) fn since(seen: Option<&GatewayStatus>) -> i64 {
     let Some((gateway, since)) = seen.and_then(|gateway| Some((gateway, gateway.since?.0.0))) else { return recent };
     // What a gateway said before it was well is over, and in a shared log it may be another one's.
     if gateway.verdict == Verdict::Healthy { since.max(recent) } else { since.saturating_sub(BEFORE_MS) }
-}
-
-/// For how long the guard has had no answer, where it says so.
-fn silent_ms(seen: &GatewayStatus) -> Option<u64> {
-    let silent = matches!(seen.verdict, Verdict::Suspect | Verdict::Down);
-    let since = seen.since.filter(|_| silent)?;
-    u64::try_from(jiff::Timestamp::now().as_millisecond().saturating_sub(since.0.0)).ok()
 }
 
 #[cfg(unix)]

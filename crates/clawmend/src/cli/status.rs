@@ -100,6 +100,7 @@ fn remembered(state: &Path, reader: Option<&Reader>, id: GatewayId, known: Optio
             flag_file: None,
         }),
         next: Some("nothing, as no guard is running".to_owned()),
+        memory: None,
         id,
     }
 }

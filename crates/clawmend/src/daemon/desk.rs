@@ -10,7 +10,8 @@ use super::ward::Ward;
 use crate::api::request::{Answer, Question, Request};
 use crate::api::server::{Call, Reply};
 use crate::api::types::{
-    CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, PauseReport, ProposalReport, Time,
+    CauseReport, DesiredState, GatewayStatus, IncarnationReport, LastRecovery, MemoryReport, PauseReport,
+    ProposalReport, Time,
 };
 use crate::host::peer::Peer;
 use crate::host::process;
@@ -347,6 +348,7 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
         emergency: standing.emergency,
         pause: pause_report(ward, &report),
         next: next_words(&report),
+        memory: report.growth.map(MemoryReport::from),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::doctor::ai::{self, collect};
 use crate::doctor::exam::Exam;
 use crate::doctor::log::Log;
 use crate::doctor::report::Tongue;
-use crate::doctor::{Diagnosis, Library, candidates, consult, experience, here, library};
+use crate::doctor::{Diagnosis, Library, candidates, consult, experience, figures, here, library};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::redact::redact;
 use crate::settings::AiSettings;
@@ -162,6 +162,8 @@ impl Physician {
         let mut exam = Exam::new(&library.cases, true)?;
         exam.findings.facts = here::facts_of(status);
         exam.findings.facts.extend(here::look(&self.home, self.uid));
+        let measured = figures::measure(&self.home, self.uid);
+        exam.findings.facts.extend(figures::facts::of(&measured, here::watched(status)));
         exam.read(Log::of_text("the guard", question.cause.detail()));
         for path in here::logs(&self.home, self.uid) {
             if let Err(why) = here::read_since(&mut exam, &path, question.since.0, self.alone, &self.home) {
@@ -217,7 +219,7 @@ fn suspicion(case: &Case, ranked: &Ranked) -> Suspicion {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::settings::Engine;
     use clawmend_core::diagnosis::case::RemedyAction;
@@ -245,6 +247,40 @@ mod tests {
             port: None,
         };
         Physician::new(home, 0, state.to_owned(), true, Printed::Unknown)
+    }
+
+    /// On a real process: the guard itself names the kind of a hang, with the figures that prove it.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_the_kernel_counts_is_evidence() {
+        use crate::doctor::figures::tests::{LEAK, Scene};
+        use clawmend_core::diagnosis::Cause;
+
+        let mut scene = Scene::new();
+        if scene.python(LEAK).is_none() {
+            return;
+        }
+        let (home, uid) = (scene.home(), crate::daemon::own_uid());
+        let state = home.state_dir.join("guard");
+        let physician = Physician::new(home, uid, state, false, Printed::Unknown);
+        let status: GatewayStatus = serde_json::from_value(serde_json::json!({
+            "id": "default", "state_dir": "", "verdict": "suspect", "cause": null, "reasons": [], "desired": "running",
+            "control": "full", "incarnation": null, "url": null, "since": null, "incident": 7, "last_recovery": null,
+        }))
+        .unwrap();
+        let now = crate::host::clock::now().wall;
+        let question = Question { incident: IncidentId(7), cause: Cause::Stuck, since: now };
+        // It takes a moment until it has leaked them all.
+        let mut opinion = Opinion { incident: IncidentId(7), causes: Vec::new() };
+        for _ in 0..20 {
+            opinion = physician.examine(question.clone(), status.clone()).await.unwrap();
+            let named = opinion.causes.iter().find(|one| one.case == "descriptors-exhausted");
+            let proof = |line: &String| line.starts_with("100 % of its descriptors are in use (");
+            if named.is_some_and(|one| one.evidence.iter().any(proof)) {
+                return;
+            }
+        }
+        panic!("{opinion:?}");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! reader of its journal, and each look is bounded.
 
 use super::exam::Exam;
+use super::figures::facts::Watched;
 use super::log::Log;
-use crate::api::types::{CauseReport, GatewayStatus, StatusReport};
-use crate::host;
+use crate::api::types::{CauseReport, GatewayStatus, MemoryReport, StatusReport, Time};
+use crate::host::{self, clock};
 use crate::openclaw::config;
 use crate::openclaw::config::check::{self, Around};
 use crate::openclaw::discovery::Home;
@@ -14,6 +15,7 @@ use crate::openclaw::environ::Environ;
 use crate::openclaw::redact::redact;
 use crate::service::UnitWords;
 use clawmend_core::diagnosis::case::{ConfigState, Fact};
+use clawmend_core::health::Verdict;
 use clawmend_core::observation::ConfigValidity;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,15 @@ pub fn facts_of(status: &GatewayStatus) -> Vec<(Fact, String)> {
         }
     }
     facts
+}
+
+/// What the guard knows of a gateway that one look does not tell.
+#[must_use]
+pub fn watched(status: &GatewayStatus) -> Watched {
+    let silent = matches!(status.verdict, Verdict::Suspect | Verdict::Down);
+    let since = status.since.filter(|_| silent);
+    let for_ms = |since: Time| u64::try_from(clock::now().wall.0.saturating_sub(since.0.0)).ok();
+    Watched { silent_ms: since.and_then(for_ms), memory_growth: status.memory.map(MemoryReport::growth) }
 }
 
 fn of_cause(cause: &CauseReport) -> Option<(Fact, String)> {

@@ -6,6 +6,7 @@ use crate::directive::IncidentId;
 use crate::gateway::{Control, Form, GatewayId, Incarnation};
 use crate::health::Verdict;
 use crate::health::life::Life;
+use crate::health::weight::Growth;
 use crate::time::{Moment, Now};
 use crate::wish::Standing;
 
@@ -42,6 +43,8 @@ pub struct Report {
     pub asks: usize,
     /// What only a person can do.
     pub told: Option<String>,
+    /// How its memory has grown over half an hour.
+    pub growth: Option<Growth>,
     /// The usual length of a start.
     pub usual_boot_ms: Option<u64>,
 }
@@ -50,9 +53,9 @@ impl Guardian {
     /// A snapshot of the present belief.
     #[must_use]
     pub fn report(&self) -> Report {
-        let (incarnation, born) = match &self.life {
-            Life::Alive(life) => (Some(life.incarnation.clone()), Some(life.born)),
-            Life::Absent(_) | Life::Unknown => (None, None),
+        let (incarnation, born, growth) = match &self.life {
+            Life::Alive(life) => (Some(life.incarnation.clone()), Some(life.born), life.weight.growth()),
+            Life::Absent(_) | Life::Unknown => (None, None, None),
         };
         Report {
             id: self.profile.id.clone(),
@@ -75,6 +78,7 @@ impl Guardian {
                 .filter(|proposal| proposal.stand == crate::approval::Stand::Open)
                 .count(),
             told: self.told.last().cloned(),
+            growth,
             usual_boot_ms: self.memory.boots.median_ms(),
         }
     }

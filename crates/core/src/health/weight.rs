@@ -1,4 +1,4 @@
-//! Whether a gateway takes far more memory than is usual for it.
+//! Whether a gateway takes far more memory than is usual for it, and how it has grown of late.
 //!
 //! What is usual is learned: an idle gateway takes 0.8 GB (OpenClaw 2026.9), one with many channels more, so no fixed
 //! figure fits. Each life gives one figure, the least that it took from 5 to 15 min after its first good answer; the
@@ -50,6 +50,22 @@ pub struct High {
     pub usual_kib: u64,
 }
 
+/// The least that a life took within some minutes: a peak is no growth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Mark {
+    since: Moment,
+    least_kib: u64,
+}
+
+/// How a life has grown over half an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// What it took then, in KiB.
+    pub from_kib: u64,
+    /// What it takes now, in KiB.
+    pub to_kib: u64,
+}
+
 /// One life.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Weight {
@@ -59,9 +75,17 @@ pub struct Weight {
     /// The least since it has settled, until that is learned.
     least_kib: Option<u64>,
     learned: bool,
+    /// The minutes that are not over.
+    open: Option<Mark>,
+    /// Those that are, the oldest first.
+    marks: [Option<Mark>; Self::MARKS],
 }
 
 impl Weight {
+    /// Of a mark.
+    const MARK_MS: u64 = 5 * 60_000;
+    /// So many reach over half an hour.
+    const MARKS: usize = 7;
     /// From the first good answer until it counts as settled.
     pub const SETTLE_MS: u64 = 5 * 60_000;
     /// How long the least is looked for from then on.
@@ -83,6 +107,9 @@ impl Weight {
     ) -> Option<u64> {
         self.judge(now, rss_kib, usual, policy);
         let settled = now.since(served);
+        if settled >= Self::SETTLE_MS {
+            self.mark(now, rss_kib);
+        }
         if self.learned || settled < Self::SETTLE_MS {
             return None;
         }
@@ -115,6 +142,24 @@ impl Weight {
         }
     }
 
+    fn mark(&mut self, now: Moment, rss_kib: u64) {
+        let open = self.open.get_or_insert(Mark { since: now, least_kib: rss_kib });
+        open.least_kib = open.least_kib.min(rss_kib);
+        if now.since(open.since) >= Self::MARK_MS {
+            self.marks.rotate_left(1);
+            self.marks[Self::MARKS - 1] = self.open.take();
+        }
+    }
+
+    /// How it has grown over half an hour; `None`: it was not looked at for so long without a break.
+    #[must_use]
+    pub fn growth(&self) -> Option<Growth> {
+        let (from, to) = (self.marks[0]?, self.marks[Self::MARKS - 1]?);
+        // Each look comes a little late; a machine that slept was not looked at.
+        let at_most = (Self::MARKS as u64 + 1) * Self::MARK_MS;
+        (to.since.since(from.since) <= at_most).then_some(Growth { from_kib: from.least_kib, to_kib: to.least_kib })
+    }
+
     /// Time in which nobody looked.
     pub fn forgive(&mut self, now: Moment, unseen_ms: u64) {
         self.above = self.above.map(|at| at.plus(unseen_ms).min(now));
@@ -143,5 +188,30 @@ mod tests {
         assert_eq!(weights.usual_kib(), Some(900));
         weights.learn(2_000);
         assert_eq!((weights.usual_kib(), weights.0.len()), (Some(2_000), Weights::KEPT));
+    }
+
+    /// Looks once a second for so many minutes.
+    fn weighed(weight: &mut Weight, from_ms: u64, minutes: u64, kib: impl Fn(u64) -> u64) {
+        for second in 0..minutes * 60 {
+            let now = Moment(from_ms + second * 1_000);
+            weight.take(now, kib(second), (Moment(0), 0), None, &Policy::adaptive());
+        }
+    }
+
+    #[test]
+    fn growth_is_known_after_half_an_hour_and_a_peak_is_none() {
+        let mut weight = Weight::default();
+        // The start does not count.
+        weighed(&mut weight, 0, 5, |second| second);
+        weighed(&mut weight, 300_000, 35, |second| 800 + second % 60);
+        assert_eq!(weight.growth(), None);
+        weighed(&mut weight, 2_400_000, 2, |_| 3_000);
+        assert_eq!(weight.growth(), Some(Growth { from_kib: 800, to_kib: 800 }));
+        weighed(&mut weight, 2_520_000, 30, |second| 1_000 + second);
+        let Growth { from_kib, to_kib } = weight.growth().unwrap_or(Growth { from_kib: 0, to_kib: 0 });
+        assert!(from_kib == 800 && (2_000..2_800).contains(&to_kib), "{from_kib} {to_kib}");
+        // Four hours of sleep.
+        weighed(&mut weight, 20_000_000, 12, |_| 9_000);
+        assert_eq!(weight.growth(), None);
     }
 }

@@ -180,6 +180,7 @@ fn status(gateway: &Gateway) -> GatewayStatus {
         emergency: false,
         pause: None,
         next: None,
+        memory: None,
     }
 }
 

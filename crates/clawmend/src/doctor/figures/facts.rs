@@ -15,16 +15,25 @@ const SLOW_FOR_MS: u64 = 5_000;
 /// Share of a core below which a process does not spin.
 const BURNS: f64 = 0.3;
 
-/// The facts. `silent_ms`: for how long the guard has had no answer, where one knows.
+/// What a guard that has watched for longer knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Watched {
+    /// For how long it has had no answer, in milliseconds.
+    pub silent_ms: Option<u64>,
+    /// How its memory has grown over half an hour, as a share of what it had.
+    pub memory_growth: Option<f64>,
+}
+
+/// The facts.
 #[must_use]
-pub fn of(figures: &Figures, silent_ms: Option<u64>) -> Vec<(Fact, String)> {
+pub fn of(figures: &Figures, watched: Watched) -> Vec<(Fact, String)> {
     let mut facts = Vec::new();
     if let Some(process) = &figures.process {
         facts.extend(stopped(process));
         facts.extend(spinning(process));
         facts.extend(not_listening(process));
     }
-    let evidence = evidence(figures, silent_ms);
+    let evidence = evidence(figures, watched);
     for found in classes(&evidence) {
         let more = measured(figures, found.class);
         let said = if more.is_empty() { found.because } else { format!("{} ({more})", found.because) };
@@ -35,7 +44,7 @@ pub fn of(figures: &Figures, silent_ms: Option<u64>) -> Vec<(Fact, String)> {
 
 /// In the core's terms. What only a gateway in trouble may be judged by stays out while it answers well: a busy host
 /// is no fault of one that answers at once.
-fn evidence(figures: &Figures, silent_ms: Option<u64>) -> HangEvidence {
+fn evidence(figures: &Figures, watched: Watched) -> HangEvidence {
     let Some(process) = &figures.process else {
         // A lock whose pid is another program's now is what keeps older versions from starting.
         return HangEvidence { dead_owner: Some(figures.reused_pid.is_some()), ..HangEvidence::default() };
@@ -46,9 +55,10 @@ fn evidence(figures: &Figures, silent_ms: Option<u64>) -> HangEvidence {
     HangEvidence {
         cpu_cores: Some(cores(process)),
         yields: process.yields.map(|count| count > 0),
-        silent_ms: silent.then(|| process.looked_ms.max(silent_ms.unwrap_or(0))),
+        silent_ms: silent.then(|| process.looked_ms.max(watched.silent_ms.unwrap_or(0))),
         memory_share: memory_share(process, &figures.host),
-        memory_growth: None,
+        // More work is no fault of one that answers well.
+        memory_growth: watched.memory_growth.filter(|_| troubled),
         descriptor_share: share(process.descriptors.map(u64::from), process.descriptor_limit),
         dead_owner: Some(silent && figures.dead_locks > 0),
         instances: Some(figures.instances),

@@ -8,7 +8,7 @@ mod answers;
 mod connections;
 pub mod facts;
 #[cfg(all(test, target_os = "linux"))]
-mod tests;
+pub(crate) mod tests;
 
 pub use answers::Answers;
 pub use connections::{Connections, Remote};

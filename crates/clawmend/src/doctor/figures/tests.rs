@@ -1,6 +1,7 @@
 //! Real processes of our own, each in one kind of trouble.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
+use super::facts::Watched;
 use super::{Figures, facts, measure};
 use crate::host::process::incarnation_of;
 use crate::host::signal::{Signal, send};
@@ -19,22 +20,22 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SERVER: &str = "import socket,time,sys\ns=socket.socket();s.bind(('127.0.0.1',0));s.listen()\n\
     print(s.getsockname()[1],flush=True)\n";
 
-struct Scene {
+pub(crate) struct Scene {
     folder: tempfile::TempDir,
     children: Vec<Child>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), children: Vec::new() }
     }
 
-    fn home(&self) -> Home {
+    pub(crate) fn home(&self) -> Home {
         discover(|_| None, self.folder.path()).remove(0)
     }
 
     /// A child that runs this Python after the server's beginning; its port. `None` without Python.
-    fn python(&mut self, then: &str) -> Option<u16> {
+    pub(crate) fn python(&mut self, then: &str) -> Option<u16> {
         let spawned = Command::new("python3").args(["-c", &format!("{SERVER}{then}")]).stdout(Stdio::piped()).spawn();
         let mut child = match spawned {
             Ok(child) => child,
@@ -77,7 +78,7 @@ impl Scene {
             if let Some(process) = &mut figures.process {
                 process.age_ms = process.age_ms.map(|age| age + 600_000);
             }
-            let facts = facts::of(&figures, silent_ms);
+            let facts = facts::of(&figures, Watched { silent_ms, memory_growth: None });
             if let Some((_, said)) = facts.iter().find(|(fact, _)| *fact == wanted) {
                 return (figures, said.clone());
             }
@@ -110,24 +111,46 @@ fn a_child_that_spins() {
     assert_eq!((process.yields, process.held), (Some(0), None));
     assert!(said.contains(&process.pid.to_string()) && said.contains("/healthz"), "{said}");
     // Two seconds alone are no proof of a hang; what the guard has seen for longer is.
-    let facts = facts::of(&figures, None);
+    let facts = facts::of(&figures, Watched::default());
     assert!(!facts.iter().any(|(fact, _)| *fact == Fact::Hang(HangClass::EventLoopBlocked)), "{facts:?}");
     let (mut figures, _) = scene.until(Some(30_000), Fact::Hang(HangClass::EventLoopBlocked));
     // What is so at the end of a start is no spin.
     if let Some(process) = &mut figures.process {
         process.age_ms = Some(20_000);
     }
-    let facts = facts::of(&figures, Some(30_000));
+    let facts = facts::of(&figures, Watched { silent_ms: Some(30_000), memory_growth: None });
     let spins = [Fact::Spinning, Fact::Hang(HangClass::EventLoopBlocked)];
     assert!(!facts.iter().any(|(fact, _)| spins.contains(fact)), "{facts:?}");
 }
 
+/// What a gateway that cannot be reached has grown by was seen by the guard; what one that answers takes is its own affair.
+#[test]
+fn memory_that_grew_over_half_an_hour_counts_while_nothing_answers() {
+    let mut scene = Scene::new();
+    if scene.python("while True: pass").is_none() {
+        return;
+    }
+    let (mut figures, _) = scene.until(None, Fact::Spinning);
+    let leak = Fact::Hang(HangClass::MemoryLeak);
+    let said = |figures: &Figures, growth| {
+        let facts = facts::of(figures, Watched { silent_ms: None, memory_growth: Some(growth) });
+        facts.into_iter().find_map(|(fact, said)| (fact == leak).then_some(said))
+    };
+    let words = said(&figures, 0.8).unwrap();
+    assert!(words.starts_with("its memory grew by 80 % in 30 minutes ("), "{words}");
+    assert_eq!(said(&figures, 0.2), None);
+    figures.process.as_mut().unwrap().answers = None;
+    assert_eq!(said(&figures, 0.8), None);
+}
+
+/// Holds all the descriptors that it may have.
+pub(crate) const LEAK: &str = "import resource,time\nresource.setrlimit(resource.RLIMIT_NOFILE,(64,64))\n\
+    kept=[]\ntry:\n  while True: kept.append(open('/dev/null'))\nexcept OSError: pass\ntime.sleep(600)\n";
+
 #[test]
 fn a_child_that_leaks_descriptors() {
     let mut scene = Scene::new();
-    let leak = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE,(64,64))\n\
-        kept=[]\ntry:\n  while True: kept.append(open('/dev/null'))\nexcept OSError: pass\ntime.sleep(600)\n";
-    if scene.python(leak).is_none() {
+    if scene.python(LEAK).is_none() {
         return;
     }
     let (figures, said) = scene.until(None, Fact::Hang(HangClass::DescriptorLeak));
@@ -155,13 +178,13 @@ fn two_holders_and_a_pid_that_changed_hands() {
     scene.lock("gateway.state.lock", pid, start - 1, 1);
     let figures = measure(&scene.home(), uid());
     assert_eq!((figures.process.as_ref(), figures.reused_pid, figures.dead_locks), (None, Some(pid), 1));
-    assert_eq!(facts::of(&figures, None)[0].0, Fact::Hang(HangClass::StaleResidue));
+    assert_eq!(facts::of(&figures, Watched::default())[0].0, Fact::Hang(HangClass::StaleResidue));
     scene.lock("gateway.state.lock", pid, start, 1);
     let other = scene.sleeper();
     scene.lock("gateway.0a1b2c3d.lock", other, incarnation_of(other).unwrap().start, 1);
     let figures = measure(&scene.home(), uid());
     assert_eq!((figures.instances, figures.dead_locks), (2, 0));
-    let facts = facts::of(&figures, None);
+    let facts = facts::of(&figures, Watched::default());
     assert!(facts.iter().any(|(fact, _)| *fact == Fact::Hang(HangClass::SeveralInstances)), "{facts:?}");
 }
 
@@ -195,5 +218,5 @@ fn a_process_that_answers_is_no_hang_and_nobody_else_is_looked_at() {
         assert!(begun.elapsed() < PATIENCE, "{figures:?}");
     };
     assert_eq!(figures.process.as_ref().unwrap().answers.as_ref().unwrap().ready, Some(true));
-    assert_eq!(facts::of(&figures, None), []);
+    assert_eq!(facts::of(&figures, Watched::default()), []);
 }
