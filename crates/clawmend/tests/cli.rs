@@ -351,3 +351,31 @@ fn a_pair_is_made_and_mistakes_are_answered() {
     }
     insta::assert_snapshot!(all);
 }
+
+#[test]
+fn a_node_of_a_group_is_made_and_mistakes_are_answered() {
+    let home = Home::new();
+    let init: &[&str] = &["standby", "init", "--shared"];
+    let with = |more: &[&'static str]| [init, more].concat();
+    let etcd = "http://127.0.0.1:9";
+    let all = home.all(&[
+        init,
+        &["standby", "init", "--node", "attic"],
+        &with(&["--side", "primary"]),
+        &with(&["--node", "roof", "--nodes", "attic,cellar", "--etcd", etcd]),
+        &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", "http://etcd.example:2379"]),
+        &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--kubernetes"]),
+        &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--fence", "off"]),
+        &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--fast"]),
+        &with(&["--node", "cellar", "--nodes", "attic,cellar", "--etcd", etcd]),
+        &["standby", "init", "--side", "standby", "--peer", "127.0.0.1:18790"],
+        &["standby", "status"],
+    ]);
+    let checked = home.told(&["standby", "check", "--json"]);
+    for said in
+        ["\"ready\":false", "no guard is running here", "127.0.0.1:9 cannot be reached", "\"host\":[", "exit 78"]
+    {
+        assert!(checked.contains(said), "{said}: {checked}");
+    }
+    insta::assert_snapshot!(all);
+}

@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+#[path = "lease_store/check.rs"]
+mod check;
 #[path = "lease_store/cluster.rs"]
 mod cluster;
 #[path = "lease_store/etcd.rs"]

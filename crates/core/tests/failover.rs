@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use clawmend_core::failover::{
-    Armed, Evidence, Figures, Memory, Obstacle, Order, Output, Reason, Role, Sight, Standby, Telling,
+    Armed, Evidence, Figures, Memory, Obstacle, Order, Output, Own, Reason, Role, Sight, Standby, Telling,
 };
 use clawmend_core::time::{Moment, Now, Wall};
 use proptest::prelude::*;
 
+#[path = "failover/alone.rs"]
+mod alone;
 #[path = "failover/course.rs"]
 mod course;
 #[path = "failover/reach.rs"]
@@ -272,6 +274,8 @@ fn facts() -> impl Strategy<Value = (u64, Evidence)> {
         1 => prop_oneof![Just(Order::Promote), Just(Order::Demote), Just(Order::Hold), Just(Order::Release)]
             .prop_map(Evidence::Person),
         3 => any::<bool>().prop_map(|worked| Evidence::Done { worked }),
+        3 => prop_oneof![Just(Own::Serves), Just(Own::Silent), Just(Own::ByPerson), Just(Own::Unclear)]
+            .prop_map(Evidence::Own),
     ];
     (prop_oneof![9 => Just(DOCUMENT.every_ms), 1 => 0..200_000u64], evidence)
 }
@@ -295,7 +299,7 @@ impl Judge {
         match evidence {
             Evidence::Look(sight) => self.note_look(at, *sight),
             Evidence::Armed(armed) => self.armed = *armed == Armed::Yes,
-            Evidence::Person(_) => {}
+            Evidence::Person(_) | Evidence::Own(_) => {}
             Evidence::Done { worked } => {
                 if std::mem::take(&mut self.under_way) && *worked {
                     self.carries = self.last == Some(true);

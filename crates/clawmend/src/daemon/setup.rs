@@ -12,9 +12,9 @@ use crate::host::files::{Durability, write_atomic};
 use crate::openclaw::commands::{GatewayCommand, gateway_run};
 use crate::openclaw::discovery::{Home, discover};
 use crate::openclaw::install;
-use crate::service::{Manager, UnitName, UnitWords};
+use crate::service::{Manager, UnitName, UnitWords, at_boot};
 use crate::settings::{GatewaySettings, Scope, Settings};
-use clawmend_core::gateway::GatewayId;
+use clawmend_core::gateway::{Form, GatewayId};
 use clawmend_core::policy::{Policy, Preset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -164,6 +164,14 @@ fn holding(
     home.state_dir.is_dir().then_some(Holding::Foreign)
 }
 
+/// Who would hold this gateway when a guard began now, without being told to start it.
+#[must_use]
+pub fn form_here(home: &Home, entry: Option<&GatewaySettings>, runtime: &Path) -> Option<Form> {
+    let said = entry.and_then(|entry| entry.form);
+    let kept = || kept_command(&keeper_dir(runtime, &home.id)).map(|_| Form::Child);
+    said.or_else(kept).or_else(|| unit_of(home, entry).map(|_| Form::Systemd))
+}
+
 /// The unit that runs this home: named by a person, else installed under OpenClaw's own name.
 #[must_use]
 pub fn unit_of(home: &Home, entry: Option<&GatewaySettings>) -> Option<(Manager, UnitName)> {
@@ -173,14 +181,8 @@ pub fn unit_of(home: &Home, entry: Option<&GatewaySettings>) -> Option<(Manager,
     let named = entry.and_then(|entry| entry.unit.clone());
     let scope = entry.and_then(|entry| entry.scope);
     let name = UnitName::parse(&named.clone().unwrap_or_else(|| home.systemd_unit())).ok()?;
-    let config = std::env::var_os("XDG_CONFIG_HOME").map_or_else(|| home.user_home.join(".config"), PathBuf::from);
-    let user = [
-        config.join("systemd/user"),
-        home.user_home.join(".local/share/systemd/user"),
-        PathBuf::from("/etc/systemd/user"),
-        PathBuf::from("/usr/lib/systemd/user"),
-    ];
-    let system = ["/etc/systemd/system", "/usr/lib/systemd/system"].map(PathBuf::from);
+    let user = at_boot::folders(&Manager::SystemdUser, &home.user_home);
+    let system = at_boot::folders(&Manager::SystemdSystem, &home.user_home);
     let installed = |folders: &[PathBuf]| folders.iter().any(|folder| folder.join(name.as_str()).exists());
     let user_scope = scope != Some(Scope::System) && (installed(&user) || (named.is_some() && scope.is_some()));
     let system_scope = scope != Some(Scope::User) && (installed(&system) || (named.is_some() && scope.is_some()));

@@ -6,7 +6,7 @@
 use crate::host::files::{Durability, write_atomic};
 use clawmend_core::alert::notice::Notice;
 use clawmend_core::failover::known::Knowledge;
-use clawmend_core::failover::{Memory, Reason, Role, Step};
+use clawmend_core::failover::{Memory, Reason, Role, Step, primary};
 use clawmend_core::time::Wall;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::io::{self, Read as _};
@@ -22,6 +22,9 @@ const MAX: u64 = 1024 * 1024;
 pub struct Kept {
     /// The state machine's.
     pub memory: Memory,
+    /// A primary's.
+    #[serde(default)]
+    pub primary: primary::Memory,
     /// What the primary owns.
     #[serde(default)]
     pub theirs: Knowledge,
@@ -137,6 +140,7 @@ mod tests {
         let word = notice(&GatewayId("default".into()), &Episode::default(), &told, &[], Wall(8));
         let kept = Kept {
             memory,
+            primary: primary::Memory { heard: true, ..primary::Memory::default() },
             theirs,
             words: vec![word],
             proven: Some(Proven { at: Wall(3), took_ms: 4 }),

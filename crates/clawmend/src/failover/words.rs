@@ -68,5 +68,13 @@ pub fn telling(telling: &Telling) -> Option<String> {
         Telling::Failed { role: now } => {
             format!("the change of role failed; this node is {}, and tries again", role(*now))
         }
+        Telling::NobodyAnswers { .. } => {
+            "nobody answers people now: the primary is lost, and the gateway of this node, which carries, does not serve".to_owned()
+        }
+        Telling::AnswersAgain { .. } => "somebody answers people again".to_owned(),
+        Telling::StandbyLost => {
+            "the standby has not asked for 5 min; if this node is lost, too, nobody takes over".to_owned()
+        }
+        Telling::StandbyBack => "the standby asks again".to_owned(),
     })
 }

@@ -24,10 +24,12 @@ pub mod pidfd;
 pub mod pressure;
 pub mod process;
 pub mod program;
+pub mod protection;
 pub mod resolver;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod trust;
 
 #[cfg(target_os = "linux")]
 mod linux;

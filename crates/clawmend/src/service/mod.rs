@@ -4,6 +4,7 @@
 //! which the manager sent them, and carries out single calls; none of these calls except [`Unit::start`] can bring
 //! back a unit that a person has stopped. Start with [`watch`].
 
+pub mod at_boot;
 pub mod launchd;
 #[cfg(target_os = "linux")]
 pub mod systemd;

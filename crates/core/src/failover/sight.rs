@@ -1,5 +1,6 @@
 //! What a standby learns: of the primary, of itself, and from people.
 
+use super::own::Own;
 use serde::{Deserialize, Serialize};
 
 /// One look at the primary.
@@ -57,6 +58,8 @@ pub enum Evidence {
     Armed(Armed),
     /// A person's word.
     Person(Order),
+    /// This node's own gateway, while it carries.
+    Own(Own),
     /// The change of role that was asked for is done, or could not be.
     Done {
         /// It worked: the standby carries, or does not any more.

@@ -3,6 +3,7 @@
 //! It has no timer of its own: a look comes every [`Standby::next_look_ms`], and each is followed by a decision.
 
 use super::figures::Figures;
+use super::own::{Own, Silence};
 use super::sight::{Armed, Evidence, Order, Sight};
 use super::telling::{Episode, Obstacle, Telling};
 use crate::time::{Moment, Now, Wall};
@@ -76,6 +77,9 @@ pub struct Memory {
     /// Why the change of role that is under way was begun.
     #[serde(default)]
     pub why: Option<Reason>,
+    /// People were told that nobody answers, since then; they were not told yet that somebody does.
+    #[serde(default)]
+    pub silent: Option<Wall>,
 }
 
 impl Memory {
@@ -110,6 +114,8 @@ pub struct Standby {
     /// The first look of an unbroken row at which the primary did not serve.
     trouble: Option<Wall>,
     not_before: Moment,
+    /// Of this node's own gateway.
+    silence: Silence,
     /// What was told since the primary last changed.
     told: Vec<Telling>,
 }
@@ -134,6 +140,7 @@ impl Standby {
             looked: None,
             trouble: None,
             not_before: Moment(0),
+            silence: Silence::default(),
             told: Vec::new(),
         }
     }
@@ -156,6 +163,7 @@ impl Standby {
             Evidence::Look(sight) => self.look(now, *sight, out),
             Evidence::Armed(armed) => self.compared(now, armed, out),
             Evidence::Person(order) => self.order(now, *order, out),
+            Evidence::Own(own) => self.own(now, *own, out),
             Evidence::Done { worked } => self.done(now, *worked, out),
         }
     }
@@ -173,6 +181,7 @@ impl Standby {
         if slept {
             // What happened meanwhile is not known, so nothing from before counts.
             self.begin_anew();
+            self.silence.forget();
         }
         match sight {
             Sight::Serves => {
@@ -261,12 +270,41 @@ impl Standby {
         }
     }
 
+    /// Where the primary is lost and this node's own gateway is silent for as long as a primary may repair its own, nobody
+    /// answers.
+    fn own(&mut self, now: Now, own: Own, out: &mut Vec<Output>) {
+        if self.memory.role != Role::Active {
+            return self.silence.forget();
+        }
+        match own {
+            _ if self.well_since.is_some() => self.answers(out),
+            Own::Serves => self.answers(out),
+            Own::Silent => self.silence.goes_on(now),
+            Own::ByPerson => self.silence.forget(),
+            Own::Unclear => {}
+        }
+        let silent = self.silence.longer_than(now.mono, self.figures.repair_ms);
+        // A node that is cut off itself does not know how the primary is.
+        if let (Some(since), None, Some(_)) = (silent, self.memory.silent, self.trouble) {
+            self.open_episode(now, out);
+            self.memory.silent = Some(since);
+            out.extend([Output::Persist, Output::Tell(Telling::NobodyAnswers { since })]);
+        }
+    }
+
+    fn answers(&mut self, out: &mut Vec<Output>) {
+        self.silence.forget();
+        if let Some(since) = self.memory.silent.take() {
+            out.extend([Output::Persist, Output::Tell(Telling::AnswersAgain { since })]);
+        }
+    }
+
     /// Durable first, so that the next guard knows what this one has begun.
     fn turn(&mut self, now: Now, role: Role, reason: Reason, out: &mut Vec<Output>) {
         if role == Role::Promoting {
             self.open_episode(now, out);
         }
-        (self.memory.role, self.memory.why) = (role, Some(reason));
+        (self.memory.role, self.memory.why, self.memory.silent) = (role, Some(reason), None);
         out.push(Output::Persist);
         out.push(if role == Role::Promoting { Output::Promote(reason) } else { Output::Demote(reason) });
     }

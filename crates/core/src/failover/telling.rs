@@ -1,6 +1,6 @@
 //! What people are told of a pair, and how loudly.
 //!
-//! Invariants: everything from the first word on a lost primary to the step back has one subject, and each step of it a
+//! Invariants: everything from the first word on a lost primary (on the primary: on a lost standby) to its end has one subject, and each step of it a
 //! key of its own that is the same whenever it is told again; a refusal that only a person can end is as loud as it gets.
 //! Start at [`notice`].
 
@@ -74,6 +74,20 @@ pub enum Telling {
         /// What this node is now.
         role: Role,
     },
+    /// This node carries, the primary is lost, and its own gateway does not serve.
+    NobodyAnswers {
+        /// Since when its gateway does not.
+        since: Wall,
+    },
+    /// That is over: this node's gateway serves, or the primary's.
+    AnswersAgain {
+        /// The same as before.
+        since: Wall,
+    },
+    /// Of a primary: its standby has not asked for long, so nobody would take over.
+    StandbyLost,
+    /// It asks again, without a break.
+    StandbyBack,
 }
 
 /// One step of a change of role, as it went.
@@ -92,7 +106,7 @@ pub struct Step {
 /// A word, with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// See [`Episode::since`].
+    /// Since when: see [`Episode::since`], and for a silence its own.
     pub since: Wall,
     /// What.
     pub telling: Telling,
@@ -105,12 +119,15 @@ impl Telling {
     #[must_use]
     pub const fn is_end(&self) -> bool {
         match self {
-            Self::SteppedBack { .. } | Self::Returned => true,
+            Self::SteppedBack { .. } | Self::Returned | Self::StandbyBack => true,
             Self::NotPromoted { .. }
             | Self::TookOver { .. }
             | Self::Unsteady { .. }
             | Self::NotApart { .. }
-            | Self::Failed { .. } => false,
+            | Self::Failed { .. }
+            | Self::NobodyAnswers { .. }
+            | Self::AnswersAgain { .. }
+            | Self::StandbyLost => false,
         }
     }
 
@@ -118,12 +135,35 @@ impl Telling {
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
-            Self::TookOver { reason: Reason::Person } | Self::SteppedBack { .. } | Self::Returned => Level::Info,
-            Self::Unsteady { .. } | Self::Failed { role: Role::Active | Role::Demoting } => Level::Warning,
+            Self::TookOver { reason: Reason::Person }
+            | Self::SteppedBack { .. }
+            | Self::Returned
+            | Self::StandbyBack => Level::Info,
+            Self::Unsteady { .. }
+            | Self::AnswersAgain { .. }
+            | Self::StandbyLost
+            | Self::Failed { role: Role::Active | Role::Demoting } => Level::Warning,
             Self::TookOver { .. }
             | Self::NotPromoted { .. }
             | Self::NotApart { .. }
+            | Self::NobodyAnswers { .. }
             | Self::Failed { role: Role::Watching | Role::Promoting } => Level::Critical,
+        }
+    }
+
+    /// A silence has a time of its own.
+    const fn since(&self, episode: &Episode) -> Wall {
+        match self {
+            Self::NobodyAnswers { since } | Self::AnswersAgain { since } => *since,
+            Self::NotPromoted { .. }
+            | Self::TookOver { .. }
+            | Self::SteppedBack { .. }
+            | Self::Returned
+            | Self::Unsteady { .. }
+            | Self::NotApart { .. }
+            | Self::Failed { .. }
+            | Self::StandbyLost
+            | Self::StandbyBack => episode.since,
         }
     }
 
@@ -138,6 +178,10 @@ impl Telling {
             Self::NotApart { why } => format!("not-apart-{:08x}", mark(why)),
             Self::Failed { role: Role::Active | Role::Demoting } => "step-back-failed".to_owned(),
             Self::Failed { role: Role::Watching | Role::Promoting } => "takeover-failed".to_owned(),
+            Self::NobodyAnswers { since } => format!("nobody-answers-{}", since.0 / 1_000),
+            Self::AnswersAgain { since } => format!("answers-again-{}", since.0 / 1_000),
+            Self::StandbyLost => "standby-lost".to_owned(),
+            Self::StandbyBack => "standby-back".to_owned(),
         }
     }
 }
@@ -147,7 +191,7 @@ impl Telling {
 pub fn notice(gateway: &GatewayId, episode: &Episode, telling: &Telling, steps: &[Step], at: Wall) -> Notice {
     let subject = format!("{}/pair-{}-{}", gateway.0, episode.number, episode.since.0 / 1_000);
     let key = format!("{subject}/{}", telling.step());
-    let word = Word { since: episode.since, telling: telling.clone(), steps: steps.to_vec() };
+    let word = Word { since: telling.since(episode), telling: telling.clone(), steps: steps.to_vec() };
     let (level, gateway) = (telling.level(), gateway.clone());
     let what =
         if telling.is_end() { Told::PairOver { gateway, word, loudest: level } } else { Told::Pair { gateway, word } };

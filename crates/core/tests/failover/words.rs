@@ -25,7 +25,7 @@ impl Scene {
     }
 
     /// The last thing that was told, as a notice.
-    fn last_notice(&self) -> Notice {
+    pub(super) fn last_notice(&self) -> Notice {
         self.notice(self.told().last().unwrap())
     }
 }

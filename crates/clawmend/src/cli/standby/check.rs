@@ -1,11 +1,20 @@
 //! `clawmend standby check`: whether the pair is ready, line by line.
 //!
-//! Invariant: it only looks; the one thing that it sends is the question that a standby's guard sends anyway.
+//! Here a pair; [`group`] is a node of a shared group, [`host`] whatever this host is. Invariant: it only looks; the one
+//! thing that it sends is the question that a standby's guard sends anyway.
 
-use super::super::config::home;
+mod accounts;
+mod boot;
+mod group;
+mod host;
+mod page;
+mod pause;
+mod store;
+
+use super::super::config::{home, settings};
 use super::super::context::Context;
 use super::super::error::{CliError, Kind};
-use super::super::output::{self, Style, Tone, clean};
+use super::super::output::{self, Style};
 use super::{Pair, stores};
 use crate::api::types::{SCHEMA, StandbyReport};
 use crate::daemon::own_uid;
@@ -19,8 +28,10 @@ use crate::openclaw::config::read_tree;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::touched::version;
 use crate::openclaw::unasked::{Unasked, unasked};
+use crate::settings::Settings;
 use clawmend_core::failover::ownership::Owned;
 use clawmend_core::failover::{Armed, Role};
+use page::{ending, rows};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +50,8 @@ pub(super) enum Level {
     Good,
     Warning,
     Bad,
+    /// It cannot be seen from here.
+    Unknown,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,9 +66,21 @@ struct Report<'a> {
     schema: u32,
     ready: bool,
     checks: &'a [Line],
+    host: &'a [Line],
+}
+
+/// What is ready, or not.
+#[derive(Clone, Copy, Debug)]
+enum Whole {
+    Pair,
+    Node,
 }
 
 pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
+    let settings = settings(context)?;
+    if let Some(shared) = &settings.shared {
+        return group::check(context, &settings, shared);
+    }
     let pair = Pair::of(context)?;
     let mut lines = Vec::new();
     let guard = context.guard_status().map(|status| status.standby);
@@ -69,13 +94,24 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     stores::check(context, &pair, home(context, pair.standby.gateway.as_ref()).ok().as_ref(), &mut lines)?;
     if pair.is_standby() {
         lines.extend(own_doings(context, &pair));
+        lines.extend(at_boot(context, &pair, &settings));
         lines.extend(guard.flatten().as_deref().and_then(warm));
     }
+    finish(context, Whole::Pair, &lines)
+}
+
+fn finish(context: &Context, whole: Whole, lines: &[Line]) -> Result<ExitCode, CliError> {
     let ready = lines.iter().all(|line| line.level != Level::Bad);
+    let host = host::look();
     if context.global.json {
-        output::print_json(&Report { schema: SCHEMA, ready, checks: &lines })?;
+        output::print_json(&Report { schema: SCHEMA, ready, checks: lines, host: &host })?;
     } else {
-        output::print(&render(&lines, ready, Style::of_stdout()))?;
+        let style = Style::of_stdout();
+        let what = match whole {
+            Whole::Pair => render(lines, ready, style),
+            Whole::Node => rows(lines, style) + &ending("This node", ready),
+        };
+        output::print(&format!("{what}\nHow this host is guarded against others:\n{}", rows(&host, style)))?;
     }
     Ok(ExitCode::from(if ready { 0 } else { Kind::NeedsPerson.exit_code() }))
 }
@@ -200,6 +236,14 @@ fn own_doings(context: &Context, pair: &Pair) -> Option<Line> {
     Some(timed(unasked(&config, &env)))
 }
 
+/// Whether this node's gateway would come up by itself.
+fn at_boot(context: &Context, pair: &Pair, settings: &Settings) -> Option<Line> {
+    let home = home(context, pair.standby.gateway.as_ref()).ok()?;
+    let unit = settings.gateways.iter().find(|entry| entry.id == home.id).and_then(|entry| entry.unit.as_deref());
+    let part = if pair.standby.warm { boot::Part::Warm } else { boot::Part::Cold };
+    Some(boot::look(&home, unit, part))
+}
+
 fn timed(found: Unasked) -> Line {
     let (level, text) = match found {
         Unasked { cron: false, .. } => (Level::Good, "no timed work and no heartbeats here"),
@@ -251,17 +295,7 @@ fn own(context: &Context, pair: &Pair, key: &PairKey) -> Owned {
 }
 
 pub(super) fn render(lines: &[Line], ready: bool, style: Style) -> String {
-    let mut text = String::new();
-    for line in lines {
-        let mark = match line.level {
-            Level::Good => style.paint(Tone::Good, "ok     "),
-            Level::Warning => style.paint(Tone::Warning, "careful"),
-            Level::Bad => style.paint(Tone::Bad, "wrong  "),
-        };
-        text.push_str(&format!("{mark}  {:<10} {}\n", line.check, clean(&line.text, 500)));
-    }
-    text.push_str(if ready { "The pair is ready.\n" } else { "The pair is not ready.\n" });
-    text
+    rows(lines, style) + &ending("The pair", ready)
 }
 
 #[cfg(test)]
@@ -282,5 +316,22 @@ mod tests {
             lines.push(timed(Unasked { cron, heartbeats }));
         }
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
+    }
+
+    #[test]
+    fn every_line_on_a_node_of_a_group() {
+        let parts = [
+            group::tests::every_line(),
+            store::tests::every_line(),
+            accounts::tests::every_line(),
+            pause::tests::every_line(),
+        ];
+        insta::assert_snapshot!(parts.map(|lines| rows(&lines, Style::PLAIN)).join("--\n"));
+    }
+
+    #[test]
+    fn every_line_on_a_host() {
+        let parts = [boot::tests::every_line(), host::tests::every_line()];
+        insta::assert_snapshot!(parts.map(|lines| rows(&lines, Style::PLAIN)).join("--\n"));
     }
 }

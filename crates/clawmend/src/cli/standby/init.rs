@@ -1,6 +1,11 @@
-//! `clawmend standby init`: settings, key, and what is left to do.
+//! `clawmend standby init`: settings, key, and what is left to do. Here for one of a pair; [`group`] is for a node of a
+//! shared group.
 //!
 //! Invariant: settings of a person are added to, never replaced; a key that is there stays.
+
+mod group;
+
+pub(super) use group::GroupArgs;
 
 use super::super::context::Context;
 use super::super::error::{CliError, Kind};
@@ -15,48 +20,82 @@ use crate::openclaw::minimal::{self, Telegram};
 use crate::openclaw::sandbox::random_token;
 use crate::settings::{self, Settings};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// The settings as they are, and where.
+struct Present {
+    path: PathBuf,
+    text: String,
+    settings: Settings,
+}
+
+impl Present {
+    fn read(context: &Context) -> Result<Self, CliError> {
+        let path = match &context.global.config {
+            Some(path) => path.clone(),
+            None => dirs::config_file()?,
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(CliError::new(Kind::NeedsPerson, format!("{} cannot be read: {error}", path.display())));
+            }
+        };
+        let settings = settings::parse(&path, &text)?;
+        let taken = match (&settings.standby, &settings.shared) {
+            (None, None) => return Ok(Self { path, text, settings }),
+            (Some(_), _) => "[standby]",
+            (None, Some(_)) => "[shared]",
+        };
+        Err(CliError::new(Kind::Usage, format!("{} has a {taken} section already", path.display()))
+            .hint("change it there, or take it out and say this again"))
+    }
+
+    /// With one more section, which is understood together with what is there.
+    fn with(&self, section: &str) -> Result<String, CliError> {
+        let before = self.text.trim_end();
+        let whole = if before.is_empty() { section.to_owned() } else { format!("{before}\n\n{section}") };
+        settings::parse(&self.path, &whole)?;
+        Ok(whole)
+    }
+
+    fn write(&self, whole: &str) -> Result<(), CliError> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        write_atomic(&self.path, whole.as_bytes(), Durability::Durable)?;
+        output::tell(&format!("written to {}", self.path.display()));
+        Ok(())
+    }
+}
 
 pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliError> {
     context.refuse_from_inside()?;
-    let path = match &context.global.config {
-        Some(path) => path.clone(),
-        None => dirs::config_file()?,
-    };
-    let present = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            return Err(CliError::new(Kind::NeedsPerson, format!("{} cannot be read: {error}", path.display())));
-        }
-    };
-    let present_settings = settings::parse(&path, &present)?;
-    if present_settings.standby.is_some() {
-        return Err(CliError::new(Kind::Usage, format!("{} has a [standby] section already", path.display()))
-            .hint("change it there, or take it out and say this again"));
+    let present = Present::read(context)?;
+    match args.side {
+        Some(side) => pair(context, args, side, &present),
+        None => group::init(&args.group, args.fast, &present),
     }
-    let section = section(args);
-    let whole = if present.is_empty() { section } else { format!("{}\n\n{section}", present.trim_end()) };
-    settings::parse(&path, &whole)?;
-    let openclaw = openclaw_config(context, args, &present_settings)?;
+}
+
+fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) -> Result<ExitCode, CliError> {
+    let whole = present.with(&section(args, side))?;
+    let openclaw = openclaw_config(context, args, side, &present.settings)?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
     let key_path = state.join(key::FILE);
-    if args.side == SideArg::Primary {
+    if side == SideArg::Primary {
         PairKey::load_or_make(&key_path).map_err(of)?;
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
     }
     if let Some((home, text)) = &openclaw {
         private_dir(&home.state_dir).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
         write_atomic(&home.config_path, text.as_bytes(), Durability::Durable)?;
         output::tell(&format!("written to {}", home.config_path.display()));
     }
-    write_atomic(&path, whole.as_bytes(), Durability::Durable)?;
-    output::tell(&format!("written to {}", path.display()));
-    output::print(&guide(args, &key_path))?;
+    present.write(&whole)?;
+    output::print(&guide(args, side, &key_path))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -64,11 +103,12 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
 fn openclaw_config(
     context: &Context,
     args: &InitArgs,
+    side: SideArg,
     settings: &Settings,
 ) -> Result<Option<(Home, String)>, CliError> {
     let (Some(token_file), Some(user)) = (&args.telegram_token_file, args.telegram_user) else { return Ok(None) };
     let wrong = |text: String| CliError::new(Kind::Usage, text);
-    if args.side == SideArg::Primary {
+    if side == SideArg::Primary {
         return Err(wrong(
             "the primary has its own OpenClaw config; --telegram-token-file is for the standby".to_owned(),
         ));
@@ -101,9 +141,9 @@ fn of(error: KeyError) -> CliError {
     CliError::new(kind, error.to_string())
 }
 
-fn section(args: &InitArgs) -> String {
+fn section(args: &InitArgs, side: SideArg) -> String {
     let mut text = "[standby]\n".to_owned();
-    let (side, name, address) = match args.side {
+    let (side, name, address) = match side {
         SideArg::Primary => ("primary", "listen", args.listen),
         SideArg::Standby => ("standby", "peer", args.peer),
     };
@@ -121,7 +161,7 @@ fn section(args: &InitArgs) -> String {
 }
 
 /// What is left for a person.
-fn guide(args: &InitArgs, key: &Path) -> String {
+fn guide(args: &InitArgs, side: SideArg, key: &Path) -> String {
     let key = key.display();
     let config = if args.telegram_user.is_some() {
         "  2. Add a model to this host's OpenClaw config: `openclaw configure`, or the `models` and `agents` of the primary's.
@@ -132,7 +172,7 @@ fn guide(args: &InitArgs, key: &Path) -> String {
     };
     let kept =
         if args.warm { "this host's gateway running, with its channels off," } else { "this host's gateway off" };
-    match (args.side, args.listen, args.peer) {
+    match (side, args.listen, args.peer) {
         (SideArg::Primary, Some(listen), _) => format!(
             "\
 What is left to do on this host, the primary:
@@ -178,7 +218,9 @@ mod tests {
 
     fn none(side: SideArg) -> InitArgs {
         InitArgs {
-            side,
+            side: Some(side),
+            shared: false,
+            group: GroupArgs::default(),
             listen: None,
             peer: None,
             fast: false,
@@ -191,7 +233,7 @@ mod tests {
     #[test]
     fn what_is_written_is_understood() {
         for side in [SideArg::Primary, SideArg::Standby] {
-            let parsed = settings::parse(Path::new("x"), &section(&args(side))).unwrap().standby.unwrap();
+            let parsed = settings::parse(Path::new("x"), &section(&args(side), side)).unwrap().standby.unwrap();
             assert_eq!(parsed.listen.is_some(), side == SideArg::Primary);
             assert_eq!((parsed.peer.is_some(), parsed.warm), (side == SideArg::Standby, side == SideArg::Standby));
         }
@@ -200,8 +242,8 @@ mod tests {
     #[test]
     fn the_guides() {
         let key = Path::new("/home/user/.local/state/clawmend/pair.key");
-        let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), key));
+        let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), side, key));
         let written = InitArgs { telegram_user: Some(42), warm: false, ..args(SideArg::Standby) };
-        insta::assert_snapshot!([both.join("--\n"), guide(&written, key)].join("--\n"));
+        insta::assert_snapshot!([both.join("--\n"), guide(&written, SideArg::Standby, key)].join("--\n"));
     }
 }

@@ -17,6 +17,7 @@ use crate::api::Request;
 use crate::failover::key;
 use crate::settings::{Side, StandbySettings};
 use clawmend_core::failover::Order;
+use init::GroupArgs;
 use shared::Said;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,10 +34,10 @@ pub struct Args {
 enum What {
     /// Show this node's role, and what it sees of the other one
     Status,
-    /// Look whether the pair is ready: key, network, clocks, versions, and that no channel has two owners
+    /// Look whether all is ready, that no channel has two owners, and how this host is guarded against others
     Check,
-    /// Make this host one of a pair: write the settings, make the key, say what is left to do
-    Init(InitArgs),
+    /// Make this host one of a pair, or a node of a shared group: write the settings, say what is left to do
+    Init(Box<InitArgs>),
     /// Take over now, and go on until `release`; in a shared group: as soon as the lease is free
     Promote(PromoteArgs),
     /// In a shared group: finish the work, and hand the channels over to another node
@@ -66,15 +67,15 @@ pub struct HandoverArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct InitArgs {
     /// Which of the two this host is
-    #[arg(long, value_enum)]
-    side: SideArg,
+    #[arg(long, value_enum, required_unless_present = "shared", conflicts_with = "shared")]
+    side: Option<SideArg>,
     /// On the primary: the address of the private network that its guard answers on, such as 100.64.0.1:18790
     #[arg(long, value_name = "ADDRESS", required_if_eq("side", "primary"))]
     listen: Option<SocketAddr>,
     /// On the standby: the primary's address
     #[arg(long, value_name = "ADDRESS", required_if_eq("side", "standby"))]
     peer: Option<SocketAddr>,
-    /// Look every half second instead of every 10 s
+    /// Look every half second instead of every 10 s; with --shared: a lease of 5 s instead of 15 s
     #[arg(long)]
     fast: bool,
     /// On the standby: its gateway runs while it stands by, with its channels off; quicker, and about 1 GB of memory
@@ -86,6 +87,11 @@ pub struct InitArgs {
     /// The number of the only Telegram user that this bot answers
     #[arg(long, value_name = "NUMBER", requires = "telegram_token_file")]
     telegram_user: Option<u64>,
+    /// Make this host a node of a shared group instead: the same channels on whichever node holds a lease
+    #[arg(long, requires = "node", requires = "nodes", requires = "store")]
+    shared: bool,
+    #[command(flatten)]
+    group: GroupArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -154,4 +160,7 @@ fn none() -> CliError {
     CliError::new(Kind::NotFound, "this host is not one of a pair")
         .hint("`clawmend standby init --side primary --listen ADDRESS` on the one that has everything")
         .hint("`clawmend standby init --side standby --peer ADDRESS` on the one that stands by")
+        .hint(
+            "`clawmend standby init --shared --node NAME --nodes NAME,NAME --etcd URL` on each node of a shared group",
+        )
 }

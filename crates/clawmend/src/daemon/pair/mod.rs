@@ -6,6 +6,7 @@
 
 mod change;
 mod gateway;
+mod missing;
 mod primary;
 mod secrets;
 mod standby;

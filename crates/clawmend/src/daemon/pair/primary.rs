@@ -3,6 +3,7 @@
 use super::super::news::News;
 use super::super::own_uid;
 use super::Pair;
+use super::missing::Watch;
 use crate::api::types::{DesiredState, GatewayStatus, Time};
 use crate::failover::key::PairKey;
 use crate::failover::owned::{Reading, Seen};
@@ -24,6 +25,7 @@ const WARD_LIMIT: Duration = Duration::from_secs(2);
 struct Answering {
     pair: Rc<Pair>,
     reading: RefCell<Reading>,
+    standby: Rc<Watch>,
 }
 
 /// Listens from now on.
@@ -36,7 +38,8 @@ pub async fn start(pair: Rc<Pair>, key: PairKey) -> Result<(), String> {
     if let Some(settings) = pair.settings.workspace.clone() {
         super::workspace::push_regularly(Rc::clone(&pair), settings);
     }
-    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading })));
+    let standby = Watch::begin(Rc::clone(&pair));
+    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading, standby })));
     Ok(())
 }
 
@@ -50,6 +53,7 @@ impl Answers for Answering {
             report.sight = Some(format!("the standby is {}", words::role(question.role)));
             report.problem = None;
         }
+        self.standby.asked();
         let status = status_of(&self.pair).await?;
         let Seen { owned: accounts, version: openclaw, .. } = self.reading.borrow_mut().now();
         Some(Told {

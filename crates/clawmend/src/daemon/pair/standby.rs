@@ -4,6 +4,7 @@
 //! delays the next one and is never made up for.
 
 use super::super::own_uid;
+use super::primary::status_of;
 use super::{Pair, Said, change, warm};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
@@ -18,7 +19,7 @@ use crate::host::alarm::Alarm;
 use crate::host::{clock, resolver};
 use clawmend_core::alert::notice::Notice;
 use clawmend_core::failover::course::{Upkeep, Upkept};
-use clawmend_core::failover::{Armed, Evidence, Order, Output, Reason, Role, Standby, Telling, telling};
+use clawmend_core::failover::{Armed, Evidence, Order, Output, Own, Reason, Role, Standby, Telling, telling};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -101,6 +102,11 @@ impl Node {
         }
         self.compare();
         self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
+        if self.machine.memory().role == Role::Active {
+            let status = status_of(&self.pair).await;
+            let own = status.map_or(Own::Unclear, |status| Own::of(status.verdict));
+            self.machine.observe(clock::now(), &Evidence::Own(own), &mut self.out);
+        }
     }
 
     fn note(&self, seen: &look::Seen) {

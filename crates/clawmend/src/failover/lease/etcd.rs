@@ -21,6 +21,7 @@ use crate::settings::EtcdSettings;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clawmend_core::failover::lease::{Answer, Figures, NodeId, Record, Request, Term};
+use clawmend_core::time::Wall;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use session::Session;
@@ -74,6 +75,10 @@ impl Etcd {
 
     pub(super) fn describe(&self) -> String {
         format!("etcd at {}, keys clawmend/{}/…", self.session.places(), self.group.name)
+    }
+
+    pub(super) fn clock(&self) -> Option<Wall> {
+        self.session.clock()
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Result<Told, Trouble> {

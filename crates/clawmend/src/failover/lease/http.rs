@@ -5,7 +5,8 @@
 
 use super::{CannotOpen, Trouble};
 use crate::openclaw::files::read_bounded;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use clawmend_core::time::Wall;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
 use rustls::pki_types::CertificateDer;
@@ -14,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longest answer that is read, in bytes.
@@ -25,8 +26,11 @@ const CERTIFICATES_MAX: u64 = 1024 * 1024;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Speaks to one store.
-#[derive(Clone, Debug)]
-pub struct Http(Client);
+#[derive(Debug)]
+pub struct Http {
+    client: Client,
+    clock: Mutex<Option<Wall>>,
+}
 
 /// What came back, whatever its status.
 #[derive(Debug)]
@@ -85,7 +89,14 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(1)
             .user_agent(concat!("clawmend/", env!("CARGO_PKG_VERSION")));
-        builder.build().map(Self).map_err(|error| CannotOpen::Tls(error.without_url().to_string()))
+        let client = builder.build().map_err(|error| CannotOpen::Tls(error.without_url().to_string()))?;
+        Ok(Self { client, clock: Mutex::default() })
+    }
+
+    /// The store's own clock, in whole seconds, as its last answer said (`Date`, RFC 9110). For people: nothing is decided
+    /// by it.
+    pub fn clock(&self) -> Option<Wall> {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends it and reads the whole answer. The caller bounds the time.
@@ -95,7 +106,7 @@ impl Http {
     pub async fn send(&self, call: Call<'_>) -> Result<Reply, Trouble> {
         let Call { method, url, place, authorization, body } = call;
         let unreachable = |why: String| Trouble::Unreachable { place: place.to_owned(), why };
-        let mut request = self.0.request(method, url);
+        let mut request = self.client.request(method, url);
         if let Some(authorization) = authorization {
             let mut value = HeaderValue::from_str(authorization.expose_secret())
                 .map_err(|_| Trouble::Credential { why: "it cannot stand in a header".to_owned() })?;
@@ -109,6 +120,7 @@ impl Http {
         let mut answer = request.send().await.map_err(|error| unreachable(innermost(&error)))?;
         let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|wait| wait.to_str().ok()?.trim().parse().ok().map(Duration::from_secs));
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = date(answer.headers());
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(innermost(&error)))? {
             if body.len() + chunk.len() > ANSWER_MAX {
@@ -118,6 +130,11 @@ impl Http {
         }
         Ok(Reply { status: answer.status().as_u16(), retry_after, body })
     }
+}
+
+fn date(headers: &HeaderMap) -> Option<Wall> {
+    let said = jiff::fmt::rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(Wall(said.timestamp().as_millisecond()))
 }
 
 /// The innermost reason is the one that says something; it holds no address.

@@ -19,6 +19,7 @@ use crate::host::clock;
 use crate::openclaw::files::read_bounded;
 use crate::settings::{KubernetesSettings, StoreUrl};
 use clawmend_core::failover::lease::{Answer, Figures, Patience, Record, Request};
+use clawmend_core::time::Wall;
 use object::Lease;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -75,6 +76,10 @@ impl Kubernetes {
             wait_max: Duration::from_millis(figures.answer_ms / 2),
             patience: Mutex::default(),
         })
+    }
+
+    pub(super) fn clock(&self) -> Option<Wall> {
+        self.http.clock()
     }
 
     pub(super) fn describe(&self) -> String {

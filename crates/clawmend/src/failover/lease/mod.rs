@@ -18,6 +18,7 @@ pub use trouble::{CannotOpen, Trouble};
 
 use crate::settings::{SharedSettings, StoreSettings};
 use clawmend_core::failover::lease::{Answer, NodeId, Request};
+use clawmend_core::time::Wall;
 use envelope::Group;
 use std::time::Duration;
 
@@ -76,6 +77,16 @@ impl LeaseStore {
             Ok(Ok(told)) => told,
             Ok(Err(trouble)) => Told { answer: Answer::Unknown, trouble: Some(trouble) },
             Err(_) => Told { answer: Answer::Unknown, trouble: Some(Trouble::Late { after: self.answer }) },
+        }
+    }
+
+    /// The store's own clock as it answered last, in whole seconds; `None`: it did not say. For people: the lease rests on
+    /// no comparison of clocks.
+    #[must_use]
+    pub fn clock(&self) -> Option<Wall> {
+        match &self.kind {
+            Kind::Etcd(etcd) => etcd.clock(),
+            Kind::Kubernetes(kubernetes) => kubernetes.clock(),
         }
     }
 

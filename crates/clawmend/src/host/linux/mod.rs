@@ -12,6 +12,7 @@ pub mod machine;
 pub mod pidfd;
 pub mod pressure;
 pub mod process;
+pub mod protection;
 pub mod signal;
 pub mod socket;
 

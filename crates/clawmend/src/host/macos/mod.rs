@@ -13,5 +13,6 @@ pub mod machine;
 pub mod pidfd;
 pub mod pressure;
 pub mod process;
+pub mod protection;
 pub mod signal;
 pub mod socket;

@@ -49,6 +49,10 @@ const fn kind(telling: &Telling) -> &'static str {
         Telling::Unsteady { .. } => "unsteady",
         Telling::NotApart { .. } => "not_apart",
         Telling::Failed { .. } => "failed",
+        Telling::NobodyAnswers { .. } => "nobody_answers",
+        Telling::AnswersAgain { .. } => "answers_again",
+        Telling::StandbyLost => "standby_lost",
+        Telling::StandbyBack => "standby_back",
     }
 }
 
@@ -59,8 +63,11 @@ fn commands(telling: &Telling) -> Vec<&'static str> {
         Telling::NotPromoted { obstacle: Obstacle::NotApart { .. } } => &["clawmend standby check"],
         Telling::NotApart { .. } => &["clawmend standby check", "clawmend standby demote"],
         Telling::Unsteady { .. } => &["clawmend standby demote"],
-        Telling::Failed { .. } => &["clawmend doctor"],
-        Telling::TookOver { .. } | Telling::SteppedBack { .. } | Telling::Returned => &[],
+        Telling::Failed { .. } | Telling::NobodyAnswers { .. } => &["clawmend doctor"],
+        Telling::StandbyLost | Telling::StandbyBack => &["clawmend standby check"],
+        Telling::TookOver { .. } | Telling::SteppedBack { .. } | Telling::Returned | Telling::AnswersAgain { .. } => {
+            &[]
+        }
     };
     first.iter().copied().chain(["clawmend standby status"]).collect()
 }
@@ -108,6 +115,15 @@ impl Said<'_> {
                     (format!("{host} could not step back"), format!("备机 {host} 退回失败"))
                 }
             },
+            Telling::NobodyAnswers { .. } => (
+                format!("nobody answers you now: the primary is lost, and the gateway on {host} is down"),
+                format!("现在无人应答：主机失联，备机 {host} 的网关也不工作"),
+            ),
+            Telling::AnswersAgain { .. } => {
+                (format!("you are answered again ({host})"), format!("已恢复应答（备机 {host}）"))
+            }
+            Telling::StandbyLost => (format!("{host} has lost its standby"), format!("主机 {host} 与备机失去联系")),
+            Telling::StandbyBack => (format!("{host} has its standby again"), format!("主机 {host} 的备机已恢复联系")),
         };
         self.pick(&en, &zh).to_owned()
     }
@@ -145,12 +161,34 @@ impl Said<'_> {
                 "这台备机正在工作，而两台机器的通道账号已无法确认互不相同：消息可能被回复两次或丢失。".to_owned(),
             ),
             Telling::Failed { role: Role::Watching | Role::Promoting } => (
-                "The primary is lost, and the gateway could not be started here. It is tried again.".to_owned(),
-                "主机失联，而这里的网关未能启动。会继续重试。".to_owned(),
+                "The primary is lost, and the gateway could not be started here, so nobody answers you now. It is tried again."
+                    .to_owned(),
+                "主机失联，而这里的网关未能启动，因此现在无人应答。会继续重试。".to_owned(),
             ),
             Telling::Failed { role: Role::Active | Role::Demoting } => (
                 "Both gateways run, each with its own channels, so nothing is answered twice. It is tried again.".to_owned(),
                 "两个网关都在运行，但各用各的通道，不会重复回复。会继续重试。".to_owned(),
+            ),
+            Telling::NobodyAnswers { .. } => (
+                "This standby carries, and its own gateway has not served for longer than a repair may take. The guard here goes on \
+                 trying."
+                    .to_owned(),
+                "这台备机已接管，但它自己的网关停止服务的时间已超过正常修复所需。这里的守护程序会继续尝试。".to_owned(),
+            ),
+            Telling::AnswersAgain { .. } => (
+                "The gateway on this standby serves again, or the primary is back.".to_owned(),
+                "这台备机上的网关已恢复服务，或主机已恢复。".to_owned(),
+            ),
+            Telling::StandbyLost => (
+                "The standby has not asked for 5 minutes: its host, its guard or the network between the two is down. This host goes \
+                 on, and if it is lost, too, nobody takes over."
+                    .to_owned(),
+                "备机已有 5 分钟没有询问：它的机器、守护程序或两机之间的网络出了故障。本机继续工作；但若本机也出故障，将无人接管。"
+                    .to_owned(),
+            ),
+            Telling::StandbyBack => (
+                "It has asked without a break for a minute, and would take over again.".to_owned(),
+                "备机已连续一分钟正常询问，可以再次接管。".to_owned(),
             ),
         };
         self.pick(&en, &zh).to_owned()
@@ -221,6 +259,24 @@ impl Said<'_> {
             )],
             Telling::Failed { .. } => {
                 vec![self.pick("Look why, on the standby:", "在备机上查看原因：")]
+            }
+            Telling::NobodyAnswers { .. } => vec![
+                self.pick("Bring the primary back, if that is the quicker way.", "如果更快，请先恢复主机。"),
+                self.pick("Or look why the gateway does not serve, on the standby:", "或在备机上查看网关不工作的原因："),
+            ],
+            Telling::AnswersAgain { .. } => vec![self.pick(
+                "Messages from before may be lost: write again what was not answered. How it is, on the standby:",
+                "之前的消息可能丢失：没有得到回复的请重新发送。在备机上查看状态：",
+            )],
+            Telling::StandbyLost => vec![
+                self.pick(
+                    "Both hosts lost at once can tell you nothing: the heartbeat in notify.toml is for that.",
+                    "如果两台机器同时故障，谁也无法通知你：请为此在 notify.toml 中设置 heartbeat。",
+                ),
+                self.pick("See that the standby is on, and that its guard runs. On the standby:", "请确认备机已开机且守护程序在运行。在备机上："),
+            ],
+            Telling::StandbyBack => {
+                vec![self.pick("Whether it is ready to take over, on the standby:", "在备机上查看是否可以接管：")]
             }
         }
     }

@@ -239,6 +239,10 @@ fn pair_words() -> Vec<(Telling, Vec<Step>)> {
         (Telling::NotApart { why: shared() }, Vec::new()),
         (Telling::Failed { role: Role::Watching }, failed),
         (Telling::Failed { role: Role::Active }, Vec::new()),
+        (Telling::NobodyAnswers { since: Wall(BEGAN + 16_000) }, Vec::new()),
+        (Telling::AnswersAgain { since: Wall(BEGAN + 16_000) }, Vec::new()),
+        (Telling::StandbyLost, Vec::new()),
+        (Telling::StandbyBack, Vec::new()),
     ]
 }
 

@@ -7,6 +7,7 @@ use super::super::http::{Call, Http, Reply};
 use super::super::{CannotOpen, Trouble, secret};
 use super::wire::{Authenticated, Headed, Transacted};
 use crate::settings::{EtcdSettings, Login, StoreUrl};
+use clawmend_core::time::Wall;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -53,6 +54,11 @@ impl Session {
     /// For people.
     pub fn places(&self) -> String {
         self.endpoints.iter().map(StoreUrl::place).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Of the member that answered last.
+    pub fn clock(&self) -> Option<Wall> {
+        self.http.clock()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

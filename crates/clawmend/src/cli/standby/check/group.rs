@@ -1,0 +1,190 @@
+//! `clawmend standby check` on a node of a shared group, line by line.
+//!
+//! Invariant: it only looks: at the lease store as every candidate does, at the keeper, and at this host.
+
+use super::boot::Part;
+use super::{Level, Line, Whole, accounts, boot, finish, pause, space, store};
+use crate::api::types::{SharedReport, StatusReport};
+use crate::cli::config::home;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::daemon::setup::{form_here, keeper_dir};
+use crate::failover::fence::egress::{Egress, EgressError};
+use crate::failover::fence::no_deadman;
+use crate::host::dirs;
+use crate::keeper::client::Keeper;
+use crate::keeper::protocol::State;
+use crate::openclaw::discovery::Home;
+use crate::settings::{GatewaySettings, Settings, SharedSettings};
+use clawmend_core::gateway::Form;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The keeper answers in no time.
+const KEEPER_LIMIT: Duration = Duration::from_secs(2);
+
+pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings) -> Result<ExitCode, CliError> {
+    let status = context.guard_status();
+    let mut lines = vec![guard(status.as_ref().map(|status| status.shared.as_deref()))];
+    space(context, &mut lines)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let looked = runtime.block_on(store::look(settings));
+    lines.extend(store::lines(settings, &looked));
+    let owns = looked.ok().and_then(|looked| looked.view().map(|view| view.holder == Some(settings.node)));
+    let home = home(context, settings.gateway.as_ref());
+    match &home {
+        Ok(home) => {
+            let entry = all.gateways.iter().find(|entry| entry.id == home.id);
+            let form = form(home, entry, status.as_ref());
+            lines.push(gateway(form));
+            lines.push(boot::look(home, entry.and_then(|entry| entry.unit.as_deref()), Part::Node));
+            if form.is_none_or(|form| no_deadman(form).is_none()) {
+                lines.push(deadman(runtime.block_on(keeper(home)).as_ref()));
+            }
+        }
+        Err(error) => lines.push(Line { check: "gateway", level: Level::Bad, text: error.message.clone() }),
+    }
+    lines.push(egress(&runtime.block_on(Egress::available())));
+    lines.push(pause::look(settings));
+    if let Ok(home) = &home {
+        lines.extend(accounts::lines(&accounts::read(home, &settings.group, &context.state_dir()?), owns));
+    }
+    finish(context, Whole::Node, &lines)
+}
+
+fn guard(status: Option<Option<&SharedReport>>) -> Line {
+    let (level, text) = match status {
+        None => (Level::Bad, "no guard is running here: `clawmend up`".to_owned()),
+        Some(None) => (
+            Level::Bad,
+            "the guard here began before this host was a node of a shared group: start it again".to_owned(),
+        ),
+        Some(Some(SharedReport { store_problem: Some(problem), .. })) => {
+            (Level::Warning, format!("the guard here runs, and its lease store failed it last: {problem}"))
+        }
+        Some(Some(report)) if report.held => (
+            Level::Warning,
+            format!("the guard here runs as {}, and takes nothing over until `clawmend standby release`", report.node),
+        ),
+        Some(Some(report)) => {
+            (Level::Good, format!("the guard here runs as {} of the group {}", report.node, report.group))
+        }
+    };
+    Line { check: "guard", level, text }
+}
+
+/// As its guard says, else as one that began now would find it.
+fn form(home: &Home, entry: Option<&GatewaySettings>, status: Option<&StatusReport>) -> Option<Form> {
+    let guarded = status.and_then(|status| status.gateways.iter().find(|gateway| gateway.id == home.id));
+    guarded.and_then(|gateway| gateway.form).or_else(|| form_here(home, entry, &dirs::runtime_dir().ok()?))
+}
+
+fn gateway(form: Option<Form>) -> Line {
+    let (level, text) = match form.map(|form| (form, no_deadman(form))) {
+        None => (
+            Level::Unknown,
+            "nobody holds the gateway here yet: `clawmend run -- openclaw gateway run` has Clawmend's keeper run it"
+                .to_owned(),
+        ),
+        Some((_, None)) => {
+            (Level::Good, "Clawmend's keeper runs the gateway, so it can be ended without the guard".to_owned())
+        }
+        Some((Form::Systemd, Some(why))) => {
+            (Level::Bad, format!("{why}; `openclaw gateway uninstall`, then `clawmend run -- openclaw gateway run`"))
+        }
+        Some((Form::Child | Form::Launchd | Form::ScheduledTask | Form::Foreign, Some(why))) => {
+            (Level::Bad, format!("{why}: end it, then `clawmend run -- openclaw gateway run`"))
+        }
+    };
+    Line { check: "gateway", level, text }
+}
+
+/// What the keeper of this gateway says; `None`: there is none, or it does not answer.
+async fn keeper(home: &Home) -> Option<State> {
+    let dir = keeper_dir(&dirs::runtime_dir().ok()?, &home.id);
+    let asked = async { Keeper::connect(&dir).await.ok()?.hello().await.ok() };
+    tokio::time::timeout(KEEPER_LIMIT, asked).await.ok().flatten()
+}
+
+fn deadman(keeper: Option<&State>) -> Line {
+    let (level, text) = match keeper {
+        None => (Level::Unknown, "no keeper runs yet; it comes with the guard, and its deadman with it"),
+        Some(State { deadman: Some(_), .. }) => {
+            (Level::Good, "armed: the keeper ends the gateway when the lease is over, without the guard's help")
+        }
+        Some(keeper) if keeper.capabilities.iter().any(|one| one == "deadman") => {
+            (Level::Good, "the keeper has one, and it is armed before the gateway is started")
+        }
+        Some(_) => (
+            Level::Bad,
+            "the keeper here is of an older version and has none, so nothing is started: end the gateway and the guard for a \
+             minute, and it is renewed",
+        ),
+    };
+    Line { check: "deadman", level, text: text.to_owned() }
+}
+
+fn egress(available: &Result<(), EgressError>) -> Line {
+    let (level, text) = match available {
+        Ok(()) => (
+            Level::Good,
+            "possible on this host: the kernel can shut the gateway off where guard and keeper are both frozen"
+                .to_owned(),
+        ),
+        Err(why) => (
+            Level::Warning,
+            format!("{why}; so nothing covers a guard and a keeper that are both frozen while the machine runs"),
+        ),
+    };
+    Line { check: "egress", level, text }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::keeper::protocol::Deadman;
+
+    pub fn every_line() -> Vec<Line> {
+        let report = |held, problem: Option<&str>| SharedReport {
+            group: "home".into(),
+            node: "cellar".into(),
+            role: "candidate".into(),
+            term: None,
+            lease_until: None,
+            owner: None,
+            held,
+            suspects: Vec::new(),
+            vouch: None,
+            store: String::new(),
+            store_seen_at: None,
+            store_problem: problem.map(str::to_owned),
+            last_word: None,
+        };
+        let state = |capabilities: &[&str], deadman| State {
+            pid: 7,
+            child: None,
+            exits: Vec::new(),
+            capabilities: capabilities.iter().map(|one| (*one).to_owned()).collect(),
+            stopping: false,
+            dropped_lines: 0,
+            deadman,
+        };
+        let unavailable = EgressError::Unavailable("only root may make control groups".into());
+        let forms = [None, Some(Form::Child), Some(Form::Systemd), Some(Form::Foreign)];
+        let guards = [
+            guard(None),
+            guard(Some(None)),
+            guard(Some(Some(&report(false, Some("it did not answer within 2000 ms"))))),
+            guard(Some(Some(&report(true, None)))),
+            guard(Some(Some(&report(false, None)))),
+        ];
+        let deadmen = [
+            deadman(None),
+            deadman(Some(&state(&["deadman"], Some(Deadman { term: 7, until_ms: 9, struck: None })))),
+            deadman(Some(&state(&["deadman"], None))),
+            deadman(Some(&state(&[], None))),
+        ];
+        let fences = [egress(&Ok(())), egress(&Err(unavailable))];
+        guards.into_iter().chain(forms.map(gateway)).chain(deadmen).chain(fences).collect()
+    }
+}
