@@ -79,7 +79,7 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
 /// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 28] = [
+const IN_MATRIX_ONLY: [&str; 37] = [
     "child_disk_full_while_running",
     "child_provider_down",
     "a_real_gateway_is_measured",
@@ -108,6 +108,15 @@ const IN_MATRIX_ONLY: [&str; 28] = [
     "the_documents_timing_holds",
     "a_slow_boot_by_a_quota",
     "a_unit_of_a_real_user_manager",
+    "a_store_that_is_lost_leaves_nobody_and_one_when_it_is_back",
+    "an_owner_that_hears_nothing_of_the_store_is_gone_before_the_next_one_begins",
+    "a_machine_that_stands_still_is_turned_off_before_it_is_followed",
+    "a_machine_that_stands_still_is_not_followed_without_a_persons_word",
+    "a_second_reader_is_a_split_brain",
+    "a_way_that_comes_and_goes_within_the_lease_changes_nothing",
+    "a_way_that_comes_and_goes_leads_to_one_takeover",
+    "a_standby_nodes_guard_dies_in_each_state",
+    "a_store_that_is_slow_or_talks_nonsense_promotes_nobody",
 ];
 
 /// The lab that upgrades and downgrades.

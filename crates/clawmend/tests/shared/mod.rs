@@ -1,13 +1,25 @@
-//! Two hosts that share one bot, and a real etcd on a third one.
+//! Two hosts that share one bot, and a real etcd on a third one. The bot's model answers whatever people write.
+
+pub mod etcd;
+pub mod judge;
+pub mod machine;
+pub mod road;
+pub mod stranger;
 
 use anyhow::{Context, Result, bail, ensure};
+use clawmend_testkit::alerts::{StandIn, webhook};
 use clawmend_testkit::lab::{
-    Guard, Home, HomeOptions, Life, MockTelegram, Network, Permit, Poll, lab, skipped, until, until_some,
+    Guard, Home, HomeOptions, Life, MockModel, MockTelegram, Network, Permit, Poll, lab, skipped, until_some,
 };
+use etcd::{Etcd, STORE_PORT};
+use machine::Hook;
+use road::Road;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::io::Write as _;
-use std::net::{IpAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
@@ -17,17 +29,29 @@ pub const ALPHA: u8 = 1;
 pub const BETA: u8 = 2;
 pub const STORE: u8 = 3;
 const BOT_PORT: u16 = 8_081;
-const STORE_PORT: u16 = 2_379;
-/// `Figures::steady`, which the settings of this lab leave as they are.
+const MODEL_PORT: u16 = 8_082;
+/// On the loopback of each node.
+const PEOPLE_PORT: u16 = 8_083;
+/// `Figures::steady`, which the settings of these labs leave as they are unless they say so.
 pub const LEASE: Duration = Duration::from_secs(15);
+/// `Figures::fast`.
+pub const FAST_LEASE: Duration = Duration::from_secs(5);
 
-/// The etcd.
-struct Etcd(Child);
+/// How a group is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// What is done about machines that may be paused. With `external_fence` each node has a hook.
+    pub paused: &'static str,
+    /// `steady` or `fast`.
+    pub timing: &'static str,
+    /// Each node reaches the store by a [`Road`] of its own.
+    pub roads: bool,
+}
 
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+impl Plan {
+    /// The steady figures, and a straight way to the store.
+    pub const fn paused(paused: &'static str) -> Self {
+        Self { paused, timing: "steady", roads: false }
     }
 }
 
@@ -37,14 +61,27 @@ pub struct Group {
     pub alpha: Guard,
     pub beta: Guard,
     pub bot: MockTelegram,
-    _store: Etcd,
+    pub store: Etcd,
+    /// Of alpha and beta, with [`Plan::roads`].
+    pub roads: Vec<Road>,
+    pub hook: Hook,
+    /// Takes the letters of alpha and beta to people.
+    people: [StandIn; 2],
+    /// The marks of all messages.
+    asked: RefCell<Vec<String>>,
+    model: MockModel,
     pub network: Network,
     _folder: tempfile::TempDir,
 }
 
 impl Group {
     /// Both guards run; `alpha` owns, and `beta`'s gateway is off.
-    pub fn start(name: &str, paused: &str) -> Result<Option<Self>> {
+    pub fn start(name: &str, paused: &'static str) -> Result<Option<Self>> {
+        Self::start_as(name, Plan::paused(paused))
+    }
+
+    /// The same with another plan.
+    pub fn start_as(name: &str, plan: Plan) -> Result<Option<Self>> {
         let Some(permit) = lab(name)? else { return Ok(None) };
         if Command::new("etcd").arg("--version").output().is_err() {
             skipped(name, &clawmend_testkit::lab::Unavailable("needs etcd: apt-get install etcd-server".into()));
@@ -59,16 +96,40 @@ impl Group {
         };
         let folder = tempfile::tempdir()?;
         let bot = MockTelegram::strict_on(network.listen(0, BOT_PORT)?)?;
-        let store = etcd(&network, folder.path())?;
-        let alpha = node(&network, &permit, folder.path(), (ALPHA, "alpha"), paused)?;
-        let beta = node(&network, &permit, folder.path(), (BETA, "beta"), paused)?;
-        let mut group = Self { alpha, beta, bot, _store: store, network, _folder: folder };
+        let model = MockModel::on(network.listen(0, MODEL_PORT)?)?;
+        let store = Etcd::start(&network, folder.path())?;
+        let mut roads = Vec::new();
+        for host in [ALPHA, BETA].into_iter().filter(|_| plan.roads) {
+            roads.push(Road::start(&network, road_port(host))?);
+        }
+        let hook = Hook::new(folder.path())?;
+        let place = Place { network: &network, permit: &permit, folder: folder.path(), hook: &hook, plan };
+        let (alpha, alphas_people) = place.node(ALPHA, "alpha")?;
+        let (beta, betas_people) = place.node(BETA, "beta")?;
+        let people = [alphas_people, betas_people];
+        let asked = RefCell::default();
+        let mut group = Self { alpha, beta, bot, store, roads, hook, people, asked, model, network, _folder: folder };
         group.alpha.start()?;
         group.reports(ALPHA, "alpha to own", |report| report["role"] == json!("owner"))?;
         group.polls(ALPHA, Instant::now())?;
         group.beta.start()?;
         group.reports(BETA, "beta to see the owner", |report| report["owner"] == json!("alpha"))?;
         Ok(Some(group))
+    }
+
+    /// The letters on the group that a node sent, in order.
+    pub fn letters(&self, host: u8) -> Vec<Value> {
+        let people = &self.people[usize::from(host - ALPHA)];
+        let bodies = people.accepted().into_iter().map(|mut one| one["body"]["data"].take());
+        bodies.filter(|body| body["subject"].as_str().is_some_and(|subject| subject.contains("/group-"))).collect()
+    }
+
+    /// Waits for the letter of a step, and gives it.
+    pub fn letter(&self, host: u8, step: &str) -> Result<Value> {
+        let is = |letter: &Value| letter["key"].as_str().is_some_and(|key| key.contains(&format!("/{step}-")));
+        let what = format!("the letter {step}");
+        let found = until_some(&what, BOUND, || Ok(self.letters(host).into_iter().find(&is)));
+        Ok(found.with_context(|| format!("{:?}\n{}", self.letters(host), self.guard(host).output_tail()))?.0)
     }
 
     pub const fn guard(&self, host: u8) -> &Guard {
@@ -112,21 +173,6 @@ impl Group {
         self.bot.polls().iter().filter(|poll| poll.from == from).count()
     }
 
-    /// By the record of the service: at no instant two hosts asked for updates, and none was ended by another.
-    pub fn never_two(&self) -> Result<()> {
-        let polls = self.bot.polls();
-        ensure!(!polls.is_empty(), "nobody ever polled");
-        for (at, one) in polls.iter().enumerate() {
-            for other in polls.iter().skip(at + 1).filter(|other| other.from != one.from) {
-                let apart = one.ended.is_some_and(|ended| ended <= other.began)
-                    || other.ended.is_some_and(|ended| ended <= one.began);
-                ensure!(apart, "two at once: {one:?} and {other:?}");
-            }
-            ensure!(!one.conflict, "a conflict: {one:?}");
-        }
-        Ok(())
-    }
-
     /// The process of a host's gateway, found by the nonce.
     pub fn gateway(&self, host: u8) -> Result<Life> {
         match self.guard(host).gateways().as_slice() {
@@ -141,48 +187,65 @@ impl Group {
     }
 }
 
-fn etcd(network: &Network, folder: &std::path::Path) -> Result<Etcd> {
-    let program = network.program_on(STORE, "etcd", folder)?;
-    let client = format!("http://{}:{STORE_PORT}", network.address(STORE));
-    let peer = "http://127.0.0.1:2380";
-    let log = std::fs::File::create(folder.join("etcd.log"))?;
-    let child = Command::new(program)
-        .args(["--name", "lab", "--data-dir"])
-        .arg(folder.join("etcd"))
-        .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-        .args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer])
-        .arg(format!("--initial-cluster=lab={peer}"))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .context("starting etcd")?;
-    let etcd = Etcd(child);
-    let answers = || network.within(STORE, move || TcpStream::connect(("127.0.0.1", 2_380)).is_ok()).unwrap_or(false);
-    until("etcd to listen", Duration::from_secs(60), answers)?;
-    Ok(etcd)
+fn road_port(host: u8) -> u16 {
+    STORE_PORT + 100 + u16::from(host)
 }
 
-fn node(
-    network: &Network,
-    permit: &Permit,
-    folder: &std::path::Path,
-    (host, name): (u8, &str),
-    paused: &str,
-) -> Result<Guard> {
-    let home = Home::new(HomeOptions { telegram: Some(BOT_PORT), ..HomeOptions::default() })?;
-    home.edit_config(|config| {
-        config["channels"]["telegram"]["apiRoot"] = json!(format!("http://{}:{BOT_PORT}", network.address(0)));
-        config["cron"] = json!({"enabled": false});
-    })?;
-    let mut guard = Guard::over_child(permit.share()?, CLAWMEND, home)?;
-    guard.set_program(network.program_on(host, CLAWMEND, folder)?);
-    let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
-    writeln!(
-        settings,
-        "[shared]\ngroup = \"lab\"\nnodes = [\"alpha\", \"beta\"]\nnode = \"{name}\"\npaused = \"{paused}\"\n\
-         [shared.etcd]\nendpoints = [\"http://{}:{STORE_PORT}\"]",
-        network.address(STORE)
-    )?;
-    Ok(guard)
+/// What every node is set up with.
+struct Place<'a> {
+    network: &'a Network,
+    permit: &'a Permit,
+    folder: &'a Path,
+    hook: &'a Hook,
+    plan: Plan,
+}
+
+impl Place<'_> {
+    fn node(&self, host: u8, name: &str) -> Result<(Guard, StandIn)> {
+        let hub = self.network.address(0);
+        let options = HomeOptions { telegram: Some(BOT_PORT), model: Some(MODEL_PORT), ..HomeOptions::default() };
+        let home = Home::new(options)?;
+        home.edit_config(|config| {
+            config["channels"]["telegram"]["apiRoot"] = json!(format!("http://{hub}:{BOT_PORT}"));
+            config["models"]["providers"]["mock"]["baseUrl"] = json!(format!("http://{hub}:{MODEL_PORT}/v1"));
+            config["cron"] = json!({"enabled": false});
+        })?;
+        let mut guard = Guard::over_child(self.permit.share()?, CLAWMEND, home)?;
+        guard.set_program(self.network.program_on(host, CLAWMEND, self.folder)?);
+        let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
+        settings.write_all(self.settings(host, name).as_bytes())?;
+        let people = webhook::on(self.network.listen_within(host, PEOPLE_PORT)?)?;
+        set_people(&guard)?;
+        Ok((guard, people))
+    }
+
+    fn settings(&self, host: u8, name: &str) -> String {
+        let Plan { paused, timing, roads } = self.plan;
+        let port = if roads { road_port(host) } else { STORE_PORT };
+        let hook = match paused {
+            "external_fence" => {
+                let hook = self.hook.path().display();
+                format!("fence_command = [\"{hook}\", \"off\", \"two words\"]\nfence_timeout_ms = 3000\n")
+            }
+            _ => String::new(),
+        };
+        format!(
+            "[shared]\ngroup = \"lab\"\nnodes = [\"alpha\", \"beta\"]\nnode = \"{name}\"\npaused = \"{paused}\"\n\
+             timing = \"{timing}\"\n{hook}[shared.etcd]\nendpoints = [\"http://{}:{port}\"]\n",
+            self.network.address(STORE)
+        )
+    }
+}
+
+/// Where a node's alerts go.
+fn set_people(guard: &Guard) -> Result<()> {
+    let (name, value) = webhook::HEADER;
+    let lines = [
+        &format!("url = \"http://127.0.0.1:{PEOPLE_PORT}/people\""),
+        &format!("secret = \"{}\"", webhook::SECRET),
+        &format!("headers = {{ {name} = \"{value}\" }}"),
+    ];
+    let set = guard.typed(&["notify", "set", "webhook", "--name", "people"], &lines.map(String::as_str))?;
+    ensure!(set.0 == 0, "{set:?}");
+    Ok(())
 }

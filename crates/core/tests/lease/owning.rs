@@ -2,7 +2,7 @@
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
 use clawmend_core::failover::lease::{
-    ActId, Answer, Directive, Evidence, Gate, Gateway, Request, Telling, Term, View, Why,
+    ActId, Answer, Directive, Evidence, Figures, Gate, Gateway, Request, Telling, Term, View, Why,
 };
 
 #[test]
@@ -67,6 +67,43 @@ fn it_takes_the_lease_again_under_another_term_when_the_store_is_back() {
     scene.run(5_000);
     assert_eq!(scene.term(), Some(Term(2)));
     assert_eq!(scene.steps(), ["end", "disable", "acquire", "start"]);
+}
+
+#[test]
+fn a_lease_that_ran_out_is_left_to_others_first_also_by_the_first_in_the_list() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(FIGURES.ttl_ms);
+    let (lost, why) = scene.ended().unwrap();
+    assert_eq!(why, Why::RanOut);
+    scene.offline = false;
+    scene.run(60_000);
+    let again = scene.started().unwrap();
+    assert!(again >= lost + FIGURES.handover_ms, "lost at {lost}, taken back at {again}");
+    assert!(again <= lost + FIGURES.handover_ms + FIGURES.ttl_ms, "lost at {lost}, taken back at {again}");
+}
+
+#[test]
+fn a_link_to_the_store_that_comes_and_goes_leads_to_one_takeover() {
+    let fast = Figures::fast();
+    let mut scene = Scene::owning_with(fast);
+    // The second in the list, whose own link holds: it waits its turn from when it sees the lease free.
+    let (mut free_ms, mut other) = (0, None);
+    for tenth in 0..1_200 {
+        scene.offline = tenth % 100 < 50;
+        free_ms = if scene.alive() { 0 } else { free_ms + 100 };
+        if let Some(term) = other {
+            assert_eq!(scene.other(OTHER, &Request::Renew { term, off: Default::default() }), Answer::Renewed { term });
+        } else if free_ms >= fast.rank_ms + fast.look_ms {
+            let Answer::Acquired { term, .. } = scene.other(OTHER, &Request::Acquire) else {
+                panic!("{:?}", scene.log)
+            };
+            other = Some(term);
+        }
+        scene.run(100);
+    }
+    assert!(other.is_some(), "{:#?}", scene.log);
+    assert_eq!(scene.steps(), ["end", "disable"], "{:#?}", scene.log);
 }
 
 #[test]

@@ -79,7 +79,15 @@ impl Scene {
 
     /// A node that owns.
     pub fn owning() -> Self {
-        let mut scene = Self::new();
+        Self::owning_with(FIGURES)
+    }
+
+    /// The same with other figures.
+    pub fn owning_with(figures: Figures) -> Self {
+        let mut scene = Self::new_with(PausePolicy::ResidualWindow, 0);
+        scene.node.figures = figures;
+        scene.begin_guard();
+        scene.offline = false;
         scene.run(5_000);
         assert!(scene.life.is_some(), "{:#?}", scene.log);
         scene.log.clear();
@@ -90,7 +98,8 @@ impl Scene {
         Moment(self.ms)
     }
 
-    fn alive(&self) -> bool {
+    /// The store counts the lease as held.
+    pub fn alive(&self) -> bool {
         self.ms < self.expires
     }
 
@@ -99,7 +108,7 @@ impl Scene {
         let alive = self.alive();
         let answer = self.record.apply(node, request, alive);
         if matches!(answer, Answer::Acquired { .. } | Answer::Renewed { .. }) {
-            self.expires = self.ms + FIGURES.ttl_ms;
+            self.expires = self.ms + self.node.figures.ttl_ms;
         }
         answer
     }

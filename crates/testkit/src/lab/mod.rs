@@ -42,7 +42,7 @@ pub use home::{Home, HomeOptions};
 pub use http::{Reply, free_port, get, get_json, request};
 pub use inspector::Inspector;
 pub use kube_api::{KubeApi, KubeMode};
-pub use model::{MockModel, Mode as ModelMode};
+pub use model::{MockModel, Mode as ModelMode, marks};
 pub use net::Network;
 pub use package_copy::PackageCopy;
 pub use permit::{Permit, Unavailable, lab, skipped, skipped_part};
@@ -50,7 +50,7 @@ pub(crate) use process::lives_with;
 pub use process::{Life, NONCE_VARIABLE, RUN_VARIABLE, lives_with_nonce, new_nonce, sweep, sweep_run};
 pub use secrets::{MODEL, TELEGRAM};
 pub use small_disk::SmallDisk;
-pub use telegram::{MockTelegram, Mode as TelegramMode, Poll};
+pub use telegram::{Deed, MockTelegram, Mode as TelegramMode, Poll};
 pub use tracer::Tracer;
 pub use wait::{hold, until, until_some};
 

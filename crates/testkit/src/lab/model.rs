@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What every answer says.
+/// What every answer says. After it stand the [`marks`] of the message that it answers.
 pub const ANSWER: &str = "PONG-LAB";
 
 /// How it answers.
@@ -68,6 +68,8 @@ struct Shared {
     in_flight: AtomicUsize,
     answered: AtomicUsize,
     over: AtomicBool,
+    /// The messages that it was asked with last.
+    last: Mutex<Value>,
 }
 
 impl Shared {
@@ -100,7 +102,21 @@ impl MockModel {
     /// # Errors
     /// When the port is not free.
     pub fn start_at(port: u16) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).context("mock model")?;
+        let (mut model, accepting) = Self::serving(TcpListener::bind(("127.0.0.1", port)).context("mock model")?)?;
+        model.accepting = Some(accepting);
+        Ok(model)
+    }
+
+    /// Serves whoever reaches this listener, which may be on another host of the lab. It is not waited for its end.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn on(listener: TcpListener) -> Result<Self> {
+        Ok(Self::serving(listener)?.0)
+    }
+
+    fn serving(listener: TcpListener) -> Result<(Self, JoinHandle<()>)> {
+        let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
@@ -112,7 +128,7 @@ impl MockModel {
                 std::thread::spawn(move || serve(&shared, stream));
             }
         });
-        Ok(Self { shared, accepting: Some(thread), port })
+        Ok((Self { shared, accepting: None, port }, thread))
     }
 
     /// How long the answers to the following requests take.
@@ -129,6 +145,18 @@ impl MockModel {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The messages that it was asked with last, for whoever misses an answer: the role and the end of each.
+    #[must_use]
+    pub fn asked_last(&self) -> Vec<String> {
+        let last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let brief = |message: &Value| {
+            let text = message["content"].to_string();
+            let from = text.char_indices().rev().nth(300).map_or(0, |(at, _)| at);
+            format!("{}: {}", message["role"], &text[from..])
+        };
+        last.as_array().map(|all| all.iter().map(brief).collect()).unwrap_or_default()
     }
 
     /// Completions given so far.
@@ -167,6 +195,28 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     }
 }
 
+/// [`ANSWER`], and after it the marks of what was said since the last answer.
+fn answer(body: &Value) -> String {
+    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let since = messages.iter().rposition(|message| message["role"] == json!("assistant")).map_or(0, |last| last + 1);
+    let said: String = messages.iter().skip(since).map(|message| message["content"].to_string()).collect();
+    std::iter::once(ANSWER.to_owned()).chain(marks(&said)).collect::<Vec<_>>().join(" ")
+}
+
+/// The words `MARK-` with a number in a text, each once: by them an answer is known.
+#[must_use]
+pub fn marks(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for part in text.split("MARK-").skip(1) {
+        let number: String = part.chars().take_while(char::is_ascii_digit).collect();
+        let mark = format!("MARK-{number}");
+        if !number.is_empty() && !found.contains(&mark) {
+            found.push(mark);
+        }
+    }
+    found
+}
+
 fn complete(shared: &Shared, stream: &mut TcpStream, body: &Value) -> Result<()> {
     let end = Instant::now() + Duration::from_millis(shared.delay_ms.load(Ordering::Relaxed));
     while Instant::now() < end && !shared.over.load(Ordering::Relaxed) {
@@ -179,14 +229,16 @@ fn complete(shared: &Shared, stream: &mut TcpStream, body: &Value) -> Result<()>
         return write_json(stream, status, &body);
     }
     shared.answered.fetch_add(1, Ordering::Relaxed);
+    *shared.last.lock().unwrap_or_else(PoisonError::into_inner) = body["messages"].clone();
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2});
+    let answer = answer(body);
     if body["stream"] != json!(true) {
-        let message = json!({"role": "assistant", "content": ANSWER});
+        let message = json!({"role": "assistant", "content": answer});
         let choices = json!([{"index": 0, "message": message, "finish_reason": "stop"}]);
-        let answer = json!({
+        let completion = json!({
             "id": "lab", "object": "chat.completion", "created": 1, "model": "mock-1", "choices": choices, "usage": usage,
         });
-        return write_json(stream, 200, &answer);
+        return write_json(stream, 200, &completion);
     }
     let chunk = |delta: Value, finish: Value, usage: Value| {
         let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
@@ -197,7 +249,7 @@ fn complete(shared: &Shared, stream: &mut TcpStream, body: &Value) -> Result<()>
         format!("data: {chunk}\n\n")
     };
     let mut text = String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
-    text.push_str(&chunk(json!({"role": "assistant", "content": ANSWER}), Value::Null, Value::Null));
+    text.push_str(&chunk(json!({"role": "assistant", "content": answer}), Value::Null, Value::Null));
     text.push_str(&chunk(json!({}), json!("stop"), usage));
     text.push_str("data: [DONE]\n\n");
     stream.write_all(text.as_bytes())?;

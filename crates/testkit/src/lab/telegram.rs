@@ -1,7 +1,7 @@
 //! A Bot API on loopback that can be healthy, refuse the token, fail or hang.
 //!
 //! A strict one ([`MockTelegram::strict_on`]) lets one request for updates wait at a time, as the real one does: a later one
-//! ends the one before it with 409. It records who asked for updates, from when to when.
+//! ends the one before it with 409. It records who asked for updates, from when to when, and who sent what when.
 
 use super::http::{free_port, read_request, write_json};
 use super::secrets::TELEGRAM;
@@ -43,10 +43,24 @@ pub struct Poll {
     pub conflict: bool,
 }
 
+/// Something that people see of the bot, as the service saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// Who did it.
+    pub from: IpAddr,
+    /// When the request was read.
+    pub at: Instant,
+    /// `sendMessage`, `sendChatAction`, `editMessageText`, …
+    pub method: String,
+    /// The text, if it has one.
+    pub text: String,
+}
+
 #[derive(Debug)]
 struct State {
     strict: bool,
     polls: Vec<Poll>,
+    deeds: Vec<Deed>,
     mode: Mode,
     over: bool,
     calls: Vec<String>,
@@ -106,6 +120,7 @@ impl MockTelegram {
         let state = State {
             strict,
             polls: Vec::new(),
+            deeds: Vec::new(),
             mode: Mode::Ok,
             over: false,
             calls: Vec::new(),
@@ -143,6 +158,12 @@ impl MockTelegram {
     #[must_use]
     pub fn polls(&self) -> Vec<Poll> {
         self.shared.lock().polls.clone()
+    }
+
+    /// All that people saw of the bot, in the order in which it came.
+    #[must_use]
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.shared.lock().deeds.clone()
     }
 
     /// Bodies of all `sendMessage` calls.
@@ -189,11 +210,22 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     }
 }
 
+fn deed(asker: &TcpStream, method: &str, body: &Value) -> Option<Deed> {
+    if !["send", "edit", "deleteMessage"].iter().any(|kind| method.starts_with(kind)) {
+        return None;
+    }
+    let text = body["text"].as_str().unwrap_or_default().to_owned();
+    Some(Deed { from: asker.peer_addr().ok()?.ip(), at: Instant::now(), method: method.to_owned(), text })
+}
+
 /// `None` when the mock is over.
 fn answer(shared: &Shared, asker: &TcpStream, method: &str, body: &Value) -> Option<(u16, Value)> {
     let mut state = shared.lock();
     if state.calls.len() < CALLS_KEPT {
         state.calls.push(method.to_owned());
+    }
+    if let Some(deed) = deed(asker, method, body).filter(|_| state.deeds.len() < CALLS_KEPT) {
+        state.deeds.push(deed);
     }
     while state.mode == Mode::Hang && !state.over {
         state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,12 @@
 //! The hook that turns another machine off from outside, and proves it.
 //!
 //! Invariants: it is run without a shell, with the machine's name and the term as its last two arguments, and with nothing
-//! of our environment but `PATH`; only an end with 0 within its time proves anything; one that takes longer is ended.
+//! of our environment but `PATH`; only an end with 0 within its time proves anything; one that takes longer is ended, with
+//! all that it started: it is asked again and again, and what hangs must not pile up.
 
 use super::heard::Heard;
+use crate::host::group::end_group;
+use crate::host::process::incarnation_of;
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Evidence, NodeId, Term};
 use std::process::Stdio;
@@ -33,12 +36,18 @@ pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc
 async fn proves(mut command: tokio::process::Command, limit: Duration) -> Result<(), String> {
     command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
     let mut child = command.spawn().map_err(|error| format!("it cannot be run: {error}"))?;
+    let life = child.id().and_then(incarnation_of);
     match tokio::time::timeout(limit, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!("it ended with {status}")),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => {
+            if let Some(life) = life {
+                let _ = tokio::task::spawn_blocking(move || end_group(&life)).await;
+            }
             let _ = child.kill().await;
             Err(format!("it took longer than {} ms", limit.as_millis()))
         }
@@ -64,5 +73,21 @@ mod tests {
         assert!(proves(shell("kill -9 $$"), long).await.is_err());
         assert!(proves(shell("exec sleep 600"), Duration::from_millis(200)).await.unwrap_err().contains("longer"));
         assert!(proves(tokio::process::Command::new("/nowhere"), long).await.unwrap_err().contains("cannot be run"));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > '{}'; wait", note.display());
+        let hung = proves(shell(&script), Duration::from_secs(5)).await;
+        assert!(hung.unwrap_err().contains("longer"));
+        let pid = std::fs::read_to_string(&note).unwrap().trim().parse().unwrap();
+        let still = || incarnation_of(pid).is_some_and(|life| crate::host::process::is_alive(&life));
+        let begun = std::time::Instant::now();
+        while still() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "what the hook started lives on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }

@@ -273,6 +273,10 @@ impl Holder {
             return;
         }
         (self.asked, self.seen) = (None, None);
+        if why == Why::RanOut {
+            // Others first: whose way to the store comes and goes would take it back each time, and never boot to its end.
+            self.rests_until = now.plus(self.node.figures.handover_ms);
+        }
         self.leave(now, why, None, false, out);
     }
 }
