@@ -79,7 +79,7 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
 /// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
-const IN_MATRIX_ONLY: [&str; 28] = [
+const IN_MATRIX_ONLY: [&str; 30] = [
     "child_disk_full_while_running",
     "child_provider_down",
     "a_real_gateway_is_measured",
@@ -108,6 +108,8 @@ const IN_MATRIX_ONLY: [&str; 28] = [
     "the_documents_timing_holds",
     "a_slow_boot_by_a_quota",
     "a_unit_of_a_real_user_manager",
+    "a_gateway_whose_guard_and_keeper_are_frozen_is_shut_off",
+    "a_fence_that_cannot_be_renewed_ends_its_gateway",
 ];
 
 /// The lab that upgrades and downgrades.

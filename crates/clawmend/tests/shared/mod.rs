@@ -39,12 +39,19 @@ pub struct Group {
     pub bot: MockTelegram,
     _store: Etcd,
     pub network: Network,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Group {
     /// Both guards run; `alpha` owns, and `beta`'s gateway is off.
     pub fn start(name: &str, paused: &str) -> Result<Option<Self>> {
+        let Some(mut group) = Self::prepared(name, &format!("paused = \"{paused}\""))? else { return Ok(None) };
+        group.begin()?;
+        Ok(Some(group))
+    }
+
+    /// The same before the guards are started, with these lines in `[shared]`.
+    pub fn prepared(name: &str, settings: &str) -> Result<Option<Self>> {
         let Some(permit) = lab(name)? else { return Ok(None) };
         if Command::new("etcd").arg("--version").output().is_err() {
             skipped(name, &clawmend_testkit::lab::Unavailable("needs etcd: apt-get install etcd-server".into()));
@@ -60,15 +67,19 @@ impl Group {
         let folder = tempfile::tempdir()?;
         let bot = MockTelegram::strict_on(network.listen(0, BOT_PORT)?)?;
         let store = etcd(&network, folder.path())?;
-        let alpha = node(&network, &permit, folder.path(), (ALPHA, "alpha"), paused)?;
-        let beta = node(&network, &permit, folder.path(), (BETA, "beta"), paused)?;
-        let mut group = Self { alpha, beta, bot, _store: store, network, _folder: folder };
-        group.alpha.start()?;
-        group.reports(ALPHA, "alpha to own", |report| report["role"] == json!("owner"))?;
-        group.polls(ALPHA, Instant::now())?;
-        group.beta.start()?;
-        group.reports(BETA, "beta to see the owner", |report| report["owner"] == json!("alpha"))?;
-        Ok(Some(group))
+        let alpha = node(&network, &permit, folder.path(), (ALPHA, "alpha"), settings)?;
+        let beta = node(&network, &permit, folder.path(), (BETA, "beta"), settings)?;
+        Ok(Some(Self { alpha, beta, bot, _store: store, network, folder }))
+    }
+
+    /// Starts both guards, one after the other.
+    pub fn begin(&mut self) -> Result<()> {
+        self.alpha.start()?;
+        self.reports(ALPHA, "alpha to own", |report| report["role"] == json!("owner"))?;
+        self.polls(ALPHA, Instant::now())?;
+        self.beta.start()?;
+        self.reports(BETA, "beta to see the owner", |report| report["owner"] == json!("alpha"))?;
+        Ok(())
     }
 
     pub const fn guard(&self, host: u8) -> &Guard {
@@ -168,7 +179,7 @@ fn node(
     permit: &Permit,
     folder: &std::path::Path,
     (host, name): (u8, &str),
-    paused: &str,
+    more: &str,
 ) -> Result<Guard> {
     let home = Home::new(HomeOptions { telegram: Some(BOT_PORT), ..HomeOptions::default() })?;
     home.edit_config(|config| {
@@ -180,7 +191,7 @@ fn node(
     let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
     writeln!(
         settings,
-        "[shared]\ngroup = \"lab\"\nnodes = [\"alpha\", \"beta\"]\nnode = \"{name}\"\npaused = \"{paused}\"\n\
+        "[shared]\ngroup = \"lab\"\nnodes = [\"alpha\", \"beta\"]\nnode = \"{name}\"\n{more}\n\
          [shared.etcd]\nendpoints = [\"http://{}:{STORE_PORT}\"]",
         network.address(STORE)
     )?;

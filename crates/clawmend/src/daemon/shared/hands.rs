@@ -4,6 +4,7 @@
 //! that the gateway is, said to be proven only when the keeper sees nothing of it and nobody is on the way with a start.
 //! Nothing here decides. Start at [`Hands::run`].
 
+use super::fence::Fence;
 use super::gate::{Gate, Grant};
 use super::heard::{Heard, Ward};
 use crate::failover::switches::Switches;
@@ -55,6 +56,8 @@ pub struct Hands {
     pub ward: Rc<Ward>,
     /// Where facts go.
     pub heard: mpsc::Sender<Heard>,
+    /// The egress fence, where there is one.
+    pub fence: Option<Rc<Fence>>,
     /// Our connection.
     pub keeper: Option<Keeper>,
     /// The last order to start or to end.
@@ -81,9 +84,17 @@ impl Hands {
         self.last = grant.act;
         let switches = self.switches.clone();
         let on = blocking(move || switches.on()).await;
-        let opened = on.is_ok() && self.gate.open(grant);
+        // Last before the gate: whoever spawns it is inside by then.
+        let inside = match &self.fence {
+            Some(fence) => fence.bring_in(&self.dir).await,
+            None => Ok(()),
+        };
+        let opened = on.is_ok() && inside.is_ok() && self.gate.open(grant);
         if let Err(why) = on {
             tracing::error!("the channels could not be switched on in the config, so nothing is started: {why}");
+        }
+        if let Err(why) = inside {
+            tracing::error!("the keeper could not be brought into the egress fence, so nothing is started: {why}");
         }
         if opened {
             self.ward.carry(true);
