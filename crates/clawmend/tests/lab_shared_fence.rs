@@ -52,17 +52,30 @@ impl Fenced {
 
     fn begin(&mut self) -> Result<()> {
         self.group.begin()?;
+        [ALPHA, BETA].into_iter().try_for_each(|host| self.note_room(host))
+    }
+
+    /// So that it goes with the lab.
+    fn note_room(&mut self, host: u8) -> Result<()> {
+        // Without a fence there is none.
+        let Ok(table) = self.table(host) else { return Ok(()) };
         let mounts = std::fs::read_to_string("/proc/self/mounts")?;
         let root = mounts.lines().find_map(|line| {
             let mut words = line.split(' ').skip(1);
             words.next().filter(|_| words.next() == Some("cgroup2"))
         });
         let root = PathBuf::from(root.context("no control groups of version 2")?).join("clawmend");
-        for host in [ALPHA, BETA] {
-            let table = self.table(host)?;
-            self.rooms.0.push(root.join(table.strip_prefix("clawmend_").context("a table of another name")?));
-        }
+        self.rooms.0.push(root.join(table.strip_prefix("clawmend_").context("a table of another name")?));
         Ok(())
+    }
+
+    /// Another word in a host's settings, from the guard's next start on.
+    fn set(&mut self, host: u8, on: bool) -> Result<()> {
+        let path = self.group.guard(host).dirs.config();
+        let text = std::fs::read_to_string(&path)?;
+        let (old, new) = (format!("egress_fence = {}", !on), format!("egress_fence = {on}"));
+        ensure!(text.contains(&old), "{text}");
+        Ok(std::fs::write(&path, text.replace(&old, &new))?)
     }
 
     /// The keeper of a host, by its own record.
@@ -246,5 +259,42 @@ fn a_fence_that_cannot_be_renewed_ends_its_gateway() -> Result<()> {
     let why = report["egress_fence"]["problem"].as_str().unwrap_or_default();
     ensure!(why.contains("no buffer space"), "{report}");
     eprintln!("measured: a renewal that failed; the gateway is dead after {:?}", dead - began);
+    fenced.group.never_two()
+}
+
+/// A gateway that was started before there was a fence is outside of it: the guard that raises it ends that gateway, and
+/// the lease goes to another node. A guard that wants none any more takes it away, and the gateway goes on.
+#[test]
+fn a_gateway_from_before_the_fence_is_not_left_to_run() -> Result<()> {
+    let Some(mut fenced) = Fenced::prepared("a gateway from before the fence")? else { return Ok(()) };
+    fenced.set(ALPHA, false)?;
+    fenced.begin()?;
+    ensure!(fenced.group.report(ALPHA)?["egress_fence"].is_null() && fenced.table(BETA).is_ok());
+    let outside = fenced.group.gateway(ALPHA)?;
+    fenced.group.alpha.terminate()?;
+    fenced.set(ALPHA, true)?;
+    let began = Instant::now();
+    fenced.group.alpha.start()?;
+    let dead = outside.ended(BOUND)?;
+    let next = fenced.group.polls(BETA, began)?;
+    ensure!(dead < next.began);
+    let report = fenced.group.reports(ALPHA, "alpha to see the owner", |report| report["owner"] == json!("beta"))?;
+    fenced.note_room(ALPHA)?;
+    let why = report["egress_fence"]["problem"].as_str().unwrap_or_default();
+    ensure!(why.contains("outside of it"), "{report}");
+    fenced.group.never_two()?;
+
+    let table = fenced.table(BETA)?;
+    let inside = fenced.group.gateway(BETA)?;
+    fenced.group.beta.terminate()?;
+    fenced.set(BETA, false)?;
+    fenced.group.beta.start()?;
+    fenced.group.reports(BETA, "beta to own as before", |report| {
+        report["role"] == json!("owner") && report["egress_fence"].is_null()
+    })?;
+    ensure!(!fenced.nft(BETA, &["list", "tables"])?.contains(&table), "what nobody wants stands");
+    let since = Instant::now();
+    fenced.group.polls(BETA, since)?;
+    ensure!(inside.alive());
     fenced.group.never_two()
 }

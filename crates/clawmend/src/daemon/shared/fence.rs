@@ -221,9 +221,13 @@ pub const fn at_once(why: Why) -> bool {
 }
 
 fn wanted(error: &EgressError) -> String {
+    let why = match error {
+        EgressError::Unavailable(reason) => reason.clone(),
+        EgressError::Failed(_) | EgressError::TooSlow(_) => error.to_string(),
+    };
     format!(
-        "egress_fence is true, and {error}; it needs Linux, root, the program nft (nftables) and control groups of version 2 \
-         that are not a container's: see to that, or set egress_fence = false"
+        "egress_fence is true, but there can be no egress fence here: {why}. It needs Linux, root, the program nft (nftables) and control groups of version 2 \
+         that are not a container's; see to that, or set egress_fence = false"
     )
 }
 
@@ -243,6 +247,8 @@ mod tests {
     fn where_it_is_wanted_and_cannot_be_one_sentence_says_why_and_what_to_do() {
         let reasons = ["there is no program nft (nftables)", "control groups are those of a container here"];
         let told = reasons.map(|why| wanted(&EgressError::Unavailable(why.to_owned())));
+        let refused = wanted(&EgressError::Failed("Error: Could not process rule".to_owned()));
+        let told = [&told[0], &told[1], &refused].map(String::as_str);
         insta::assert_snapshot!(told.join("\n"));
     }
 

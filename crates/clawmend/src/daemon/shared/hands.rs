@@ -84,23 +84,26 @@ impl Hands {
         self.last = grant.act;
         let switches = self.switches.clone();
         let on = blocking(move || switches.on()).await;
-        // Last before the gate: whoever spawns it is inside by then.
-        let inside = match &self.fence {
-            Some(fence) => fence.bring_in(&self.dir).await,
-            None => Ok(()),
-        };
-        let opened = on.is_ok() && inside.is_ok() && self.gate.open(grant);
+        // Last before the gate: nobody else becomes the keeper in between.
+        let opened = on.is_ok() && self.bring_in().await && self.gate.open(grant);
         if let Err(why) = on {
             tracing::error!("the channels could not be switched on in the config, so nothing is started: {why}");
-        }
-        if let Err(why) = inside {
-            tracing::error!("the keeper could not be brought into the egress fence, so nothing is started: {why}");
         }
         if opened {
             self.ward.carry(true);
         } else {
             self.tell(Evidence::Gateway(Gateway::NotStarted { act: grant.act })).await;
         }
+    }
+
+    /// The keeper is behind the egress fence before it starts anything, where there is a fence.
+    async fn bring_in(&self) -> bool {
+        let Some(fence) = &self.fence else { return true };
+        let brought = fence.bring_in(&self.dir).await;
+        if let Err(why) = &brought {
+            tracing::error!("the keeper could not be brought behind the egress fence, so nothing is started: {why}");
+        }
+        brought.is_ok()
     }
 
     async fn end(&mut self, act: ActId) {
