@@ -66,7 +66,10 @@ impl Egress {
     pub async fn available() -> Result<(), EgressError> {
         Room::possible()?;
         // Listing needs the same right as changing.
-        nft("list tables\n".to_owned(), PATIENCE).await.map_err(|error| EgressError::Unavailable(error.to_string()))
+        nft("list tables\n".to_owned(), PATIENCE).await.map_err(|error| match error {
+            EgressError::Failed(why) => EgressError::Unavailable(why),
+            error @ (EgressError::Unavailable(_) | EgressError::TooSlow(_)) => error,
+        })
     }
 
     /// Builds it, or takes up the one that an earlier guard has built: what that one had opened stays open until its

@@ -248,6 +248,6 @@ const fn because_zh(why: Why) -> &'static str {
         Why::Person => "应人工要求",
         Why::CannotStart => "网关在那里无法启动",
         Why::NotCleared => "另一台机器可能只是被暂停",
-        Why::Unfenced => "围住其网关的出口围栏失效",
+        Why::Unfenced => "其网关的出口封锁失效",
     }
 }
