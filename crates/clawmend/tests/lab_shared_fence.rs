@@ -236,17 +236,17 @@ fn rules_are_flushed(fenced: &Fenced, owner: Life) -> Result<()> {
 #[test]
 fn a_fence_that_cannot_be_renewed_ends_its_gateway() -> Result<()> {
     let Some(mut fenced) = Fenced::prepared("a fence that cannot be renewed")? else { return Ok(()) };
-    let bin = fenced.group.folder.path().join("bin");
-    let broken = fenced.group.folder.path().join("broken");
-    std::fs::create_dir(&bin)?;
+    let bin = tempfile::tempdir()?;
+    let broken = bin.path().join("broken");
     let text = format!(
         "#!/bin/sh\n[ -e '{}' ] && {{ echo 'netlink: no buffer space' >&2; exit 1; }}\nPATH=/usr/sbin:/sbin exec nft \"$@\"\n",
         broken.display()
     );
-    std::fs::write(bin.join("nft"), text)?;
-    std::fs::set_permissions(bin.join("nft"), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let nft = bin.path().join("nft");
+    std::fs::write(&nft, text)?;
+    std::fs::set_permissions(&nft, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let path = fenced.group.alpha.permit().cache.path_variable();
-    fenced.group.alpha.set_variable("PATH", &format!("{}:{}", bin.display(), path));
+    fenced.group.alpha.set_variable("PATH", &format!("{}:{}", bin.path().display(), path));
     fenced.begin()?;
     let owner = fenced.group.gateway(ALPHA)?;
     let began = Instant::now();

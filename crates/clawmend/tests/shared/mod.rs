@@ -39,7 +39,7 @@ pub struct Group {
     pub bot: MockTelegram,
     _store: Etcd,
     pub network: Network,
-    pub folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Group {
@@ -69,7 +69,7 @@ impl Group {
         let store = etcd(&network, folder.path())?;
         let alpha = node(&network, &permit, folder.path(), (ALPHA, "alpha"), settings)?;
         let beta = node(&network, &permit, folder.path(), (BETA, "beta"), settings)?;
-        Ok(Some(Self { alpha, beta, bot, _store: store, network, folder }))
+        Ok(Some(Self { alpha, beta, bot, _store: store, network, _folder: folder }))
     }
 
     /// Starts both guards, one after the other.
