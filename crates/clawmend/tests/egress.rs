@@ -247,6 +247,54 @@ async fn with_guard_and_keeper_frozen_the_gateway_is_shut_off_within_the_lease_a
     assert!(done.success(), "{done}");
 }
 
+fn listed(table: &str) -> Option<String> {
+    let listed = Command::new("nft").args(["list", "table", "inet", table]).output().unwrap();
+    listed.status.success().then(|| String::from_utf8(listed.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "current_thread")]
+#[ignore = "a role: guards that follow each other, in a network namespace of their own"]
+async fn the_followers() {
+    let name = format!("egress-follow-{}", std::process::id());
+    let first = Egress::raise(&name).await.unwrap();
+    let table = first.table().to_owned();
+    assert!(!listed(&table).unwrap().contains("expires"), "a new one is shut");
+    first.renew(clock::now().mono.plus(600_000), 60_000).await.unwrap();
+    assert!(Egress::is_left(&name));
+    let second = Egress::raise(&name).await.unwrap();
+    let taken_up = listed(&table).unwrap();
+    assert_eq!(taken_up.matches("expires").count(), 2, "it stays open: {taken_up}");
+    assert_eq!(taken_up.matches("counter").count(), 1, "its rules are not doubled: {taken_up}");
+
+    let flushed = Command::new("nft").args(["flush", "ruleset"]).status().unwrap();
+    assert!(flushed.success());
+    let gone = second.renew(clock::now().mono.plus(600_000), 60_000).await.unwrap_err();
+    assert!(matches!(gone, EgressError::Failed(_)), "{gone}");
+    second.build().await.unwrap();
+    second.renew(clock::now().mono.plus(600_000), 60_000).await.unwrap();
+    second.shut().await.unwrap();
+    assert!(!listed(&table).unwrap().contains("expires"));
+    let late = second.renew(clock::now().mono.plus(600_000), 0).await.unwrap_err();
+    assert!(!listed(&table).unwrap().contains("expires"), "what comes too late leaves it shut: {late}");
+    second.lower().await.unwrap();
+    second.lower().await.expect("there is nothing to take away, which is as good");
+    assert_eq!((listed(&table), Egress::is_left(&name)), (None, false));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn another_guard_takes_up_what_stands_and_a_flushed_one_is_built_anew() {
+    if let Err(error) = Egress::available().await {
+        println!("skipped: {error}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let followers = role("the_followers", dir.path());
+    let mut inside = Command::new("unshare");
+    inside.arg("--net").arg(followers.get_program()).args(followers.get_args());
+    let done = inside.stdin(Stdio::null()).status().unwrap();
+    assert!(done.success(), "{done}");
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn a_gateway_without_a_name_has_no_fence_and_one_sentence_says_so() {
     let name = Egress::raise("").await.unwrap_err();

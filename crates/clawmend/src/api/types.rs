@@ -11,7 +11,7 @@ pub use incidents::{
     ActionReport, EventReport, IncidentDetail, IncidentReport, IncidentState, IncidentsReport, result_text,
 };
 
-pub use shared::{SharedReport, VouchReport};
+pub use shared::{EgressReport, SharedReport, VouchReport};
 pub use standby::{ChangeReport, ProvenReport, StandbyReport};
 
 use crate::store::{IncidentRecord, StoreHealth};

@@ -127,7 +127,7 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
     };
     let shared = match &throwaway {
         Some(_) => None,
-        None => shared_of(&settings, &charges, &place, &voice)?,
+        None => shared_of(&settings, &charges, &place, &voice).await?,
     };
     let (known, seen) = watch::channel(Wards::new());
     let context = Context {
@@ -198,6 +198,9 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         context.voice.account().borrow().say(
             "the guard ends; the gateway goes on as it is. Guard it again with the same command, or stop it with its own.",
         );
+    }
+    if let Some(shared) = &context.shared {
+        shared.leave().await;
     }
     context.store.close().await;
     drop(locks);

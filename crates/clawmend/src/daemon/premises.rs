@@ -5,11 +5,12 @@
 use super::options::{DaemonError, Options};
 use super::pair::Pair;
 use super::setup::Charge;
-use super::shared::Shared;
+use super::shared::{Shared, clear_away};
 use super::voice::Voice;
 use crate::api::server::BindError;
 use crate::host::dirs;
 use crate::host::files::{FileLock, LockError, private_dir};
+use crate::openclaw::discovery::Home;
 use crate::settings::{self, Settings, SettingsError};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -83,22 +84,29 @@ pub fn pair_of(
     })
 }
 
-/// A group that cannot be made out needs a person: a node that guarded without it would be a second owner.
+/// A group that cannot be made out needs a person: a node that guarded without it would be a second owner. An egress
+/// fence that nobody wants any more is taken away.
 ///
 /// # Errors
-/// It is not clear which gateway the group is about, or that gateway cannot be fenced.
-pub fn shared_of(
+/// It is not clear which gateway the group is about, or that gateway cannot be fenced as the settings want it.
+pub async fn shared_of(
     settings: &Settings,
     charges: &[Charge],
     place: &Places,
     voice: &Rc<Voice>,
 ) -> Result<Option<Rc<Shared>>, DaemonError> {
-    Shared::new(settings.shared.as_ref(), charges, (&place.runtime, &place.state), voice).map_err(|message| {
-        DaemonError::NeedsPerson {
-            message,
-            hints: vec!["correct [shared] in clawmend.toml, or take it out".to_owned()],
+    let shared = Shared::new(settings.shared.as_ref(), charges, (&place.runtime, &place.state), voice).await;
+    let shared = shared.map_err(|message| DaemonError::NeedsPerson {
+        message,
+        hints: vec!["correct [shared] in clawmend.toml, or take it out".to_owned()],
+    })?;
+    for charge in charges.iter().filter(|charge| shared.as_ref().is_none_or(|one| !one.fences(&charge.home.id))) {
+        if let Err(message) = clear_away(&charge.home).await {
+            tracing::error!("{message}");
+            voice.account().borrow().say(&message);
         }
-    })
+    }
+    Ok(shared)
 }
 
 /// Takes a lock of one guard for all its time.
@@ -130,13 +138,17 @@ pub fn hold(path: &Path) -> Result<FileLock, DaemonError> {
 pub fn home_lock(charge: &Charge) -> Result<PathBuf, DaemonError> {
     let folder = dirs::shared_runtime_dir()
         .map_err(|error| DaemonError::NeedsPerson { message: error.to_string(), hints: Vec::new() })?;
-    let real = std::fs::canonicalize(&charge.home.state_dir).unwrap_or_else(|_| charge.home.state_dir.clone());
-    let name = real
-        .as_os_str()
+    Ok(folder.join(format!("home-{:016x}.lock", mark_of(&charge.home))))
+}
+
+/// A number that stands for an OpenClaw home on this machine (FNV-1a of its folder).
+#[must_use]
+pub fn mark_of(home: &Home) -> u64 {
+    let real = std::fs::canonicalize(&home.state_dir).unwrap_or_else(|_| home.state_dir.clone());
+    real.as_os_str()
         .as_encoded_bytes()
         .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    Ok(folder.join(format!("home-{name:016x}.lock")))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The control socket cannot be had.

@@ -34,6 +34,12 @@ impl Room {
         os::egress::Room::make(name).map(|inner| Self { inner })
     }
 
+    /// Whether there is a room of this name. Changes nothing.
+    #[must_use]
+    pub fn is_there(name: &str) -> bool {
+        os::egress::Room::is_there(name)
+    }
+
     /// Brings a process in. What it has started before stays outside.
     ///
     /// # Errors

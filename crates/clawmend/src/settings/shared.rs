@@ -62,6 +62,8 @@ pub struct SharedSettings {
     pub paused: PausePolicy,
     /// With [`PausePolicy::ExternalFence`].
     pub fence: Option<FenceHook>,
+    /// The kernel shuts the gateway off unless the guard renews it: for a guard and a keeper that are both frozen.
+    pub egress_fence: bool,
     /// [`Figures::check`] has passed them.
     pub figures: Figures,
     /// Where the lease is kept.
@@ -103,6 +105,8 @@ struct Said {
     #[serde(default)]
     fence_timeout_ms: Option<u64>,
     #[serde(default)]
+    egress_fence: bool,
+    #[serde(default)]
     timing: LeaseTiming,
     #[serde(default)]
     lease_ms: Option<u64>,
@@ -133,6 +137,7 @@ impl TryFrom<Said> for SharedSettings {
             nodes: said.nodes,
             fence: hook(said.paused, said.fence_command, said.fence_timeout_ms)?,
             paused: said.paused,
+            egress_fence: said.egress_fence,
             figures: figures(said.timing, said.lease_ms)?,
             store,
         })

@@ -46,12 +46,14 @@ pub struct Plan {
     pub timing: &'static str,
     /// Each node reaches the store by a [`Road`] of its own.
     pub roads: bool,
+    /// More lines of `[shared]`.
+    pub more: &'static str,
 }
 
 impl Plan {
     /// The steady figures, and a straight way to the store.
     pub const fn paused(paused: &'static str) -> Self {
-        Self { paused, timing: "steady", roads: false }
+        Self { paused, timing: "steady", roads: false, more: "" }
     }
 }
 
@@ -82,6 +84,13 @@ impl Group {
 
     /// The same with another plan.
     pub fn start_as(name: &str, plan: Plan) -> Result<Option<Self>> {
+        let Some(mut group) = Self::prepared(name, plan)? else { return Ok(None) };
+        group.begin()?;
+        Ok(Some(group))
+    }
+
+    /// The same before the guards are started.
+    pub fn prepared(name: &str, plan: Plan) -> Result<Option<Self>> {
         let Some(permit) = lab(name)? else { return Ok(None) };
         if Command::new("etcd").arg("--version").output().is_err() {
             skipped(name, &clawmend_testkit::lab::Unavailable("needs etcd: apt-get install etcd-server".into()));
@@ -108,13 +117,17 @@ impl Group {
         let (beta, betas_people) = place.node(BETA, "beta")?;
         let people = [alphas_people, betas_people];
         let asked = RefCell::default();
-        let mut group = Self { alpha, beta, bot, store, roads, hook, people, asked, model, network, _folder: folder };
-        group.alpha.start()?;
-        group.reports(ALPHA, "alpha to own", |report| report["role"] == json!("owner"))?;
-        group.polls(ALPHA, Instant::now())?;
-        group.beta.start()?;
-        group.reports(BETA, "beta to see the owner", |report| report["owner"] == json!("alpha"))?;
-        Ok(Some(group))
+        Ok(Some(Self { alpha, beta, bot, store, roads, hook, people, asked, model, network, _folder: folder }))
+    }
+
+    /// Starts both guards, one after the other.
+    pub fn begin(&mut self) -> Result<()> {
+        self.alpha.start()?;
+        self.reports(ALPHA, "alpha to own", |report| report["role"] == json!("owner"))?;
+        self.polls(ALPHA, Instant::now())?;
+        self.beta.start()?;
+        self.reports(BETA, "beta to see the owner", |report| report["owner"] == json!("alpha"))?;
+        Ok(())
     }
 
     /// The letters on the group that a node sent, in order.
@@ -220,7 +233,7 @@ impl Place<'_> {
     }
 
     fn settings(&self, host: u8, name: &str) -> String {
-        let Plan { paused, timing, roads } = self.plan;
+        let Plan { paused, timing, roads, more } = self.plan;
         let port = if roads { road_port(host) } else { STORE_PORT };
         let hook = match paused {
             "external_fence" => {
@@ -231,7 +244,7 @@ impl Place<'_> {
         };
         format!(
             "[shared]\ngroup = \"lab\"\nnodes = [\"alpha\", \"beta\"]\nnode = \"{name}\"\npaused = \"{paused}\"\n\
-             timing = \"{timing}\"\n{hook}[shared.etcd]\nendpoints = [\"http://{}:{port}\"]\n",
+             timing = \"{timing}\"\n{hook}{more}\n[shared.etcd]\nendpoints = [\"http://{}:{port}\"]\n",
             self.network.address(STORE)
         )
     }

@@ -1,7 +1,7 @@
 //! Guards that sleep, die and come back, and disks that are lost.
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
-use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway, Memory, Request, Term, Why};
+use clawmend_core::failover::lease::{ActId, Answer, Evidence, Fenced, Gateway, Memory, Request, Telling, Term, Why};
 use clawmend_core::gateway::Incarnation;
 
 #[test]
@@ -131,4 +131,18 @@ fn an_end_that_was_proven_before_the_last_start_says_nothing_about_that() {
     scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(2) }));
     scene.run(FIGURES.retry_ms * 2);
     assert_eq!(scene.steps(), ["end", "start"], "it runs");
+}
+
+#[test]
+fn a_gateway_whose_fence_failed_ends_and_the_lease_goes_to_another_node() {
+    let mut scene = Scene::owning();
+    scene.see(Evidence::Unfenced);
+    assert_eq!(scene.ended(), Some((scene.ms, Why::Unfenced)));
+    scene.run(1_000);
+    assert_eq!((scene.steps(), scene.term()), (vec!["end", "disable", "release"], None));
+    assert_eq!(scene.told(), [Telling::GaveUp(Why::Unfenced)]);
+    scene.see(Evidence::Unfenced);
+    assert_eq!(scene.told().len(), 1, "there is nothing to give up");
+    let answer = scene.other(OTHER, &Request::Acquire);
+    assert!(matches!(answer, Answer::Acquired { .. }), "{answer:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::Time;
 use crate::settings::SharedSettings;
-use clawmend_core::failover::lease::Memory;
+use clawmend_core::failover::lease::{Memory, PausePolicy};
 use clawmend_core::time::Wall;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,10 @@ pub struct SharedReport {
     pub suspects: Vec<String>,
     /// What a person would have to say, so that this node may own.
     pub vouch: Option<VouchReport>,
+    /// The egress fence around its gateway; `None`: there is none.
+    pub egress_fence: Option<EgressReport>,
+    /// What covers a machine that is paused as a whole: the setting `paused`. Not told by guards of older versions.
+    pub paused: Option<PausePolicy>,
     /// The lease store.
     pub store: String,
     /// When it answered last.
@@ -35,6 +39,20 @@ pub struct SharedReport {
     pub store_problem: Option<String>,
     /// What this node said last, for people.
     pub last_word: Option<String>,
+}
+
+/// The egress fence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressReport {
+    /// `open`: the gateway reaches other machines; `shut`: nothing of it does; `as_left`: this guard has just begun, and
+    /// it is what the guard before it had left.
+    pub state: String,
+    /// When the kernel shuts it unless it is renewed before.
+    pub until: Option<Time>,
+    /// What `nft` calls it.
+    pub table: String,
+    /// Why it failed last, for people.
+    pub problem: Option<String>,
 }
 
 /// Machines of which a person must say that they are off.
@@ -60,6 +78,8 @@ impl SharedReport {
             held: memory.held,
             suspects: Vec::new(),
             vouch: None,
+            egress_fence: None,
+            paused: Some(settings.paused),
             store: String::new(),
             store_seen_at: None,
             store_problem: None,

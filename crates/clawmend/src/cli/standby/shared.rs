@@ -7,7 +7,7 @@ use super::super::{wish, words};
 use crate::api::Request;
 use crate::api::types::SharedReport;
 use crate::settings::SharedSettings;
-use clawmend_core::failover::lease::{NodeId, Order, Term, Vouch};
+use clawmend_core::failover::lease::{NodeId, Order, PausePolicy, Term, Vouch};
 use clawmend_core::time::Wall;
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
@@ -53,10 +53,47 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
             &format!("see that these machines are off, then `clawmend standby promote {}`", off.join(" ")),
         );
     }
+    row("egress fence", &fence(report, zone));
+    if let Some(paused) = report.paused {
+        row("paused host", words_on(paused));
+    }
     if let Some(word) = &report.last_word {
         row("last word", &clean(word, 400));
     }
     text
+}
+
+/// What shuts the gateway off while its guard and its keeper are frozen.
+fn fence(report: &SharedReport, zone: &TimeZone) -> String {
+    let Some(fence) = &report.egress_fence else {
+        return "none (egress_fence = false): with guard and keeper both frozen nothing shuts the gateway off"
+            .to_owned();
+    };
+    let state = match (fence.until, fence.state.as_str()) {
+        (Some(until), _) => {
+            format!("open; without a renewal the kernel shuts the gateway off at {}", words::time(until, zone))
+        }
+        (None, "as_left") => "as the guard before had left it, until it is renewed".to_owned(),
+        (None, _) => "shut: nothing of the gateway reaches other machines".to_owned(),
+    };
+    let problem = fence.problem.as_ref().map(|why| format!("; it failed: {}", clean(why, 300))).unwrap_or_default();
+    format!("{state} (nft table {}){problem}", clean(&fence.table, 64))
+}
+
+/// What covers a machine that is paused as a whole; nothing on the machine itself does.
+const fn words_on(paused: PausePolicy) -> &'static str {
+    match paused {
+        PausePolicy::ExternalFence => {
+            "no fence on the host itself covers one that is paused as a whole; the hook fence_command turns it off from outside"
+        }
+        PausePolicy::Manual => {
+            "no fence covers one that is paused as a whole; nobody follows it until a person says that it is off"
+        }
+        PausePolicy::ResidualWindow => {
+            "no fence covers one that is paused as a whole; when it wakes there may be two owners for a moment \
+             (paused = \"residual_window\")"
+        }
+    }
 }
 
 /// What a person says.
@@ -125,10 +162,10 @@ fn vouch(context: &Context, settings: &SharedSettings, off: &[String]) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{Time, VouchReport};
+    use crate::api::types::{EgressReport, Time, VouchReport};
 
     #[test]
-    fn the_page_of_an_owner_and_of_one_that_waits_for_a_person() {
+    fn the_page_of_an_owner_of_one_that_waits_for_a_person_and_of_one_without_a_fence() {
         let at = |ms: i64| Time(Wall(1_790_000_000_000 + ms));
         let owner = SharedReport {
             group: "home".into(),
@@ -140,6 +177,13 @@ mod tests {
             held: false,
             suspects: Vec::new(),
             vouch: None,
+            egress_fence: Some(EgressReport {
+                state: "open".into(),
+                until: Some(at(13_000)),
+                table: "clawmend_default_0f".into(),
+                problem: None,
+            }),
+            paused: Some(PausePolicy::ResidualWindow),
             store: "etcd at 10.0.0.3:2379".into(),
             store_seen_at: Some(at(0)),
             store_problem: None,
@@ -154,11 +198,25 @@ mod tests {
             held: true,
             suspects: vec!["alpha".into()],
             vouch: Some(VouchReport { term: 8, nodes: vec!["alpha".into()] }),
+            egress_fence: Some(EgressReport {
+                state: "shut".into(),
+                until: None,
+                table: "clawmend_default_0f".into(),
+                problem: Some("setting it took too long\u{1b}[31m".into()),
+            }),
+            paused: Some(PausePolicy::Manual),
             store_problem: Some("the lease store did not answer within 2000 ms".into()),
             ..owner.clone()
         };
         let now = Wall(1_790_000_002_000);
-        let pages = [page(&owner, now, &TimeZone::UTC), page(&waits, now, &TimeZone::UTC)];
+        let bare = SharedReport {
+            egress_fence: None,
+            paused: Some(PausePolicy::ExternalFence),
+            last_word: None,
+            ..owner.clone()
+        };
+        let pages =
+            [page(&owner, now, &TimeZone::UTC), page(&waits, now, &TimeZone::UTC), page(&bare, now, &TimeZone::UTC)];
         insta::assert_snapshot!(pages.join("--\n"));
     }
 }

@@ -4,6 +4,7 @@
 //! that the gateway is, said to be proven only when the keeper sees nothing of it and nobody is on the way with a start.
 //! Nothing here decides. Start at [`Hands::run`].
 
+use super::fence::Fence;
 use super::gate::{Gate, Grant};
 use super::heard::{Heard, Ward};
 use crate::failover::switches::Switches;
@@ -55,6 +56,8 @@ pub struct Hands {
     pub ward: Rc<Ward>,
     /// Where facts go.
     pub heard: mpsc::Sender<Heard>,
+    /// The egress fence, where there is one.
+    pub fence: Option<Rc<Fence>>,
     /// Our connection.
     pub keeper: Option<Keeper>,
     /// The last order to start or to end.
@@ -81,7 +84,8 @@ impl Hands {
         self.last = grant.act;
         let switches = self.switches.clone();
         let on = blocking(move || switches.on()).await;
-        let opened = on.is_ok() && self.gate.open(grant);
+        // Last before the gate: nobody else becomes the keeper in between.
+        let opened = on.is_ok() && self.bring_in().await && self.gate.open(grant);
         if let Err(why) = on {
             tracing::error!("the channels could not be switched on in the config, so nothing is started: {why}");
         }
@@ -90,6 +94,16 @@ impl Hands {
         } else {
             self.tell(Evidence::Gateway(Gateway::NotStarted { act: grant.act })).await;
         }
+    }
+
+    /// The keeper is behind the egress fence before it starts anything, where there is a fence.
+    async fn bring_in(&self) -> bool {
+        let Some(fence) = &self.fence else { return true };
+        let brought = fence.bring_in(&self.dir).await;
+        if let Err(why) = &brought {
+            tracing::error!("the keeper could not be brought behind the egress fence, so nothing is started: {why}");
+        }
+        brought.is_ok()
     }
 
     async fn end(&mut self, act: ActId) {

@@ -1,10 +1,12 @@
 //! This host as one node of a shared group: the loop that runs `clawmend_core::failover::lease` on a real host.
 //!
 //! [`node`] is the loop: facts in, directives out, in their order. [`hands`] starts, ends and switches; [`gate`] stands
-//! before every start; [`watch`] sees the process and arms the deadman. Invariants: nothing here decides about the lease;
+//! before every start; [`watch`] sees the process and arms the deadman; [`fence`] shuts it off where the settings want
+//! it. Invariants: nothing here decides about the lease;
 //! the gateway is started by its ward alone, and only through the gate; it is ended here, by SIGKILL, without asking its
 //! ward. Start at [`Shared::new`].
 
+mod fence;
 pub(in crate::daemon) mod gate;
 mod hands;
 mod heard;
@@ -14,6 +16,8 @@ mod orders;
 mod turn_off;
 mod watch;
 mod words;
+
+pub(in crate::daemon) use fence::clear_away;
 
 use super::body::Body;
 use super::news;
@@ -26,12 +30,14 @@ use crate::openclaw::discovery::Home;
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Memory, Order};
 use clawmend_core::gateway::GatewayId;
+use fence::Fence;
 use gate::{Gate, Outcome};
 use heard::Ward;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// Orders of people that wait at most.
 const ORDERS: usize = 8;
@@ -50,20 +56,24 @@ pub struct Shared {
     keeper: PathBuf,
     voice: Rc<Voice>,
     gate: Rc<Gate>,
+    /// The egress fence, where the settings want one.
+    fence: Option<Rc<Fence>>,
     ward: Rc<Ward>,
     body: RefCell<Option<Rc<Body>>>,
     report: RefCell<SharedReport>,
     memory: Memory,
     orders: mpsc::Sender<Said>,
     inbox: RefCell<Option<(mpsc::Receiver<Outcome>, mpsc::Receiver<Said>)>>,
+    /// The node's loop.
+    node: RefCell<Option<JoinHandle<()>>>,
 }
 
 impl Shared {
     /// Whether this host is one of a group, and with which gateway.
     ///
     /// # Errors
-    /// In words for people: which gateway is not clear, or it cannot be fenced.
-    pub fn new(
+    /// In words for people: which gateway is not clear, or it cannot be fenced as the settings want it.
+    pub async fn new(
         settings: Option<&SharedSettings>,
         charges: &[Charge],
         (runtime, state): (&Path, &Path),
@@ -86,6 +96,7 @@ impl Shared {
             ));
         }
         let home = charge.home.clone();
+        let fence = Fence::raise(&settings, &home).await?;
         let (outcomes, heard) = mpsc::channel(OUTCOMES);
         let (orders, asked) = mpsc::channel(ORDERS);
         let memory = kept::load(state);
@@ -97,18 +108,40 @@ impl Shared {
             state: state.to_owned(),
             voice: Rc::clone(voice),
             gate: Gate::new(outcomes),
+            fence,
             ward: Ward::new(Rc::default()),
             body: RefCell::default(),
             report,
             memory,
             orders,
             inbox: RefCell::new(Some((heard, asked))),
+            node: RefCell::default(),
         })))
     }
 
     /// The gate before every start of this gateway; `None`: it is not the group's.
     pub fn gate_of(&self, id: &GatewayId) -> Option<Rc<Gate>> {
         (self.home.id == *id).then(|| Rc::clone(&self.gate))
+    }
+
+    /// Whether this gateway stands behind an egress fence.
+    pub fn fences(&self, id: &GatewayId) -> bool {
+        self.fence.is_some() && self.home.id == *id
+    }
+
+    /// The guard ends in order. Where nothing of the gateway is left, its egress fence is taken away; around one that goes
+    /// on it stands as it is, for the next guard.
+    pub async fn leave(&self) {
+        let Some(fence) = &self.fence else { return };
+        fence.is_over();
+        if let Some(node) = self.node.borrow_mut().take() {
+            node.abort();
+        }
+        self.gate.close();
+        let goes_on = self.gate.is_taken() || self.ward.life().is_some();
+        if !goes_on && !watch::has_child(&self.keeper).await {
+            fence.lower().await;
+        }
     }
 
     /// A ward has begun. Answers whether its gateway is to stay off until this node owns.
@@ -156,6 +189,8 @@ pub fn start(shared: &Rc<Shared>) -> Result<(), String> {
     let store = LeaseStore::open(&shared.settings).map_err(|error| error.to_string())?;
     let Some(inbox) = shared.inbox.borrow_mut().take() else { return Ok(()) };
     let shared = Rc::clone(shared);
-    tokio::task::spawn_local(async move { node::run(shared, store, inbox).await });
+    let group = Rc::clone(&shared);
+    let node = tokio::task::spawn_local(async move { node::run(group, store, inbox).await });
+    *shared.node.borrow_mut() = Some(node);
     Ok(())
 }

@@ -6,7 +6,7 @@
 use super::gate::{Grant, Outcome};
 use super::hands::{ACTS, Act, Hands};
 use super::heard::Heard;
-use super::{Said, Shared, kept, turn_off, watch, words};
+use super::{Said, Shared, fence, kept, turn_off, watch, words};
 use crate::api::server::Reply;
 use crate::api::types::{Time, VouchReport};
 use crate::failover::lease::LeaseStore;
@@ -79,7 +79,7 @@ pub(super) async fn run(
 fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> Node {
     let (acts, ordered) = mpsc::channel(ACTS);
     let (arming, wanted) = latest::channel(None);
-    watch::deadman(shared.keeper.clone(), wanted, heard.clone());
+    watch::deadman(shared.keeper.clone(), wanted, shared.fence.clone(), heard.clone());
     let switches = Switches::new(shared.home.clone(), super::super::own_uid(), &shared.state);
     let hands = Hands {
         gate: Rc::clone(&shared.gate),
@@ -87,6 +87,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         switches,
         ward: Rc::clone(&shared.ward),
         heard: heard.clone(),
+        fence: shared.fence.clone(),
         keeper: None,
         last: ActId::default(),
     };
@@ -123,6 +124,21 @@ impl Node {
             self.act(Act::Disable);
         }
         self.observe(&Evidence::Gateway(gateway));
+        self.see_that_it_is_fenced();
+    }
+
+    /// A gateway that runs outside of the egress fence is not left to run: one that an earlier guard had started without
+    /// it, or a keeper that was not in it.
+    fn see_that_it_is_fenced(&mut self) {
+        let outside = self.shared.fence.as_ref().zip(self.running.as_ref());
+        if outside.is_some_and(|(fence, (_, life))| !fence.holds(life)) {
+            self.observe(&Evidence::Unfenced);
+        }
+    }
+
+    /// Nothing may leave this machine any more, or nothing is to.
+    fn shut_off(&self) {
+        self.arming.send_if_modified(|wanted| wanted.take().is_some());
     }
 
     fn runs(&mut self, made_by: ActId, life: Incarnation) {
@@ -154,6 +170,7 @@ impl Node {
             Outcome::Started(act, life) => {
                 self.runs(act, life.clone());
                 self.observe(&Evidence::Gateway(Gateway::Started { act, life }));
+                self.see_that_it_is_fenced();
             }
             Outcome::NotStarted(act) => self.observe(&Evidence::Gateway(Gateway::NotStarted { act })),
             Outcome::Unknown(grant) => {
@@ -211,6 +228,9 @@ impl Node {
                 break;
             }
         }
+        if self.holder.lease().is_none() && self.running.is_none() {
+            self.shut_off();
+        }
         self.shared.gate.set_owns(self.holder.lease().is_some());
         self.report();
     }
@@ -221,6 +241,9 @@ impl Node {
             Directive::Start { act, term, not_after } => self.act(Act::Start(Grant { act, term, not_after })),
             Directive::End { act, why } => {
                 self.shared.say(&words::ending(why));
+                if fence::at_once(why) {
+                    self.shut_off();
+                }
                 self.act(Act::End(act));
             }
             Directive::Quiesce { .. } => self.act(Act::Quiesce),
@@ -304,6 +327,7 @@ impl Node {
         .to_owned();
         report.term = lease.map(|lease| lease.term.0);
         report.lease_until = lease.map(|lease| Time(now.wall_of(lease.deadline)));
+        report.egress_fence = self.shared.fence.as_ref().map(|fence| fence.report(&now));
         report.held = self.holder.memory().held;
         // Who runs needs nobody's word any more, and other settings never ask for it.
         let asks = self.shared.settings.paused == PausePolicy::Manual && self.running.is_none();

@@ -65,6 +65,8 @@ mod tests {
             held: false,
             suspects: Vec::new(),
             vouch: None,
+            egress_fence: None,
+            paused: None,
             store: String::new(),
             store_seen_at: None,
             store_problem: None,

@@ -3,13 +3,14 @@
 //! Invariant: each of these runs for itself and only tells; one that waits for a keeper that does not answer holds up
 //! nobody.
 
+use super::fence::Fence;
 use super::gate::{Gate, Grant, Outcome};
 use super::hands::{Act, child_of};
 use super::heard::Heard;
 use crate::host::clock;
 use crate::host::pidfd::{ExitWatch, WatchError};
 use crate::host::process;
-use crate::keeper::client::Keeper;
+use crate::keeper::client::{Keeper, KeeperError};
 use crate::keeper::protocol::State;
 use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway};
 use clawmend_core::gateway::Incarnation;
@@ -74,6 +75,16 @@ pub fn children(dir: PathBuf, heard: mpsc::Sender<Heard>) {
     });
 }
 
+/// Whether a keeper has a process, or may have one: one that does not answer has.
+pub async fn has_child(dir: &Path) -> bool {
+    let asked = async { child_of(&mut Keeper::connect(dir).await?).await };
+    match tokio::time::timeout(ARMING, asked).await {
+        Ok(Ok(child)) => child.is_some(),
+        Ok(Err(KeeperError::Absent { .. })) => false,
+        Ok(Err(_)) | Err(_) => true,
+    }
+}
+
 /// Finds out what became of a start whose outcome is unknown: a process that runs is it, since none ran before; and none
 /// is to come once its moment has passed.
 pub fn resolve(grant: Grant, gate: Rc<Gate>, dir: PathBuf) {
@@ -90,12 +101,23 @@ pub fn resolve(grant: Grant, gate: Rc<Gate>, dir: PathBuf) {
     });
 }
 
-/// Arms the deadman with whatever was asked for last.
-pub fn deadman(dir: PathBuf, mut wanted: watch::Receiver<Option<Fenced>>, heard: mpsc::Sender<Heard>) {
+/// Arms the deadman with whatever was asked for last, and renews the egress fence with it; with nothing, shuts that.
+pub fn deadman(
+    dir: PathBuf,
+    mut wanted: watch::Receiver<Option<Fenced>>,
+    fence: Option<Rc<Fence>>,
+    heard: mpsc::Sender<Heard>,
+) {
     tokio::task::spawn_local(async move {
         let mut keeper = None;
         while wanted.changed().await.is_ok() {
-            let Some(fenced) = *wanted.borrow_and_update() else { continue };
+            let now_wanted = *wanted.borrow_and_update();
+            let Some(fenced) = now_wanted else {
+                if let Some(fence) = &fence {
+                    fence.shut().await;
+                }
+                continue;
+            };
             let armed = async {
                 if keeper.is_none() {
                     keeper = Keeper::start(&dir).await.ok();
@@ -107,7 +129,10 @@ pub fn deadman(dir: PathBuf, mut wanted: watch::Receiver<Option<Fenced>>, heard:
             };
             let armed = tokio::time::timeout(ARMING, armed).await.unwrap_or_else(|_| Err("it is slow".to_owned()));
             let evidence = match armed {
-                Ok(stands) => Evidence::Armed(stands),
+                Ok(stands) => match &fence {
+                    Some(fence) if !fence.renew(stands.until).await => Evidence::Unfenced,
+                    Some(_) | None => Evidence::Armed(stands),
+                },
                 Err(why) => {
                     tracing::error!("the deadman could not be armed: {why}");
                     keeper = None;

@@ -16,6 +16,7 @@ pub const fn why(why: Why) -> &'static str {
         Why::Person => "a person wants it",
         Why::CannotStart => "the gateway does not start on this node",
         Why::NotCleared => "another machine may only be paused, and nobody has said that it is off",
+        Why::Unfenced => "the egress fence around the gateway failed",
     }
 }
 
@@ -109,6 +110,7 @@ mod tests {
             Why::Person,
             Why::CannotStart,
             Why::NotCleared,
+            Why::Unfenced,
         ];
         let gave_up = reasons.iter().map(|reason| Telling::GaveUp(*reason));
         let name = |node: NodeId| ["alpha", "beta"][usize::from(node.0) - 1].to_owned();

@@ -5,25 +5,31 @@
 //! unless a set holds the mark of a lease; the mark has a timeout, and renewing means setting it anew. Loopback stays,
 //! so that the gateway can be looked at.
 //!
-//! Invariants: it is shut before it is first renewed, and shuts without anybody's help; the timeout counts from before
-//! it was computed, or the fence is shut. The kernel's timeouts stand still while the machine sleeps or is paused: for
-//! that there is no fence on the machine itself.
+//! Invariants: a new one is shut before it is first renewed, and each shuts without anybody's help; the timeout counts
+//! from before it was computed, or the fence is shut. The kernel's timeouts stand still while the machine sleeps or is
+//! paused: for that there is no fence on the machine itself.
 //!
-//! Rules are set through the `nft` program, by its standard input. Needs `CAP_NET_ADMIN` and root's control groups.
+//! Rules are set through the `nft` program, by its standard input, beside the loop. Needs `CAP_NET_ADMIN` and root's
+//! control groups.
 
 use crate::host::egress::{NoRoom, Room};
+use crate::host::program::{Bounds, NotRun, run};
 use crate::host::{clock, printable};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::time::Moment;
-use std::process::Stdio;
-use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// `nft` answers within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Of what it says, for people.
+/// Of what it says, for people, in bytes.
 const WORDS_MAX: usize = 300;
+/// Of what it says at all, in bytes.
+const SAID_MAX: u64 = 16 * 1024;
+/// Of a name, so that the control group can have it.
+const NAME_MAX: usize = 48;
 
 /// Why there is no egress fence, or it may not be as it should.
 #[derive(Debug, thiserror::Error)]
@@ -60,18 +66,43 @@ impl Egress {
     pub async fn available() -> Result<(), EgressError> {
         Room::possible()?;
         // Listing needs the same right as changing.
-        nft("list tables\n").await.map_err(|error| EgressError::Unavailable(error.to_string()))
+        nft("list tables\n".to_owned(), PATIENCE).await.map_err(|error| match error {
+            EgressError::Failed(why) => EgressError::Unavailable(why),
+            error @ (EgressError::Unavailable(_) | EgressError::TooSlow(_)) => error,
+        })
     }
 
-    /// Builds it, shut. `gateway` is the gateway's id; characters that a table's name cannot have are replaced.
+    /// Builds it, or takes up the one that an earlier guard has built: what that one had opened stays open until its
+    /// moment, and shuts by itself. A new one is shut. `name` is for one gateway of this machine; characters that a
+    /// table's name cannot have are replaced.
     ///
     /// # Errors
     /// Not available, or `nft` refused.
-    pub async fn raise(gateway: &str) -> Result<Self, EgressError> {
-        let name: String = gateway.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(48).collect();
-        let egress = Self { room: Room::make(&name)?, table: format!("clawmend_{name}") };
-        nft(&rules(&egress.table, &egress.room.in_filter())).await?;
+    pub async fn raise(name: &str) -> Result<Self, EgressError> {
+        let name = plain(name);
+        let egress = Self { room: Room::make(&name)?, table: table(&name) };
+        egress.build().await?;
         Ok(egress)
+    }
+
+    /// Builds it anew where somebody has taken it away under us, as a reload of a firewall does.
+    ///
+    /// # Errors
+    /// `nft` refused.
+    pub async fn build(&self) -> Result<(), EgressError> {
+        nft(rules(&self.table, &self.room.in_filter()), PATIENCE).await
+    }
+
+    /// Whether an earlier guard has left one of this name behind. Changes nothing.
+    #[must_use]
+    pub fn is_left(name: &str) -> bool {
+        Room::is_there(&plain(name))
+    }
+
+    /// What `nft` calls its table.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Brings the keeper in, before it starts the gateway: so the gateway is inside from its first instruction on.
@@ -93,15 +124,13 @@ impl Egress {
     /// # Errors
     /// `nft` refused, or took too long; then it is shut, or shuts at its earlier moment.
     pub async fn renew(&self, until: Moment, slack_ms: u64) -> Result<(), EgressError> {
-        // What is left is computed when the program is there and only waits for it.
-        let nft = Nft::start()?;
         let before = clock::now().mono;
         let left_ms = until.since(before);
         if left_ms == 0 {
-            drop(nft);
             return self.shut().await;
         }
-        let set = nft.carry_out(&opening(&self.table, left_ms)).await;
+        // What comes later than it may be late is not to come at all.
+        let set = nft(opening(&self.table, left_ms), Duration::from_millis(slack_ms)).await;
         // The kernel began to count at some moment in between, and not at all while the machine slept.
         let took_ms = clock::now().mono.since(before);
         if took_ms > slack_ms {
@@ -116,34 +145,43 @@ impl Egress {
     /// # Errors
     /// `nft` refused; it shuts at its earlier moment.
     pub async fn shut(&self) -> Result<(), EgressError> {
-        nft(&format!("flush set inet {} lease\n", self.table)).await
+        nft(format!("flush set inet {} lease\n", self.table), PATIENCE).await
     }
 
     /// Takes it away: shared mode is over on this node, and nothing of the gateway runs under it any more.
     ///
     /// # Errors
     /// `nft` refused.
-    pub async fn lower(self) -> Result<(), EgressError> {
-        nft(&format!("delete table inet {}\n", self.table)).await?;
+    pub async fn lower(&self) -> Result<(), EgressError> {
+        // Added first, because deleting what is not there is refused.
+        let table = &self.table;
+        nft(format!("add table inet {table}\ndelete table inet {table}\n"), PATIENCE).await?;
         self.room.remove();
         Ok(())
     }
 }
 
-/// All of it in one transaction: it never stands half.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(NAME_MAX).collect()
+}
+
+fn table(plain: &str) -> String {
+    format!("clawmend_{plain}")
+}
+
+/// All of it in one transaction: it never stands half. The set stays as it is where it is there.
 fn rules(table: &str, from_the_room: &str) -> String {
     format!(
         "add table inet {table}\n\
-         delete table inet {table}\n\
-         table inet {table} {{\n\
-         \x20 set lease {{ typeof meta nfproto; flags timeout; }}\n\
-         \x20 chain gate {{ meta nfproto @lease return; counter drop; }}\n\
-         \x20 chain out {{\n\
-         \x20   type filter hook output priority 0; policy accept;\n\
-         \x20   oifname \"lo\" accept\n\
-         \x20   {from_the_room} jump gate\n\
-         \x20 }}\n\
-         }}\n"
+         add set inet {table} lease {{ typeof meta nfproto; flags timeout; }}\n\
+         add chain inet {table} gate\n\
+         add chain inet {table} out {{ type filter hook output priority 0; policy accept; }}\n\
+         flush chain inet {table} gate\n\
+         flush chain inet {table} out\n\
+         add rule inet {table} gate meta nfproto @lease return\n\
+         add rule inet {table} gate counter drop\n\
+         add rule inet {table} out oifname \"lo\" accept\n\
+         add rule inet {table} out {from_the_room} jump gate\n"
     )
 }
 
@@ -158,42 +196,38 @@ fn opening(table: &str, left_ms: u64) -> String {
     )
 }
 
-/// Has `nft` carry out a script as one transaction.
-async fn nft(script: &str) -> Result<(), EgressError> {
-    Nft::start()?.carry_out(script).await
+/// Has `nft` carry out a script as one transaction, in a thread of its own: a guard whose other threads all wait for a
+/// disk still renews. It is ended when its time is over, and when nobody waits for it any more.
+async fn nft(script: String, limit: Duration) -> Result<(), EgressError> {
+    let (done, said) = oneshot::channel();
+    let until = Instant::now() + limit;
+    let work = move || {
+        let ran = carry_out(script, until, || !done.is_closed());
+        // Whoever asked may be gone.
+        drop(done.send(ran));
+    };
+    let thread = std::thread::Builder::new().name("nft".to_owned()).spawn(work);
+    thread.map_err(|error| EgressError::Failed(format!("nft: no thread: {error}")))?;
+    said.await.unwrap_or_else(|_| Err(EgressError::Failed("nft: its thread has ended".to_owned())))
 }
 
-/// The program, waiting for its script. Dropped, it is ended.
-struct Nft(Child);
-
-impl Nft {
-    fn start() -> Result<Self, EgressError> {
-        let mut command = Command::new("nft");
-        command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.kill_on_drop(true).spawn().map(Self).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                EgressError::Unavailable("there is no program nft (nftables)".to_owned())
-            } else {
-                EgressError::Failed(format!("nft: {error}"))
-            }
-        })
+fn carry_out(script: String, until: Instant, goes_on: impl FnMut() -> bool) -> Result<(), EgressError> {
+    let mut command = Command::new("nft");
+    command.args(["-f", "-"]).env_clear().env("PATH", search_path());
+    let bounds = Bounds { until, output: SAID_MAX, messages: SAID_MAX };
+    match run(&mut command, Some(script.into_bytes()), bounds, goes_on) {
+        Ok(said) if said.code == 0 => Ok(()),
+        Ok(said) => Err(EgressError::Failed(printable(said.messages.as_bytes(), WORDS_MAX))),
+        Err(NotRun::Missing) => Err(EgressError::Unavailable("there is no program nft (nftables)".to_owned())),
+        Err(error) => Err(EgressError::Failed(format!("nft: {error}"))),
     }
+}
 
-    async fn carry_out(mut self, script: &str) -> Result<(), EgressError> {
-        let talk = async {
-            if let Some(mut stdin) = self.0.stdin.take() {
-                stdin.write_all(script.as_bytes()).await?;
-            }
-            self.0.wait_with_output().await
-        };
-        let output = tokio::time::timeout(PATIENCE, talk).await;
-        let output = output.map_err(|_| EgressError::Failed("nft does not answer".to_owned()))?;
-        let output = output.map_err(|error| EgressError::Failed(format!("nft: {error}")))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(EgressError::Failed(printable(&output.stderr, WORDS_MAX)))
-    }
+/// Root by way of `su` has no folders of root's programs in its path.
+fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(if path.is_empty() { "/usr/sbin:/sbin" } else { ":/usr/sbin:/sbin" });
+    path
 }
 
 #[cfg(test)]
@@ -203,8 +237,8 @@ mod tests {
     #[test]
     fn it_is_built_shut_at_once_and_a_renewal_sets_the_time_anew() {
         let built = rules("clawmend_x", "socket cgroupv2 level 2 \"clawmend/x\"");
-        assert!(built.starts_with("add table inet clawmend_x\ndelete table inet clawmend_x\n"), "{built}");
-        assert!(!built.contains("elements"), "{built}");
+        assert!(built.starts_with("add table inet clawmend_x\nadd set inet clawmend_x lease"), "{built}");
+        assert!(!built.contains("element") && !built.contains("flush set"), "what stands open stays so: {built}");
         let order = ["oifname \"lo\" accept", "level 2 \"clawmend/x\" jump gate"].map(|part| built.find(part));
         assert!(order[0].is_some() && order[0] < order[1], "{built}");
         let opened = opening("clawmend_x", 1500);

@@ -57,6 +57,11 @@ impl Room {
     }
 
     /// See the facade.
+    pub fn is_there(name: &str) -> bool {
+        root().is_ok_and(|root| root.join(PARENT).join(name).is_dir())
+    }
+
+    /// See the facade.
     pub fn take_in(&self, life: &Incarnation) -> Result<(), NoRoom> {
         let gone = || NoRoom(format!("process {} has ended", life.pid));
         if !is_alive(life) {

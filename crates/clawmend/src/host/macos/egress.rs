@@ -23,6 +23,11 @@ impl Room {
         Err(unsupported())
     }
 
+    /// See the facade.
+    pub const fn is_there(_name: &str) -> bool {
+        false
+    }
+
     /// Never called.
     pub fn take_in(&self, _life: &Incarnation) -> Result<(), NoRoom> {
         match *self {}

@@ -233,6 +233,7 @@ const fn because_en(why: Why) -> &'static str {
         Why::Person => "a person wants it",
         Why::CannotStart => "the gateway does not start there",
         Why::NotCleared => "another machine may only be paused",
+        Why::Unfenced => "the egress fence around its gateway failed",
     }
 }
 
@@ -247,5 +248,6 @@ const fn because_zh(why: Why) -> &'static str {
         Why::Person => "应人工要求",
         Why::CannotStart => "网关在那里无法启动",
         Why::NotCleared => "另一台机器可能只是被暂停",
+        Why::Unfenced => "其网关的出口封锁失效",
     }
 }

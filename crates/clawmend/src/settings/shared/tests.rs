@@ -25,7 +25,8 @@ fn wrong(line: &str, store: &str) -> String {
 #[test]
 fn a_group_with_etcd_is_read() {
     let text = with(
-        "paused = \"external_fence\"\nfence_command = [\"/usr/local/bin/off\", \"--now\"]\ntiming = \"fast\"\nlease_ms = 6000",
+        "paused = \"external_fence\"\nfence_command = [\"/usr/local/bin/off\", \"--now\"]\ntiming = \"fast\"\nlease_ms = 6000\n\
+         egress_fence = true",
         "[shared.etcd]\nendpoints = [\"https://a.example:2379\", \"https://10.0.0.6:2379\"]\nca_file = \"/etc/ca.pem\"\n\
          user = \"clawmend\"\npassword_file = \"/run/secrets/etcd\"\n",
     );
@@ -34,6 +35,7 @@ fn a_group_with_etcd_is_read() {
     assert_eq!((shared.name_of(NodeId(1)), shared.name_of(NodeId(3))), (Some("attic"), Some("cloud")));
     assert_eq!((shared.name_of(NodeId(0)), shared.name_of(NodeId(4))), (None, None));
     assert_eq!(shared.figures, Figures { ttl_ms: 6_000, ..Figures::fast() });
+    assert!(shared.egress_fence);
     let fence = shared.fence.unwrap();
     assert_eq!(
         (fence.program.to_str(), fence.arguments, fence.timeout_ms),
@@ -48,6 +50,7 @@ fn a_group_with_etcd_is_read() {
 fn the_usual_is_patient_and_asks_a_person() {
     let shared = parsed(&with("", ETCD)).unwrap().shared.unwrap();
     assert_eq!((shared.figures, shared.paused, shared.fence), (Figures::steady(), PausePolicy::Manual, None));
+    assert!(!shared.egress_fence);
     assert_eq!(parsed("").unwrap().shared, None);
 }
 
@@ -79,6 +82,7 @@ fn what_is_wrong_is_said_with_what_was_expected() {
         wrong("timing = \"fast\"\nlease_ms = 3000", ETCD),
         wrong("paused = \"never\"", ETCD),
         wrong("paused = \"external_fence\"", ETCD),
+        wrong("egress_fence = \"on\"", ETCD),
         wrong("fence_command = [\"/bin/off\"]", ETCD),
         wrong("fence_timeout_ms = 5000", ETCD),
         wrong(&format!("{hook} = [\"off\"]"), ETCD),

@@ -132,6 +132,9 @@ pub enum Evidence {
     Armed(Fenced),
     /// It could not be armed; what was armed before stands.
     NotArmed,
+    /// What shuts the gateway off while its guard and its deadman are both frozen has failed, or does not hold the
+    /// process that runs; it is shut, or shuts by itself.
+    Unfenced,
     /// What the hook that turns machines off said.
     TurnedOff {
         /// Which machine.

@@ -172,6 +172,7 @@ impl Holder {
             Evidence::Gateway(gateway) => self.gateway(now, gateway, out),
             Evidence::Armed(fenced) => self.fenced = Some(*fenced),
             Evidence::NotArmed => self.tell_once(Telling::NoDeadman, out),
+            Evidence::Unfenced => self.unfenced(now, out),
             Evidence::TurnedOff { node, term, worked } => self.turned_off(now, *node, *term, *worked, out),
             Evidence::Quiesced => self.quiesced(),
             Evidence::Disabled { worked } => self.disabled(*worked, out),

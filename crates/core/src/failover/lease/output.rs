@@ -28,6 +28,8 @@ pub enum Why {
     CannotStart,
     /// Another machine may be paused, and nobody has vouched for it.
     NotCleared,
+    /// The fence around the gateway has failed.
+    Unfenced,
 }
 
 /// What a person hears.

@@ -105,6 +105,13 @@ impl Holder {
         }
     }
 
+    /// A gateway that cannot be shut off is not left to run here: another node may be able to.
+    pub(super) fn unfenced(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if self.lease.is_some() || self.process.is_wanted() {
+            self.leave(now, Why::Unfenced, None, false, out);
+        }
+    }
+
     fn next_act(&mut self) -> ActId {
         self.acts = ActId(self.acts.0.saturating_add(1));
         self.acts
