@@ -44,7 +44,7 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
         }
         Err(error) => lines.push(Line { check: "gateway", level: Level::Bad, text: error.message.clone() }),
     }
-    lines.push(egress(&runtime.block_on(Egress::available())));
+    lines.push(egress(settings.egress_fence, &runtime.block_on(Egress::available())));
     lines.push(pause::look(settings));
     if let Ok(home) = &home {
         lines.extend(accounts::lines(&accounts::read(home, &settings.group, &context.state_dir()?), owns));
@@ -124,14 +124,21 @@ fn deadman(keeper: Option<&State>) -> Line {
     Line { check: "deadman", level, text: text.to_owned() }
 }
 
-fn egress(available: &Result<(), EgressError>) -> Line {
-    let (level, text) = match available {
-        Ok(()) => (
-            Level::Good,
-            "possible on this host: the kernel can shut the gateway off where guard and keeper are both frozen"
+fn egress(wanted: bool, available: &Result<(), EgressError>) -> Line {
+    let (level, text) = match (wanted, available) {
+        (true, Ok(())) => {
+            (Level::Good, "the kernel shuts the gateway off where guard and keeper are both frozen".to_owned())
+        }
+        (true, Err(why)) => {
+            (Level::Bad, format!("{why}; so nothing is started here: mend that, or set `egress_fence = false`"))
+        }
+        (false, Ok(())) => (
+            Level::Warning,
+            "off, so nothing covers a guard and a keeper that are both frozen while the machine runs: this host can \
+             have it, set `egress_fence = true`"
                 .to_owned(),
         ),
-        Err(why) => (
+        (false, Err(why)) => (
             Level::Warning,
             format!("{why}; so nothing covers a guard and a keeper that are both frozen while the machine runs"),
         ),
@@ -155,6 +162,8 @@ pub(super) mod tests {
             held,
             suspects: Vec::new(),
             vouch: None,
+            egress_fence: None,
+            paused: None,
             store: String::new(),
             store_seen_at: None,
             store_problem: problem.map(str::to_owned),
@@ -184,7 +193,8 @@ pub(super) mod tests {
             deadman(Some(&state(&["deadman"], None))),
             deadman(Some(&state(&[], None))),
         ];
-        let fences = [egress(&Ok(())), egress(&Err(unavailable))];
-        guards.into_iter().chain(forms.map(gateway)).chain(deadmen).chain(fences).collect()
+        let unavailable = Err(unavailable);
+        let fences = [true, false].map(|wanted| [egress(wanted, &Ok(())), egress(wanted, &unavailable)]);
+        guards.into_iter().chain(forms.map(gateway)).chain(deadmen).chain(fences.into_iter().flatten()).collect()
     }
 }
