@@ -226,8 +226,8 @@ fn wanted(error: &EgressError) -> String {
         EgressError::Failed(_) | EgressError::TooSlow(_) => error.to_string(),
     };
     format!(
-        "egress_fence is true, but there can be no egress fence here: {why}. It needs Linux, root, the program nft (nftables) and control groups of version 2 \
-         that are not a container's; see to that, or set egress_fence = false"
+        "egress_fence is true, but there can be no egress fence here: {why}. It needs Linux, root, the program nft \
+         (nftables) and control groups of version 2 that are not a container's; see to that, or set egress_fence = false"
     )
 }
 
