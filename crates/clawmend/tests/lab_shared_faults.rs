@@ -224,7 +224,7 @@ fn a_second_reader_is_a_split_brain() -> Result<()> {
     let letter = group.letter(ALPHA, "gave-up")?;
     let told = began.elapsed();
     ensure!(letter["level"] == json!("critical"), "{letter}");
-    ensure!(letter.to_string().contains("somebody else uses the same"), "{letter}");
+    ensure!(letter.to_string().contains("Somebody else uses the same channel"), "{letter}");
     let report = group.reports(ALPHA, "alpha to be held", |report| report["held"] == json!(true))?;
     ensure!(report["term"].is_null() && !group.switched_on(ALPHA)?, "{report}");
     let next = group.polls(BETA, dead)?;

@@ -84,6 +84,16 @@ fn a_lease_that_ran_out_is_left_to_others_first_also_by_the_first_in_the_list() 
 }
 
 #[test]
+fn a_node_that_slept_through_its_lease_and_more_does_not_rest_once_more() {
+    let mut scene = Scene::owning();
+    scene.sleep(FIGURES.ttl_ms + FIGURES.handover_ms);
+    let woke = scene.ms;
+    scene.run(60_000);
+    let again = scene.started().unwrap();
+    assert!(again < woke + FIGURES.handover_ms, "woke at {woke}, taken back at {again}");
+}
+
+#[test]
 fn a_link_to_the_store_that_comes_and_goes_leads_to_one_takeover() {
     let fast = Figures::fast();
     let mut scene = Scene::owning_with(fast);

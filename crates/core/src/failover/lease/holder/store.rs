@@ -269,13 +269,12 @@ impl Holder {
 
     /// The lease is not ours any more, or soon will not be.
     pub(super) fn lose(&mut self, now: Moment, why: Why, out: &mut Vec<Directive>) {
-        if self.lease.take().is_none() {
-            return;
-        }
+        let Some(lease) = self.lease.take() else { return };
         (self.asked, self.seen) = (None, None);
         if why == Why::RanOut {
             // Others first: whose way to the store comes and goes would take it back each time, and never boot to its end.
-            self.rests_until = now.plus(self.node.figures.handover_ms);
+            // They have had their time if this node was asleep meanwhile.
+            self.rests_until = lease.deadline.plus(self.node.figures.handover_ms);
         }
         self.leave(now, why, None, false, out);
     }
