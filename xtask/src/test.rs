@@ -106,6 +106,7 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "a_primary_that_comes_and_goes_is_replaced_once",
     "a_standby_that_comes_back_alone_takes_over",
     "the_documents_timing_holds",
+    "a_warm_standby_is_measured",
     "a_slow_boot_by_a_quota",
     "a_unit_of_a_real_user_manager",
     "a_store_that_is_lost_leaves_nobody_and_one_when_it_is_back",

@@ -157,18 +157,26 @@ fn a_warm_gateway_that_is_frozen_leads_to_the_cold_way() -> Result<()> {
 #[ignore = "takes minutes, and its figures count on a quiet machine only"]
 fn a_warm_standby_is_measured() -> Result<()> {
     const RUNS: usize = 20;
-    let Some((pair, life)) = warm_pair("a warm standby, measured")? else { return Ok(()) };
+    let Some((pair, mut life)) = warm_pair("a warm standby, measured")? else { return Ok(()) };
     let mut took = Vec::new();
+    let mut anew = Vec::new();
     for run in 1..=RUNS {
         let (cut, before) = (Instant::now(), polls(&pair));
         pair.network.cut(PRIMARY)?;
         let polling = polls_after(&pair, cut, before)?;
         eprintln!("measured: run {run}: {polling:?}");
         took.push(polling);
-        pair.role_is("active")?;
+        let active = pair.role_is("active")?;
+        ensure!(pair.standby.gateway()? == life, "run {run}: it took over by a start: {active}");
         pair.network.mend(PRIMARY)?;
         pair.standby.order(&["standby", "demote"])?;
         is_warm(&pair)?;
+        // One that does not let go of its channels is started again by the step back; how often is told.
+        let next = pair.standby.gateway()?;
+        if next != life {
+            anew.push(format!("after run {run}: {}", pair.role_is("watching")?["last_change"]));
+            life = next;
+        }
         pair.reports("the primary to be seen", |report| report["sight"] == json!("its guard says: healthy"))?;
         pair.standby.order(&["standby", "release"])?;
         pair.stays_off("the time between two runs", Duration::from_secs(2))?;
@@ -176,7 +184,7 @@ fn a_warm_standby_is_measured() -> Result<()> {
     took.sort();
     let (median, max) = (took[RUNS / 2], *took.last().context("no run")?);
     eprintln!("measured: host loss to first poll, fast, warm, {RUNS} runs: median {median:?}, max {max:?}");
-    ensure!(pair.standby.gateway()? == life, "the gateway was started anew");
+    eprintln!("measured: started again by a step back {} times: {anew:?}", anew.len());
     ensure!(max <= Duration::from_secs(5), "{took:?}");
     Ok(())
 }
