@@ -149,7 +149,7 @@ impl<'a> Exam<'a> {
         let Waiting { case: place, sign, at_ms, detail, line } = found;
         if let Some(case) = self.cases.get(place) {
             let detail = detail.as_deref();
-            self.findings.add(case, &Match { case: place, sign, at_ms, detail }, || line);
+            self.findings.add(case, &Match { case: place, sign, at_ms, detail }, line);
         }
     }
 }

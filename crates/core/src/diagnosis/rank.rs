@@ -36,6 +36,8 @@ pub struct Seen {
     lines: Vec<SeenLine>,
     detail: Option<String>,
     last: u64,
+    /// Where the line stands that was counted last.
+    counted: Option<(String, u64)>,
 }
 
 /// What was found, to be weighed.
@@ -63,20 +65,25 @@ pub struct Match<'a> {
 }
 
 impl Findings {
-    /// Adds a match. `line` is only asked for when the line is kept.
-    pub fn add(&mut self, case: &Case, found: &Match<'_>, line: impl FnOnce() -> SeenLine) {
+    /// Adds a match. One line that bears several signs of a case is one line: it is counted and shown once.
+    pub fn add(&mut self, case: &Case, found: &Match<'_>, line: SeenLine) {
         let seen = self.seen.entry(found.case).or_default();
         self.lines += 1;
-        seen.count = seen.count.saturating_add(1);
         seen.last = self.lines;
-        seen.note_time(case.needs.count, case.needs.within_s, found.at_ms);
-        let fresh = seen.signs.insert(found.sign);
+        let known =
+            seen.counted.as_ref().is_some_and(|(source, number)| *number == line.number && *source == line.source);
+        if !known {
+            seen.counted = Some((line.source.clone(), line.number));
+            seen.count = seen.count.saturating_add(1);
+            seen.note_time(case.needs.count, case.needs.within_s, found.at_ms);
+        }
+        let fresh = seen.signs.insert(found.sign) && !known;
         if seen.detail.is_none() {
             seen.detail = found.detail.map(str::to_owned);
         }
         // The first line of every sign tells most; later ones only that it went on.
         if fresh && seen.lines.len() < MAX_LINES {
-            seen.lines.push(line());
+            seen.lines.push(line);
         }
     }
 
@@ -282,12 +289,11 @@ mod tests {
         }
     }
 
+    /// On a line of its own.
     fn hit(findings: &mut Findings, cases: &[Case], case: usize, sign: usize, at_ms: Option<i64>) {
-        findings.add(&cases[case], &Match { case, sign, at_ms, detail: None }, || SeenLine {
-            source: "log".into(),
-            number: 1,
-            text: "something".into(),
-        });
+        let number = findings.lines + 1;
+        let line = SeenLine { source: "log".into(), number, text: "something".into() };
+        findings.add(&cases[case], &Match { case, sign, at_ms, detail: None }, line);
     }
 
     fn names(cases: &[Case], findings: &Findings) -> Vec<String> {
@@ -333,6 +339,27 @@ mod tests {
         let mut findings = Findings { pointed_at: true, ..Findings::default() };
         hit(&mut findings, &cases, 0, 0, Some(1));
         assert_eq!(names(&cases, &findings), ["often"]);
+    }
+
+    #[test]
+    fn one_line_with_two_signs_is_counted_and_shown_once() {
+        let often = Case {
+            needs: Needs { count: 2, within_s: 60, ..Needs::default() },
+            ..case("often", &[Strength::Proof; 2])
+        };
+        let cases = [often];
+        let on = |findings: &mut Findings, source: &str, number: u64, sign: usize| {
+            let line = SeenLine { source: source.into(), number, text: "something".into() };
+            findings.add(&cases[0], &Match { case: 0, sign, at_ms: Some(1_000), detail: None }, line);
+        };
+        let mut findings = Findings::default();
+        on(&mut findings, "log", 7, 0);
+        on(&mut findings, "log", 7, 1);
+        assert!(names(&cases, &findings).is_empty(), "once is not often");
+        on(&mut findings, "other log", 7, 1);
+        let found = diagnose(&cases, &findings, &BTreeMap::new());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].lines.len(), 1, "the other line bears no sign that was not seen: {:?}", found[0].lines);
     }
 
     #[test]
