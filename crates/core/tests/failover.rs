@@ -13,6 +13,8 @@ mod alone;
 mod course;
 #[path = "failover/reach.rs"]
 mod reach;
+#[path = "failover/several.rs"]
+mod several;
 #[path = "failover/words.rs"]
 mod words;
 
@@ -299,7 +301,7 @@ impl Judge {
         match evidence {
             Evidence::Look(sight) => self.note_look(at, *sight),
             Evidence::Armed(armed) => self.armed = *armed == Armed::Yes,
-            Evidence::Person(_) | Evidence::Own(_) => {}
+            Evidence::Person(_) | Evidence::Own(_) | Evidence::Seniors(_) => {}
             Evidence::Done { worked } => {
                 if std::mem::take(&mut self.under_way) && *worked {
                     self.carries = self.last == Some(true);

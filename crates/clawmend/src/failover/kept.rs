@@ -9,7 +9,9 @@ use clawmend_core::failover::known::Knowledge;
 use clawmend_core::failover::{Memory, Reason, Role, Step, primary};
 use clawmend_core::time::Wall;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// In our own state folder.
@@ -28,6 +30,9 @@ pub struct Kept {
     /// What the primary owns.
     #[serde(default)]
     pub theirs: Knowledge,
+    /// What each standby owns that comes before this one, by its address.
+    #[serde(default)]
+    pub seniors: BTreeMap<SocketAddr, Knowledge>,
     /// The last change of role.
     pub last_change: Option<Change>,
     /// The last takeover after which this node could be reached, by its channel's own word.
@@ -141,6 +146,7 @@ mod tests {
         let kept = Kept {
             memory,
             primary: primary::Memory { heard: true, ..primary::Memory::default() },
+            seniors: BTreeMap::from([("10.0.0.2:18790".parse().unwrap(), theirs.clone())]),
             theirs,
             words: vec![word],
             proven: Some(Proven { at: Wall(3), took_ms: 4 }),

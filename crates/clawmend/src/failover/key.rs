@@ -114,7 +114,7 @@ impl PairKey {
     }
 
     #[cfg(test)]
-    pub(super) const fn of_bytes(bytes: [u8; LEN]) -> Self {
+    pub(crate) const fn of_bytes(bytes: [u8; LEN]) -> Self {
         Self(bytes)
     }
 }

@@ -127,6 +127,7 @@ mod tests {
             alive,
             stopped,
             accounts: Owned::Known(Vec::new()),
+            standby: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a pair's states are called for people.
 
 use clawmend_core::failover::known::Dated;
+use clawmend_core::failover::senior::Waits;
 use clawmend_core::failover::{Obstacle, Reason, Role, Telling};
 
 /// What a node does at present.
@@ -30,6 +31,9 @@ pub fn reason(reason: Reason) -> String {
         Reason::Silent { misses } => format!("the primary did not answer {misses} times in a row"),
         Reason::RepairTooLong => "the primary's guard has been repairing for too long".to_owned(),
         Reason::PrimaryWell { for_ms } => format!("the primary has been well for {} s", for_ms / 1_000),
+        Reason::SeniorWell { for_ms } => {
+            format!("a standby that comes before this one has carried on for {} s", for_ms / 1_000)
+        }
         Reason::Person => "a person wants it".to_owned(),
         Reason::Resumed => "an earlier guard had begun it".to_owned(),
     }
@@ -41,6 +45,17 @@ pub fn obstacle(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::Held => "a person holds this node as it is; `clawmend standby release` ends that".to_owned(),
         Obstacle::NotApart { why } => why.clone(),
+    }
+}
+
+/// Why a node waits for a standby that comes before it.
+#[must_use]
+pub const fn waits(waits: Waits) -> &'static str {
+    match waits {
+        Waits::Unheard => "one that comes before this node was not heard of yet",
+        Waits::SeesPrimary => "one that comes before this node sees the primary at work",
+        Waits::ItsTurn => "it is the turn of one that comes before this node",
+        Waits::Carries => "one that comes before this node carries on",
     }
 }
 

@@ -8,6 +8,7 @@ use crate::failover::secrets::{HostKey, Identity, Secrets, Source};
 use crate::failover::workspace::{Branch, Remote};
 use clawmend_core::failover::Figures;
 use clawmend_core::failover::course::Setting;
+use clawmend_core::failover::senior::Seniors;
 use clawmend_core::gateway::GatewayId;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::net::{IpAddr, SocketAddr};
@@ -55,12 +56,17 @@ pub struct StandbySettings {
     /// Which gateway of this host, where there are several.
     #[serde(default, deserialize_with = "checked_id")]
     pub gateway: Option<GatewayId>,
-    /// Where a primary's guard answers its standby: an address of the private network between the two.
+    /// Where a primary's guard answers its standbys, and a standby's those that come after it: an address of the private
+    /// network between them.
     #[serde(default, deserialize_with = "private")]
     pub listen: Option<SocketAddr>,
     /// Where the primary's guard answers. An address, not a name: a name server may be lost together with the primary.
     #[serde(default, deserialize_with = "private")]
     pub peer: Option<SocketAddr>,
+    /// Where the guards of the standbys answer that come before this one, in their order: this one takes over only where
+    /// none of them does.
+    #[serde(default, deserialize_with = "seniors")]
+    pub after: Vec<SocketAddr>,
     /// Where the primary's gateway answers, if it can be reached from here: a second way to see that it serves.
     #[serde(default, deserialize_with = "private")]
     pub peer_gateway: Option<SocketAddr>,
@@ -196,6 +202,10 @@ impl StandbySettings {
         let wipes = self.secrets.as_ref().is_some_and(|secrets| secrets.wipe);
         match self.side {
             Side::Primary if self.warm => Some("`warm` is for the standby"),
+            Side::Primary if !self.after.is_empty() => Some("`after` is for a standby"),
+            Side::Standby if self.after.iter().any(|one| Some(*one) == self.peer) => {
+                Some("`after` names the primary; it is for standbys that come before this one")
+            }
             Side::Standby if self.warm && wipes => Some(
                 "`warm` and `secrets.wipe` exclude each other: a gateway that runs has its secrets in its memory, and needs \
                  them when it is started again",
@@ -212,14 +222,29 @@ fn checked_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<GatewayId>, D
 }
 
 fn private<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
-    let address = SocketAddr::deserialize(from)?;
+    checked(SocketAddr::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+fn seniors<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SocketAddr>, D::Error> {
+    let all = Vec::<SocketAddr>::deserialize(from)?;
+    if all.len() > Seniors::MAX {
+        return Err(D::Error::custom(format!("{} standbys, expected at most {}", all.len(), Seniors::MAX)));
+    }
+    let twice = all.iter().enumerate().find(|(at, one)| all.iter().take(*at).any(|before| before == *one));
+    if let Some((_, twice)) = twice {
+        return Err(D::Error::custom(format!("{twice} stands there twice")));
+    }
+    all.into_iter().map(checked).collect::<Result<_, _>>().map_err(D::Error::custom)
+}
+
+fn checked(address: SocketAddr) -> Result<SocketAddr, String> {
     if is_private(address.ip()) {
-        return Ok(Some(address));
+        return Ok(address);
     }
     let what = if address.ip().is_unspecified() { "every address of this host" } else { "a public address" };
-    Err(D::Error::custom(format!(
+    Err(format!(
         "{address} is {what}, expected one of the private network between the two (Tailscale, WireGuard, 10.…, 192.168.…)"
-    )))
+    ))
 }
 
 /// Loopback, RFC 1918, link-local, the shared space of RFC 6598 (which Tailscale uses), and unique local IPv6 (RFC 4193).
@@ -279,6 +304,13 @@ mod tests {
                  host_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS\"\ninto = \"/a/b\"\n\
                  wipe = true\n",
                 "exclude each other",
+            ),
+            ("[standby]\nside = \"primary\"\nlisten = \"10.0.0.1:1\"\nafter = [\"10.0.0.2:1\"]\n", "is for a standby"),
+            ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nafter = [\"10.0.0.1:1\"]\n", "names the primary"),
+            ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nafter = [\"8.8.8.8:1\"]\n", "a public address"),
+            (
+                "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nafter = [\"10.0.0.2:1\", \"10.0.0.2:1\"]\n",
+                "stands there twice",
             ),
             ("[standby]\nside = \"third\"\npeer = \"10.0.0.1:1\"\n", "unknown variant"),
             ("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\ntypo = 1\n", "unknown field"),

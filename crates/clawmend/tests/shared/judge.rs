@@ -105,6 +105,14 @@ impl Group {
         let turns = self.turns().iter().map(turn).collect::<Vec<_>>().join(", ");
         let answered = self.answered();
         eprintln!("measured: {what}: owners by the record: {turns}; messages {answered}");
+        for mark in self.asked.borrow().iter() {
+            let all = self.answers(mark);
+            if all.len() > 1 {
+                let said =
+                    all.iter().map(|deed| format!("{:.1} s {:?}", since(deed.at), deed.text)).collect::<Vec<_>>();
+                eprintln!("measured: {what}: {mark} was answered {} times: {}", all.len(), said.join("; "));
+            }
+        }
         answered
     }
 

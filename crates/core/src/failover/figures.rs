@@ -70,6 +70,13 @@ impl Figures {
         if grown < self.steady_max_ms { grown } else { self.steady_max_ms }
     }
 
+    /// So long a standby that comes before this one has for its own decision, once the primary is lost: as long as that
+    /// takes, and one look more. In milliseconds.
+    #[must_use]
+    pub const fn turn_ms(&self) -> u64 {
+        self.every_ms.saturating_mul(self.misses as u64 + 1)
+    }
+
     /// A node that has not looked for so long has slept or starved, and doubts itself.
     #[must_use]
     pub const fn asleep_ms(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! What a standby knows of its primary's accounts, and how sure that is.
+//! What a standby knows of another node's accounts, and how sure that is.
 //!
 //! Invariant: what was known stays known while the primary only cannot read its own config, for a bounded time; beyond it
 //! the accounts count as unknown, and unknown refuses. Start at [`Knowledge::hear`].
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// So long after it was last heard, what is on the disk is written again.
 const REFRESH_MS: u64 = 600_000;
 
-/// Of the other node.
+/// Of one other node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knowledge {
     /// Its accounts, as last read by itself.
@@ -73,20 +73,19 @@ impl Knowledge {
         now.0.abs_diff(self.at.0)
     }
 
-    /// Whether this node, which owns `mine`, may be promoted. `bound_ms`: [`super::Figures::doubt_ms`].
+    /// Whether this node, which owns `mine`, may be promoted, as far as it is about this other one, called `who`. `bound_ms`:
+    /// [`super::Figures::doubt_ms`].
     #[must_use]
-    pub fn armed(&self, mine: &Owned, now: Wall, bound_ms: u64) -> Armed {
+    pub fn armed(&self, who: &str, mine: &Owned, now: Wall, bound_ms: u64) -> Armed {
         let mine = match mine {
             Owned::Known(mine) => mine,
             Owned::Unknown { why } => return Armed::No { why: format!("this node's config: {why}") },
         };
         match (&self.known, &self.doubt) {
-            (None, None) => Armed::No { why: "the primary's guard has not said yet what it owns".to_owned() },
-            (None, Some(why)) => Armed::No { why: format!("the primary's config: {why}") },
+            (None, None) => Armed::No { why: format!("the guard of {who} has not said yet what it owns") },
+            (None, Some(why)) => Armed::No { why: format!("the config of {who}: {why}") },
             (Some(_), Some(why)) if self.age_ms(now) >= bound_ms => Armed::No {
-                why: format!(
-                    "the primary's config cannot be read, and what it owned is known from too long ago: {why}"
-                ),
+                why: format!("the config of {who} cannot be read, and what it owned is known from too long ago: {why}"),
             },
             (Some(theirs), _) => compare(mine, theirs),
         }

@@ -1,6 +1,7 @@
 //! What a standby learns: of the primary, of itself, and from people.
 
 use super::own::Own;
+use super::senior::Senior;
 use serde::{Deserialize, Serialize};
 
 /// One look at the primary.
@@ -54,6 +55,8 @@ pub enum Order {
 pub enum Evidence {
     /// A look at the primary.
     Look(Sight),
+    /// A look at the standbys that come before this one, in their order; told before the look at the primary.
+    Seniors(Vec<Senior>),
     /// The comparison of the configs.
     Armed(Armed),
     /// A person's word.

@@ -4,6 +4,7 @@
 
 use super::figures::Figures;
 use super::own::{Own, Silence};
+use super::senior::{Seniors, Waits};
 use super::sight::{Armed, Evidence, Order, Sight};
 use super::telling::{Episode, Obstacle, Telling};
 use crate::time::{Moment, Now, Wall};
@@ -37,6 +38,11 @@ pub enum Reason {
     RepairTooLong,
     /// The primary has been well for long enough.
     PrimaryWell {
+        /// For how long, in milliseconds.
+        for_ms: u64,
+    },
+    /// A standby that comes before this one has carried and served for long enough.
+    SeniorWell {
         /// For how long, in milliseconds.
         for_ms: u64,
     },
@@ -116,6 +122,9 @@ pub struct Standby {
     not_before: Moment,
     /// Of this node's own gateway.
     silence: Silence,
+    seniors: Seniors,
+    /// Why it waits for one of them.
+    waits: Option<Waits>,
     /// What was told since the primary last changed.
     told: Vec<Telling>,
 }
@@ -141,14 +150,28 @@ impl Standby {
             trouble: None,
             not_before: Moment(0),
             silence: Silence::default(),
+            seniors: Seniors::default(),
+            waits: None,
             told: Vec::new(),
         }
+    }
+
+    /// The same with so many standbys that come before this one.
+    #[must_use]
+    pub fn behind(self, seniors: usize) -> Self {
+        Self { seniors: Seniors::new(seniors), ..self }
     }
 
     /// What outlives this guard.
     #[must_use]
     pub const fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Why it waits for a standby that comes before it, although the primary is lost.
+    #[must_use]
+    pub const fn waits(&self) -> Option<Waits> {
+        self.waits
     }
 
     /// From the beginning of one look to that of the next, in milliseconds.
@@ -161,6 +184,7 @@ impl Standby {
     pub fn observe(&mut self, now: Now, evidence: &Evidence, out: &mut Vec<Output>) {
         match evidence {
             Evidence::Look(sight) => self.look(now, *sight, out),
+            Evidence::Seniors(seen) => self.seniors.look(now.mono, seen),
             Evidence::Armed(armed) => self.compared(now, armed, out),
             Evidence::Person(order) => self.order(now, *order, out),
             Evidence::Own(own) => self.own(now, *own, out),
@@ -182,6 +206,7 @@ impl Standby {
             // What happened meanwhile is not known, so nothing from before counts.
             self.begin_anew();
             self.silence.forget();
+            self.seniors.forget();
         }
         match sight {
             Sight::Serves => {
@@ -207,6 +232,12 @@ impl Standby {
     fn begin_anew(&mut self) {
         (self.missed, self.repairing_since, self.well_since) = (0, None, None);
         self.trouble = None;
+        self.not_due();
+    }
+
+    const fn not_due(&mut self) {
+        self.waits = None;
+        self.seniors.not_due();
     }
 
     fn decide(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -227,8 +258,13 @@ impl Standby {
         } else if repaired_for >= self.figures.repair_ms && self.repairing_since.is_some() {
             Reason::RepairTooLong
         } else {
+            self.not_due();
             return self.consider_the_end(now.mono, out);
         };
+        self.waits = self.seniors.keep_waiting(now.mono, &self.figures);
+        if self.waits.is_some() {
+            return;
+        }
         if let Some(obstacle) = self.obstacle() {
             return self.tell_once(now, Telling::NotPromoted { obstacle }, out);
         }
@@ -259,9 +295,15 @@ impl Standby {
     }
 
     fn consider_demotion(&mut self, now: Now, out: &mut Vec<Output>) {
-        let Some(since) = self.well_since.filter(|_| !self.memory.held) else { return };
+        if self.memory.held {
+            return;
+        }
         let takeovers = self.memory.recent(now.wall, self.figures.flap_window_ms);
         let needs_ms = self.figures.steadiness_ms(takeovers);
+        if let Some(for_ms) = self.seniors.served_for(now.mono).filter(|for_ms| *for_ms >= needs_ms) {
+            return self.turn(now, Role::Demoting, Reason::SeniorWell { for_ms }, out);
+        }
+        let Some(since) = self.well_since else { return };
         let for_ms = now.mono.since(since);
         if for_ms >= needs_ms {
             self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms }, out);
@@ -305,6 +347,7 @@ impl Standby {
             self.open_episode(now, out);
         }
         (self.memory.role, self.memory.why, self.memory.silent) = (role, Some(reason), None);
+        self.not_due();
         out.push(Output::Persist);
         out.push(if role == Role::Promoting { Output::Promote(reason) } else { Output::Demote(reason) });
     }

@@ -25,7 +25,7 @@ fn unread() -> Owned {
 }
 
 fn armed(knowledge: &Knowledge, at: Wall) -> Armed {
-    knowledge.armed(&Owned::Known(vec![telegram(2)]), at, DOCUMENT.doubt_ms)
+    knowledge.armed("the primary", &Owned::Known(vec![telegram(2)]), at, DOCUMENT.doubt_ms)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_primary_that_is_lost_stays_known_and_one_that_never_could_say_refuses() {
     assert!(matches!(armed(&knowledge, NOW), Armed::No { why } if why.contains("line 3")));
     knowledge.hear(NOW, &Owned::Known(vec![telegram(1)]));
     assert_eq!(armed(&knowledge, after(1_000 * HOUR)), Armed::Yes, "it said nothing else since");
-    let mine = knowledge.armed(&unread(), NOW, DOCUMENT.doubt_ms);
+    let mine = knowledge.armed("the primary", &unread(), NOW, DOCUMENT.doubt_ms);
     assert!(matches!(mine, Armed::No { why } if why.contains("this node's config")));
 }
 

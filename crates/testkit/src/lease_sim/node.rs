@@ -1,9 +1,8 @@
 //! One machine of a group: its clock, its guard, its gateway and its deadman.
 
 use super::clock::Clock;
-use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Holder, Memory, Node};
+use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Holder, Memory, Node, RequestId};
 use clawmend_core::gateway::Incarnation;
-use clawmend_core::time::Moment;
 
 /// A gateway that is alive.
 #[derive(Clone, Debug)]
@@ -59,8 +58,11 @@ pub struct Machine {
     pub paused: Option<Paused>,
     /// It was paused since the request left that its lease is counted from, and whether the guard can notice.
     pub behind: Option<bool>,
-    /// When it last went on, by its own clock.
-    pub resumed: Moment,
+    /// The last request of this guard.
+    pub asked: RequestId,
+    /// The last one that it had sent when the machine last went on: what follows was sent by a machine that is awake. Its clock
+    /// cannot tell, for it may have stood still.
+    pub asked_before: RequestId,
     /// What waits for a frozen guard.
     pub inbox: Vec<Evidence>,
     /// The gateway.
@@ -103,7 +105,8 @@ impl Machine {
             frozen_until: None,
             paused: None,
             behind: None,
-            resumed: Moment(0),
+            asked: RequestId(0),
+            asked_before: RequestId(0),
             inbox: Vec::new(),
             gateway: None,
             deadman: None,
@@ -124,6 +127,7 @@ impl Machine {
         (self.guard, self.frozen_until) = (false, None);
         self.guards += 1;
         self.inbox.clear();
+        (self.asked, self.asked_before) = (RequestId(0), RequestId(0));
     }
 
     /// It loses power: everything ends at once.

@@ -148,7 +148,9 @@ impl Oracle {
 
     fn two_own(&mut self, us: u64, alive: &[Seen]) {
         let guard_stuck = alive.iter().any(|one| one.guard_stuck);
-        let paused = alive.iter().find_map(|one| one.paused);
+        // Of several pauses the one that nobody can notice may be the cause, and then no window is promised.
+        let pauses = || alive.iter().filter_map(|one| one.paused);
+        let paused = pauses().find(|noticed| !noticed).or_else(|| pauses().next());
         match &mut self.overlap {
             Some(overlap) => overlap.guard_stuck |= guard_stuck,
             None => self.overlap = Some(Overlap { since: us, paused, guard_stuck }),
@@ -186,5 +188,35 @@ impl Oracle {
 
     fn breaks(&mut self, at_us: u64, rule: &'static str, text: String) {
         self.tally.breaks(Violation { seed: self.seed, at_us, rule, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// Two own from the first second to the tenth, with these pauses behind them. The window is a second long.
+    fn judged(paused: [Option<bool>; 2]) -> Tally {
+        let mut oracle = Oracle::new(1, true, 1_000);
+        let seen = |node: usize| Seen { node, paused: paused[node], guard_stuck: false };
+        oracle.look(SECOND, &[seen(0), seen(1)]);
+        oracle.look(10 * SECOND, &[seen(1)]);
+        oracle.finish(20 * SECOND, true);
+        oracle.tally
+    }
+
+    #[test]
+    fn a_window_is_promised_only_where_no_pause_was_one_that_nobody_can_notice() {
+        let rule = |tally: &Tally| tally.broken.first().map(|one| one.rule);
+        let noticed = judged([Some(true), None]);
+        assert_eq!((rule(&noticed), noticed.double), (Some("window"), 0));
+        for paused in [[Some(true), Some(false)], [Some(false), Some(true)], [None, Some(false)]] {
+            let hidden = judged(paused);
+            assert_eq!((rule(&hidden), hidden.residual, hidden.residual_max_ms), (None, 1, [0, 9_000]), "{paused:?}");
+        }
+        let none = judged([None, None]);
+        assert_eq!((rule(&none), none.double), (Some("one_owner"), 1));
     }
 }

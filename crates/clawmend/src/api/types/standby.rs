@@ -21,6 +21,12 @@ pub struct StandbyReport {
     pub seen_at: Option<Time>,
     /// What was seen of it last, for people.
     pub sight: Option<String>,
+    /// The standbys that come before this one, in their order.
+    #[serde(default)]
+    pub after: Vec<SeniorReport>,
+    /// Why it waits for one of them although the primary is lost, for people.
+    #[serde(default)]
+    pub waits: Option<String>,
     /// A standby may be promoted: no account is owned twice.
     pub armed: Option<bool>,
     /// Why not.
@@ -44,6 +50,15 @@ pub struct StandbyReport {
     pub workspace: Option<String>,
     /// What is wrong with this node, for people.
     pub problem: Option<String>,
+}
+
+/// A standby that comes before this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeniorReport {
+    /// Where its guard answers.
+    pub address: String,
+    /// What was seen of it last, for people.
+    pub seen: String,
 }
 
 /// A takeover that worked, to the end.
@@ -103,6 +118,8 @@ impl StandbyReport {
             peer: settings.peer.map(|peer| peer.to_string()),
             seen_at: None,
             sight: None,
+            after: Vec::new(),
+            waits: None,
             armed: None,
             not_armed_because: None,
             armed_by: None,

@@ -242,6 +242,8 @@ mod tests {
             peer: None,
             seen_at: None,
             sight: None,
+            after: Vec::new(),
+            waits: None,
             armed: Some(true),
             not_armed_because: None,
             armed_by: None,

@@ -9,6 +9,7 @@ mod group;
 mod host;
 mod page;
 mod pause;
+mod seniors;
 mod store;
 
 use super::super::config::{home, settings};
@@ -87,7 +88,10 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     this_guard(guard.as_ref().map(Option::as_deref), &mut lines);
     space(context, &mut lines)?;
     match PairKey::load(&pair.key) {
-        Ok(key) if pair.is_standby() => ask_primary(context, &pair, &key, &mut lines)?,
+        Ok(key) if pair.is_standby() => {
+            ask_primary(context, &pair, &key, &mut lines)?;
+            ask_seniors(context, &pair, &key, &mut lines)?;
+        }
         Ok(key) => this_primary(context, &pair, &key, &mut lines),
         Err(error) => lines.push(Line { check: "key", level: Level::Bad, text: error.to_string() }),
     }
@@ -156,12 +160,7 @@ fn this_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<L
 
 fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) -> Result<(), CliError> {
     let Some(peer) = pair.standby.peer else { return Ok(()) };
-    let question = Question {
-        version: crate::version::VERSION.to_owned(),
-        role: Role::Watching,
-        held: false,
-        wall: clock::now().wall,
-    };
+    let question = question();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sent = clock::now();
     let told = runtime.block_on(ask(peer, key, &question, LIMIT));
@@ -201,6 +200,22 @@ fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
         }
         Err(why) => lines.push(Line { check: "primary", level: Level::Bad, text: why.to_string() }),
     }
+    Ok(())
+}
+
+/// As a standby's guard asks.
+fn question() -> Question {
+    Question { version: crate::version::VERSION.to_owned(), role: Role::Watching, held: false, wall: clock::now().wall }
+}
+
+fn ask_seniors(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (question, mine) = (question(), own(context, pair, key));
+    for one in &pair.standby.after {
+        let told = runtime.block_on(ask(*one, key, &question, LIMIT));
+        lines.push(seniors::line(*one, &told, &mine));
+    }
+    lines.extend(pair.standby.listen.map(seniors::listens));
     Ok(())
 }
 
@@ -315,6 +330,7 @@ mod tests {
         for (cron, heartbeats) in [(false, false), (true, false), (true, true)] {
             lines.push(timed(Unasked { cron, heartbeats }));
         }
+        lines.extend(seniors::tests::every_line());
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
     }
 

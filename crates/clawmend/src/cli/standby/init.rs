@@ -143,13 +143,19 @@ fn of(error: KeyError) -> CliError {
 
 fn section(args: &InitArgs, side: SideArg) -> String {
     let mut text = "[standby]\n".to_owned();
-    let (side, name, address) = match side {
-        SideArg::Primary => ("primary", "listen", args.listen),
-        SideArg::Standby => ("standby", "peer", args.peer),
+    let (side, peer) = match side {
+        SideArg::Primary => ("primary", None),
+        SideArg::Standby => ("standby", args.peer),
     };
     let _ = writeln!(text, "side = \"{side}\"");
-    if let Some(address) = address {
-        let _ = writeln!(text, "{name} = \"{address}\"");
+    for (name, address) in [("listen", args.listen), ("peer", peer)] {
+        if let Some(address) = address {
+            let _ = writeln!(text, "{name} = \"{address}\"");
+        }
+    }
+    if !args.after.is_empty() {
+        let after: Vec<String> = args.after.iter().map(|one| format!("\"{one}\"")).collect();
+        let _ = writeln!(text, "after = [{}]", after.join(", "));
     }
     if args.fast {
         text.push_str("timing = \"fast\"\n");
@@ -172,6 +178,7 @@ fn guide(args: &InitArgs, side: SideArg, key: &Path) -> String {
     };
     let kept =
         if args.warm { "this host's gateway running, with its channels off," } else { "this host's gateway off" };
+    let order = in_order(args);
     match (side, args.listen, args.peer) {
         (SideArg::Primary, Some(listen), _) => format!(
             "\
@@ -197,10 +204,25 @@ What is left to do on this host, the standby:
      until the primary at {peer} is lost.
      A gateway that runs here now is stopped in order.
   4. Look whether all is ready: clawmend standby check
-"
+{order}"
         ),
         (SideArg::Primary | SideArg::Standby, ..) => String::new(),
     }
+}
+
+/// Where there are several standbys.
+fn in_order(args: &InitArgs) -> String {
+    let mut text = String::new();
+    for one in &args.after {
+        let _ = writeln!(
+            text,
+            "The standby at {one} comes before this one. It answers there when its [standby] has `listen = \"{one}\"`, and has\nthe same key."
+        );
+    }
+    if let Some(listen) = args.listen {
+        let _ = writeln!(text, "Let only the standbys that come after this one reach {listen} (firewall).");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -212,7 +234,10 @@ mod tests {
         let address = Some("100.64.0.1:18790".parse().unwrap());
         match side {
             SideArg::Primary => InitArgs { listen: address, fast: true, ..none(side) },
-            SideArg::Standby => InitArgs { peer: address, warm: true, ..none(side) },
+            SideArg::Standby => {
+                let after = vec!["100.64.0.2:18790".parse().unwrap()];
+                InitArgs { peer: address, warm: true, after, ..none(side) }
+            }
         }
     }
 
@@ -223,6 +248,7 @@ mod tests {
             group: GroupArgs::default(),
             listen: None,
             peer: None,
+            after: Vec::new(),
             fast: false,
             warm: false,
             telegram_token_file: None,
@@ -235,6 +261,7 @@ mod tests {
         for side in [SideArg::Primary, SideArg::Standby] {
             let parsed = settings::parse(Path::new("x"), &section(&args(side), side)).unwrap().standby.unwrap();
             assert_eq!(parsed.listen.is_some(), side == SideArg::Primary);
+            assert_eq!(parsed.after.len(), usize::from(side == SideArg::Standby));
             assert_eq!((parsed.peer.is_some(), parsed.warm), (side == SideArg::Standby, side == SideArg::Standby));
         }
     }

@@ -69,12 +69,16 @@ pub struct InitArgs {
     /// Which of the two this host is
     #[arg(long, value_enum, required_unless_present = "shared", conflicts_with = "shared")]
     side: Option<SideArg>,
-    /// On the primary: the address of the private network that its guard answers on, such as 100.64.0.1:18790
+    /// On the primary: the address of the private network that its guard answers on, such as 100.64.0.1:18790; on a standby
+    /// that others come after: the same
     #[arg(long, value_name = "ADDRESS", required_if_eq("side", "primary"))]
     listen: Option<SocketAddr>,
     /// On the standby: the primary's address
     #[arg(long, value_name = "ADDRESS", required_if_eq("side", "standby"))]
     peer: Option<SocketAddr>,
+    /// On a standby: it takes over only where the standby that answers at this address does not. Once for each
+    #[arg(long, value_name = "ADDRESS", requires = "peer")]
+    after: Vec<SocketAddr>,
     /// Look every half second instead of every 10 s; with --shared: a lease of 5 s instead of 15 s
     #[arg(long)]
     fast: bool,

@@ -57,6 +57,12 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
     if let Some(sight) = &report.sight {
         row("seen", &clean(sight, 300));
     }
+    for senior in &report.after {
+        row("comes after", &format!("{}: {}", clean(&senior.address, 60), clean(&senior.seen, 300)));
+    }
+    if let Some(waits) = &report.waits {
+        row("waits", &clean(waits, 200));
+    }
     match (report.armed, &report.not_armed_because) {
         (Some(true), _) => {
             let by = report.armed_by.as_ref().map_or_else(String::new, |by| format!(", {}", clean(by, 400)));
@@ -105,7 +111,8 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{ChangeReport, ProvenReport, Time};
+    use crate::api::types::{ChangeReport, ProvenReport, SeniorReport, Time};
+    use clawmend_core::failover::senior::Waits;
     use clawmend_core::failover::{Reason, Step};
 
     fn report() -> StandbyReport {
@@ -116,6 +123,8 @@ mod tests {
             peer: Some("100.64.0.1:18790".into()),
             seen_at: Some(Time(Wall(1_790_000_000_000))),
             sight: Some("nothing came within 2000 ms\u{1b}[31m".into()),
+            after: Vec::new(),
+            waits: None,
             armed: Some(true),
             not_armed_because: None,
             armed_by: None,
@@ -154,6 +163,8 @@ mod tests {
             role: Some(Role::Watching),
             warm: Some(true),
             armed_by: Some("by what the primary owned 5 min ago; its config cannot be read now: line 3".into()),
+            after: vec![SeniorReport { address: "100.64.0.2:18790".into(), seen: "carrying on".into() }],
+            waits: Some(called::waits(Waits::Carries).into()),
             last_change: None,
             ..report()
         };

@@ -1,6 +1,7 @@
 //! This host as one of a pair: the loops that wire `clawmend_core::failover` to its adapters.
 //!
-//! A standby looks, decides and changes its role ([`standby`]), step by step ([`change`]); a primary answers ([`primary`]).
+//! A standby looks, decides and changes its role ([`standby`]), step by step ([`change`]); a primary answers ([`primary`]),
+//! and so does a standby to one that comes after it ([`senior`]).
 //! Invariant: the gateway is started and stopped by its ward alone, through the same check as every wish, and a person's
 //! stop or pause of it stays.
 
@@ -9,6 +10,7 @@ mod gateway;
 mod missing;
 mod primary;
 mod secrets;
+mod senior;
 mod standby;
 mod warm;
 mod workspace;
@@ -23,9 +25,9 @@ use crate::failover::key::{self, PairKey};
 use crate::openclaw::discovery::Home;
 use crate::settings::{Side, StandbySettings};
 use clawmend_core::failover::ownership::Owned;
-use clawmend_core::failover::{Order, Role};
+use clawmend_core::failover::{Order, Role, Sight};
 use clawmend_core::gateway::GatewayId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -51,6 +53,8 @@ pub struct Pair {
     /// The gateway's ward, as long as there is one.
     ward: RefCell<Option<news::Sender>>,
     report: RefCell<StandbyReport>,
+    /// What a standby saw of the primary last.
+    sight: Cell<Option<Sight>>,
     orders: RefCell<Option<mpsc::Sender<Said>>>,
     /// Held for a change of role, and for each step of the upkeep of a warm gateway.
     busy: Mutex<()>,
@@ -80,6 +84,7 @@ impl Pair {
         };
         let mut kept = kept::load(state);
         kept.warm &= settings.warm;
+        kept.seniors.retain(|one, _| settings.after.contains(one));
         let report = RefCell::new(StandbyReport::new(&settings, &kept));
         Ok(Some(Rc::new(Self {
             settings,
@@ -90,6 +95,7 @@ impl Pair {
             mine: RefCell::default(),
             ward: RefCell::default(),
             report,
+            sight: Cell::default(),
             orders: RefCell::default(),
             busy: Mutex::default(),
             keeping: Mutex::default(),
@@ -155,6 +161,7 @@ impl Pair {
         match self.settings.side {
             Side::Primary => primary::start(Rc::clone(self), key).await,
             Side::Standby => {
+                primary::start_on_standby(self, &key).await?;
                 let (orders, asked) = mpsc::channel(ORDERS);
                 *self.orders.borrow_mut() = Some(orders);
                 standby::start(Rc::clone(self), key, asked);

@@ -1,4 +1,4 @@
-//! The primary's side: it answers its standby, and knows when that asked last.
+//! The side that answers: a primary its standbys, and knows when one asked last; a standby those that come after it.
 
 use super::super::news::News;
 use super::super::own_uid;
@@ -8,9 +8,10 @@ use crate::api::types::{DesiredState, GatewayStatus, Time};
 use crate::failover::key::PairKey;
 use crate::failover::owned::{Reading, Seen};
 use crate::failover::peer::server::{Answers, serve};
-use crate::failover::peer::wire::{Question, Told};
+use crate::failover::peer::wire::{Question, StandsBy, Told};
 use crate::failover::words;
 use crate::host::clock;
+use clawmend_core::failover::Sight;
 use clawmend_core::observation::ChannelState;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -25,35 +26,54 @@ const WARD_LIMIT: Duration = Duration::from_secs(2);
 struct Answering {
     pair: Rc<Pair>,
     reading: RefCell<Reading>,
-    standby: Rc<Watch>,
+    /// Of a primary.
+    standby: Option<Rc<Watch>>,
 }
 
 /// Listens from now on.
 pub async fn start(pair: Rc<Pair>, key: PairKey) -> Result<(), String> {
     let Some(listen) = pair.settings.listen else { return Err("[standby] has no `listen`".to_owned()) };
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        format!("{listen} cannot be listened on: {error}; is it an address of this host, and is it up?")
-    })?;
-    let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone(), &pair.state));
+    let listener = bind(listen).await?;
     if let Some(settings) = pair.settings.workspace.clone() {
         super::workspace::push_regularly(Rc::clone(&pair), settings);
     }
-    let standby = Watch::begin(Rc::clone(&pair));
-    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading, standby })));
+    let standby = Some(Watch::begin(Rc::clone(&pair)));
+    answer(listener, pair, key, standby);
     Ok(())
+}
+
+/// A standby answers those that come after it, where its settings say so. Gives the address.
+pub async fn start_on_standby(pair: &Rc<Pair>, key: &PairKey) -> Result<Option<SocketAddr>, String> {
+    let Some(listen) = pair.settings.listen else { return Ok(None) };
+    let listener = bind(listen).await?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    answer(listener, Rc::clone(pair), key.clone(), None);
+    Ok(Some(address))
+}
+
+async fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        format!("{listen} cannot be listened on: {error}; is it an address of this host, and is it up?")
+    })
+}
+
+fn answer(listener: TcpListener, pair: Rc<Pair>, key: PairKey, standby: Option<Rc<Watch>>) {
+    let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone(), &pair.state));
+    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading, standby })));
 }
 
 impl Answers for Answering {
     async fn answer(&self, from: SocketAddr, question: Question) -> Option<Told> {
         let wall = clock::now().wall;
-        {
+        if let Some(standby) = &self.standby {
             let mut report = self.pair.report.borrow_mut();
             report.peer = Some(from.ip().to_string());
             report.seen_at = Some(Time(wall));
             report.sight = Some(format!("the standby is {}", words::role(question.role)));
             report.problem = None;
+            drop(report);
+            standby.asked();
         }
-        self.standby.asked();
         let status = status_of(&self.pair).await?;
         let Seen { owned: accounts, version: openclaw, .. } = self.reading.borrow_mut().now();
         Some(Told {
@@ -64,8 +84,17 @@ impl Answers for Answering {
             alive: status.incarnation.is_some(),
             stopped: status.desired == DesiredState::Stopped,
             accounts,
+            standby: self.standby.is_none().then(|| stands_by(&self.pair)),
         })
     }
+}
+
+/// What one that comes after this node is told of it.
+fn stands_by(pair: &Pair) -> StandsBy {
+    let kept = pair.kept.borrow();
+    let would = !kept.memory.held && pair.report.borrow().armed == Some(true);
+    let sees_primary = matches!(pair.sight.get(), Some(Sight::Serves | Sight::BeingRepaired));
+    StandsBy { role: kept.memory.role, would, sees_primary }
 }
 
 /// What the ward says of the pair's gateway.

@@ -5,7 +5,7 @@
 
 use super::super::own_uid;
 use super::primary::status_of;
-use super::{Pair, Said, change, warm};
+use super::{Pair, Said, change, senior, warm};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
 use crate::api::types::Time;
@@ -50,7 +50,7 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
     let eyes = Eyes { peer, peer_gateway: pair.settings.peer_gateway, references, key: key.clone(), limit };
     let (done, mut changed) = mpsc::channel(1);
     let mut out = Vec::new();
-    let machine = Standby::new(figures, pair.kept.borrow().memory.clone(), &mut out);
+    let machine = Standby::new(figures, pair.kept.borrow().memory.clone(), &mut out).behind(pair.settings.after.len());
     let reading = Reading::new(pair.home.clone(), own_uid(), key, &pair.state);
     let mut node = Node {
         pair,
@@ -92,8 +92,11 @@ impl Node {
             held: memory.held,
             wall: clock::now().wall,
         };
-        let seen = self.eyes.look(&question).await;
+        let (after, Eyes { key, limit, .. }) = (&self.pair.settings.after, &self.eyes);
+        let (seen, before) = tokio::join!(self.eyes.look(&question), senior::look(after, key, &question, *limit));
         self.note(&seen);
+        let seniors = Evidence::Seniors(senior::evidence(&before));
+        senior::note(&self.pair, before);
         if let Some(told) = seen.told {
             let keep = self.pair.kept.borrow_mut().theirs.hear(clock::now().wall, &told.accounts);
             if keep {
@@ -101,7 +104,9 @@ impl Node {
             }
         }
         self.compare();
+        self.machine.observe(clock::now(), &seniors, &mut self.out);
         self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
+        self.pair.report.borrow_mut().waits = self.machine.waits().map(|waits| words::waits(waits).to_owned());
         if self.machine.memory().role == Role::Active {
             let status = status_of(&self.pair).await;
             let own = status.map_or(Own::Unclear, |status| Own::of(status.verdict));
@@ -110,6 +115,7 @@ impl Node {
     }
 
     fn note(&self, seen: &look::Seen) {
+        self.pair.sight.set(Some(seen.sight));
         let mut report = self.pair.report.borrow_mut();
         report.sight = Some(seen.why.chars().filter(|c| !c.is_control()).take(300).collect());
         if seen.told.is_some() {
@@ -123,9 +129,10 @@ impl Node {
         let Seen { owned: mine, switched_on, .. } = self.reading.now();
         self.keep_warm(switched_on);
         let kept = self.pair.kept.borrow();
-        let armed = kept.theirs.armed(&mine, now, bound);
+        let armed = kept.theirs.armed("the primary", &mine, now, bound);
         let dated = kept.theirs.dated(now, bound).map(words::dated);
         drop(kept);
+        let armed = if armed == Armed::Yes { senior::armed(&self.pair, &mine, now, bound) } else { armed };
         *self.pair.mine.borrow_mut() = Some(mine);
         let mut report = self.pair.report.borrow_mut();
         report.armed = Some(armed == Armed::Yes);

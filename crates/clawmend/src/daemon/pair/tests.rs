@@ -4,16 +4,18 @@
 
 use super::super::news::{AskGateway, News};
 use super::super::setup::{Charge, Holding};
-use super::{Pair, change, warm};
+use super::{Pair, change, primary, senior, warm};
 use crate::api::Answer;
 use crate::api::types::{DesiredState, GatewayStatus, IncarnationReport};
 use crate::cli::Account;
 use crate::daemon::voice::Voice;
+use crate::failover::key::PairKey;
+use crate::failover::peer::wire::Question;
 use crate::openclaw::config;
 use crate::openclaw::discovery::{Home, discover};
 use crate::settings;
 use clawmend_core::failover::ownership::{Account as Owner, Identity, Owned};
-use clawmend_core::failover::{Reason, Role};
+use clawmend_core::failover::{Armed, Reason, Role, Senior, Sight};
 use clawmend_core::gateway::{Control, GatewayId};
 use clawmend_core::health::Verdict;
 use clawmend_core::observation::ChannelState;
@@ -68,8 +70,12 @@ impl Scene {
 
     /// A guard begins, and its ward with it. Before that it remembers this role.
     fn guard(&self, role: Role) -> Rc<Pair> {
-        let text = "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nwarm = true\n";
-        let settings = settings::parse(std::path::Path::new("x"), text).unwrap().standby.unwrap();
+        self.guard_with(role, "warm = true\n")
+    }
+
+    fn guard_with(&self, role: Role, more: &str) -> Rc<Pair> {
+        let text = format!("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n{more}");
+        let settings = settings::parse(std::path::Path::new("x"), &text).unwrap().standby.unwrap();
         let voice = Rc::new(Voice::new(Account::silent(), self.folder.path().to_owned()));
         let charges = [Charge { home: self.home.clone(), holding: Holding::Foreign }];
         let pair = Pair::new(Some(&settings), &charges, self.folder.path(), &voice).unwrap().unwrap();
@@ -298,4 +304,63 @@ async fn after<T>(turns: u32, work: impl Future<Output = T>) -> bool {
     // What it had the disk do would have ended with it.
     tokio::task::spawn_blocking(|| ()).await.unwrap();
     ended
+}
+
+/// Two guards of standbys, one behind the other, and what passes between them.
+#[tokio::test(flavor = "current_thread")]
+async fn a_standby_tells_one_that_comes_after_it_what_it_does_and_what_it_owns() {
+    let (first, second) = (Scene::new(), Scene::new());
+    LocalSet::new()
+        .run_until(async {
+            let key = PairKey::of_bytes([5; 32]);
+            let before = first.guard_with(Role::Watching, "listen = \"127.0.0.1:0\"\n");
+            let address = primary::start_on_standby(&before, &key).await.unwrap().unwrap();
+            let behind = second.guard_with(Role::Watching, &format!("after = [\"{address}\"]\n"));
+            let question = Question {
+                version: "0.1.0".into(),
+                role: Role::Watching,
+                held: false,
+                wall: clawmend_core::time::Wall(0),
+            };
+            let look = async |key: &PairKey| {
+                senior::look(&behind.settings.after, key, &question, std::time::Duration::from_secs(20)).await
+            };
+            let mine = || Owned::Known(Vec::new());
+            let wall = crate::host::clock::now().wall;
+            let armed = || senior::armed(&behind, &mine(), wall, 1_000);
+            assert!(matches!(armed(), Armed::No { .. }), "nothing was heard of it yet");
+
+            // It is not armed itself, so it would not take over.
+            assert_eq!(senior::evidence(&look(&key).await), [Senior::Unwilling]);
+            before.report.borrow_mut().armed = Some(true);
+            before.sight.set(Some(Sight::BeingRepaired));
+            assert_eq!(senior::evidence(&look(&key).await), [Senior::Ready { sees_primary: true }]);
+            before.sight.set(Some(Sight::Silent));
+            let seen = look(&key).await;
+            assert_eq!(senior::evidence(&seen), [Senior::Ready { sees_primary: false }]);
+            senior::note(&behind, seen);
+            assert_eq!(behind.report.borrow().after[0].seen, "standing by");
+            assert_eq!(armed(), Armed::Yes);
+            // Both have the same config here, and the same key makes the same mark of it.
+            let same =
+                crate::failover::owned::owned(&second.home, crate::daemon::own_uid(), &key, second.folder.path());
+            let doubled = senior::armed(&behind, &same, wall, 1_000);
+            assert!(matches!(&doubled, Armed::No { why } if why.contains("telegram")), "{doubled:?}");
+            before.kept.borrow_mut().memory.held = true;
+            assert_eq!(senior::evidence(&look(&key).await), [Senior::Unwilling]);
+
+            first.obey(true);
+            before.kept.borrow_mut().memory.role = Role::Active;
+            assert_eq!(senior::evidence(&look(&key).await), [Senior::Carries { serves: true }]);
+            first.obey(false);
+            assert_eq!(senior::evidence(&look(&key).await), [Senior::Carries { serves: false }]);
+            assert_eq!(senior::evidence(&look(&PairKey::of_bytes([6; 32])).await), [Senior::Silent], "another key");
+
+            // What it owned is remembered over the guard's end, as long as the settings name it.
+            let again = second.guard_with(Role::Watching, &format!("after = [\"{address}\"]\n"));
+            assert_eq!(senior::armed(&again, &mine(), wall, 1_000), Armed::Yes);
+            let without = second.guard_with(Role::Watching, "");
+            assert!(without.kept.borrow().seniors.is_empty());
+        })
+        .await;
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 
-/// Why there is no answer. Both are facts about the primary; neither is a fault of ours.
+/// Why there is no answer. Both are facts about the other node; neither is a fault of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
     /// Nobody there.
-    #[error("the primary's guard does not answer: {0}")]
+    #[error("the guard there does not answer: {0}")]
     Silent(String),
     /// Somebody, but not our peer.
     #[error("{0}")]

@@ -42,6 +42,7 @@ fn told() -> Told {
             account: "default".into(),
             identity: Identity::Known(vec![Fingerprint::new(&[7; 32])]),
         }]),
+        standby: Some(StandsBy { role: Role::Active, would: true, sees_primary: false }),
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Question {
     pub wall: Wall,
 }
 
-/// What the primary says.
+/// What a primary says, and a standby to one that comes after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// Its guard's version.
@@ -83,6 +83,20 @@ pub struct Told {
     pub stopped: bool,
     /// What it owns.
     pub accounts: Owned,
+    /// Where a standby answers one that comes after it.
+    #[serde(default)]
+    pub standby: Option<StandsBy>,
+}
+
+/// A standby, as it tells one that comes after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandsBy {
+    /// What it does at present.
+    pub role: Role,
+    /// It would take over by itself: no person holds it, and its channels are its own.
+    pub would: bool,
+    /// It sees the primary, at work or being repaired.
+    pub sees_primary: bool,
 }
 
 /// With the question's number.

@@ -334,6 +334,9 @@ fn because_en(reason: Reason) -> String {
         Reason::Silent { misses } => format!("The primary did not answer {misses} times in a row."),
         Reason::RepairTooLong => "The primary's guard could not repair its gateway in time.".to_owned(),
         Reason::PrimaryWell { for_ms } => format!("The primary has been well for {} s.", for_ms / 1_000),
+        Reason::SeniorWell { for_ms } => {
+            format!("A standby that comes before this one has carried on for {} s.", for_ms / 1_000)
+        }
         Reason::Person => "A person asked for it.".to_owned(),
         Reason::Resumed => "An earlier guard had begun it.".to_owned(),
     }
@@ -344,6 +347,7 @@ fn because_zh(reason: Reason) -> String {
         Reason::Silent { misses } => format!("主机连续 {misses} 次没有应答。"),
         Reason::RepairTooLong => "主机的守护程序未能及时修复网关。".to_owned(),
         Reason::PrimaryWell { for_ms } => format!("主机已连续正常 {} 秒。", for_ms / 1_000),
+        Reason::SeniorWell { for_ms } => format!("排在前面的备机已连续工作 {} 秒。", for_ms / 1_000),
         Reason::Person => "应人工要求。".to_owned(),
         Reason::Resumed => "由上一个守护进程开始。".to_owned(),
     }

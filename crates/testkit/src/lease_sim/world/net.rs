@@ -12,6 +12,7 @@ impl World {
 
     pub(super) fn ask(&mut self, node: usize, request: RequestId, what: &Request) {
         let sent = self.machines[node].clock.at(self.us);
+        self.machines[node].asked = request;
         let guard = self.machines[node].guards;
         let message = Due::AtStore { node, guard, request, what: what.clone(), sent };
         // A copy that comes much later, as retransmissions and proxies make them.
@@ -67,7 +68,7 @@ impl World {
         if self.us < machine.cut_from || machine.guards != guard {
             return;
         }
-        if sent >= machine.resumed && matches!(answer, Answer::Renewed { .. } | Answer::Acquired { .. }) {
+        if request > machine.asked_before && matches!(answer, Answer::Renewed { .. } | Answer::Acquired { .. }) {
             machine.behind = None;
         }
         let garbage = std::mem::take(&mut machine.garbage);

@@ -128,7 +128,7 @@ impl World {
         if !paused.counted {
             machine.clock.stood_still(slept);
         }
-        machine.resumed = machine.clock.at(now);
+        machine.asked_before = machine.asked;
         if let Some(deadman) = &mut machine.deadman {
             deadman.fires_us += slept;
         }
