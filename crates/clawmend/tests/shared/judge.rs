@@ -111,6 +111,7 @@ impl Group {
                 let said =
                     all.iter().map(|deed| format!("{:.1} s {:?}", since(deed.at), deed.text)).collect::<Vec<_>>();
                 eprintln!("measured: {what}: {mark} was answered {} times: {}", all.len(), said.join("; "));
+                eprintln!("the model was asked last: {:?}", self.model.asked_last());
             }
         }
         answered

@@ -200,7 +200,16 @@ fn answer(body: &Value) -> String {
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let since = messages.iter().rposition(|message| message["role"] == json!("assistant")).map_or(0, |last| last + 1);
     let said: String = messages.iter().skip(since).map(|message| message["content"].to_string()).collect();
-    std::iter::once(ANSWER.to_owned()).chain(marks(&said)).collect::<Vec<_>>().join(" ")
+    std::iter::once(ANSWER.to_owned()).chain(marks(&by_people(&said))).collect::<Vec<_>>().join(" ")
+}
+
+/// Without what OpenClaw 2026.9.6 adds to what a person writes: there it quotes what the two have said of late.
+fn by_people(said: &str) -> String {
+    const BEGIN: &str = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>";
+    const END: &str = "<<<END_OPENCLAW_INTERNAL_CONTEXT>>>";
+    let mut parts = said.split(BEGIN);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once(END).map_or("", |(_, after)| after))
 }
 
 /// The words `MARK-` with a number in a text, each once: by them an answer is known.
@@ -255,4 +264,22 @@ fn complete(shared: &Shared, stream: &mut TcpStream, body: &Value) -> Result<()>
     stream.write_all(text.as_bytes())?;
     stream.shutdown(std::net::Shutdown::Both)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_openclaw_quotes_of_earlier_is_not_answered_again() {
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let quoted = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>> OpenClaw: MARK-1 <<<END_OPENCLAW_INTERNAL_CONTEXT>>>";
+        let body = json!({"messages": [
+            user("please repeat MARK-1"),
+            {"role": "assistant", "content": "MARK-1"},
+            user("please repeat MARK-2"),
+            user(&format!("{quoted} and MARK-3")),
+        ]});
+        assert_eq!(answer(&body), format!("{ANSWER} MARK-2 MARK-3"));
+    }
 }

@@ -1,12 +1,14 @@
 //! The loop of a node: facts in, directives out, carried out in their order.
 //!
 //! Invariants: the loop waits for nothing but its memory to be durable, and for that within a bound; a start that follows
-//! a memory which is not durable is not carried out, an end is; the clock is read before a question leaves.
+//! a memory which is not durable is not carried out, an end is; a person hears of their word only when it is durable; the
+//! clock is read before a question leaves.
 
 use super::gate::{Grant, Outcome};
 use super::hands::{ACTS, Act, Hands};
 use super::heard::Heard;
 use super::{Said, Shared, fence, kept, turn_off, watch, words};
+use crate::api;
 use crate::api::server::Reply;
 use crate::api::types::{Time, VouchReport};
 use crate::failover::lease::LeaseStore;
@@ -41,6 +43,8 @@ struct Node {
     asking: Option<JoinHandle<()>>,
     /// The process that runs, and what made it.
     running: Option<(ActId, Incarnation)>,
+    /// What people are to hear once it is durable.
+    words: Vec<(oneshot::Sender<Reply>, String)>,
     /// A process that nobody here has started, seen once. A start may be about to be told.
     stranger: Option<Incarnation>,
     /// How far the clock that counts sleep is ahead of the one that does not.
@@ -104,6 +108,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         heard,
         asking: None,
         running: None,
+        words: Vec::new(),
         stranger: None,
         ahead_ms: ahead_ms(),
     }
@@ -213,11 +218,13 @@ impl Node {
     /// Everything that was decided, in its order.
     async fn carry_out(&mut self) {
         // An order that cannot be carried out is a fact, and may lead to others: bounded by what the machine tries.
+        let mut all_durable = true;
         for _ in 0..8 {
             let mut durable = true;
             for directive in std::mem::take(&mut self.out) {
                 if directive == Directive::Persist {
                     durable = self.persist().await;
+                    all_durable &= durable;
                 } else if let (Directive::Start { act, .. }, false) = (&directive, durable) {
                     self.observe(&Evidence::Gateway(Gateway::NotStarted { act: *act }));
                 } else {
@@ -231,6 +238,7 @@ impl Node {
         if self.holder.lease().is_none() && self.running.is_none() {
             self.shut_off();
         }
+        self.confirm(all_durable);
         self.shared.gate.set_owns(self.holder.lease().is_some());
         self.report();
     }
@@ -342,9 +350,25 @@ impl Node {
 
     fn order(&mut self, order: Order, reply: oneshot::Sender<Reply>) {
         let answer = super::orders::answer(&order, &self.shared.report.borrow());
-        if matches!(answer, crate::api::Answer::Done { .. }) {
+        if let api::Answer::Done { message } = answer {
             self.observe(&Evidence::Person(order));
+            self.words.push((reply, message));
+        } else {
+            let _ = reply.send(answer.into());
         }
-        let _ = reply.send(answer.into());
+    }
+
+    /// What people have said is obeyed, also by the next guard; or it is said that the next one may not know of it.
+    fn confirm(&mut self, durable: bool) {
+        for (reply, message) in self.words.drain(..) {
+            let answer = if durable {
+                api::Answer::Done { message }
+            } else {
+                let why =
+                    "it is obeyed, but could not be written down yet: a guard that ends now forgets it".to_owned();
+                api::Answer::Failed { why }
+            };
+            let _ = reply.send(answer.into());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::{NoAnswer, ask};
 use super::server::{Answers, serve};
-use super::wire::{MAX_LINE, Question, Told};
+use super::wire::{MAX_LINE, Question, StandsBy, Told};
 use crate::failover::key::PairKey;
 use clawmend_core::failover::Role;
 use clawmend_core::failover::ownership::{Account, Fingerprint, Identity, Owned};
