@@ -121,6 +121,10 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "a_gateway_whose_guard_and_keeper_are_frozen_is_shut_off",
     "a_fence_that_cannot_be_renewed_ends_its_gateway",
     "a_gateway_from_before_the_fence_is_not_left_to_run",
+    "a_warm_node_takes_over_from_a_host_that_is_lost",
+    "a_warm_node_speaks_for_nobody",
+    "a_switch_waits_for_the_turn_in_flight",
+    "a_warm_group_is_measured",
 ];
 
 /// The lab that upgrades and downgrades.

@@ -187,6 +187,7 @@ async fn the_machine() {
         cwd: dir.clone(),
         log_dir: dir.join("log"),
         not_after_ms: None,
+        mute: false,
     };
     let spawned = keeper.spawn(order).await.unwrap();
     cast.0.push(spawned.incarnation.clone());

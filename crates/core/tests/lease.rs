@@ -15,3 +15,5 @@ mod record;
 mod scene;
 #[path = "lease/suspects.rs"]
 mod suspects;
+#[path = "lease/warm.rs"]
+mod warm;

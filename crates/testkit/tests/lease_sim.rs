@@ -9,25 +9,31 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn settings() -> [(&'static str, Setting); 4] {
+fn settings() -> [(&'static str, Setting); 8] {
     [
         ("no machine is paused", Setting::no_pauses()),
         ("paused, external fence", Setting::pauses(PausePolicy::ExternalFence)),
         ("paused, manual promotion", Setting::pauses(PausePolicy::Manual)),
         ("paused, window accepted", Setting::pauses(PausePolicy::ResidualWindow)),
+        ("warm, no machine is paused", Setting::no_pauses().warm()),
+        ("warm, paused, external fence", Setting::pauses(PausePolicy::ExternalFence).warm()),
+        ("warm, paused, manual promotion", Setting::pauses(PausePolicy::Manual).warm()),
+        ("warm, paused, window accepted", Setting::pauses(PausePolicy::ResidualWindow).warm()),
     ]
 }
 
 fn print(name: &str, tally: &Tally) {
     println!(
-        "{name}: {} seeds, {} h, owned {:.1} %, {} starts, {} takeovers; two owners {} times; \
+        "{name}: {} seeds, {} h, owned {:.1} %, {} starts, {} opened, {} takeovers; two owners {} times; astray {} times; \
          in the accepted window {} times, longest {:?} ms; {} rules broken",
         tally.seeds,
         tally.seconds / 3_600,
         tally.owned_ms as f64 / (tally.seconds * 10).max(1) as f64,
         tally.starts,
+        tally.opened,
         tally.takeovers,
         tally.double,
+        tally.astray,
         tally.residual,
         tally.residual_max_ms,
         tally.broken_total
@@ -44,6 +50,7 @@ fn judge(seeds: u64) {
         print(name, &tally);
         assert_eq!((tally.double, tally.broken_total), (0, 0), "{name}: {:?}", tally.broken.first());
         assert!(tally.takeovers >= seeds && tally.events.len() > 12, "{name}: too little happened");
+        assert_eq!(tally.opened >= seeds, setting.warm, "{name}: {} were opened", tally.opened);
     }
 }
 
@@ -52,7 +59,7 @@ fn never_two_owners() {
     judge(number("CLAWMEND_SEEDS", 500));
 }
 
-/// As many under each of the four settings. Minutes: `cargo test -p clawmend-testkit --test lease_sim -- --ignored --nocapture`
+/// As many under each of the eight settings. Minutes: `cargo test -p clawmend-testkit --test lease_sim -- --ignored --nocapture`
 #[test]
 #[ignore = "takes minutes; the figures are in docs/failover-model.md"]
 fn never_two_owners_in_a_hundred_thousand_lives() {
@@ -90,6 +97,8 @@ fn the_oracle_sees_what_each_rule_prevents() {
         ("one_owner", Setting::no_pauses().without(Mutation::NoDeadman)),
         ("one_owner", Setting::no_pauses().without(Mutation::LateStarts)),
         ("one_owner", Setting::no_pauses().without(Mutation::UnprovenEnds)),
+        ("one_owner", Setting::no_pauses().warm().without(Mutation::SwitchesUnnoticed)),
+        ("one_owner", Setting::no_pauses().warm().without(Mutation::NoDeadman)),
         ("window", Setting::pauses(PausePolicy::ResidualWindow).without(Mutation::SleepUnnoticed)),
         ("one_owner", fenced.without(Mutation::HookLies)),
         ("one_owner", Setting::pauses(PausePolicy::Manual).without(Mutation::PersonLies)),

@@ -3,7 +3,7 @@
 //! Invariant: a body does what a directive says and makes no choice. A start of a child leaves its intent in the
 //! runtime folder first; a kill is on record before it happens.
 
-use super::shared::gate::Gate;
+use super::shared::gate::{Gate, Limit};
 use crate::host::files::{Durability, write_atomic};
 use crate::host::process;
 use crate::host::signal::{self, Sent, Signal, SignalError};
@@ -12,7 +12,6 @@ use crate::keeper::protocol::{AdoptOrder, RefusalCode, SpawnOrder, Spawned};
 use crate::service::Unit;
 use clawmend_core::directive::{Action, ActionResult, Directive};
 use clawmend_core::gateway::{Form, Incarnation};
-use clawmend_core::time::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -157,7 +156,7 @@ impl Child {
             Ok(pass) => pass,
             Err(closed) => return (ActionResult::Retry { reason: closed.to_string() }, None),
         };
-        let spawning = self.spawn_until(directive, Some(pass.not_after())).await;
+        let spawning = self.spawn_until(directive, Some(pass.limit())).await;
         match &spawning {
             Spawning::Runs(spawned) => pass.started(&spawned.incarnation),
             Spawning::Refused(_) | Spawning::Fenced(_) => pass.refused(),
@@ -185,7 +184,7 @@ impl Child {
         }
     }
 
-    async fn spawn_until(&self, directive: &Directive, not_after: Option<Moment>) -> Spawning {
+    async fn spawn_until(&self, directive: &Directive, limit: Option<Limit>) -> Spawning {
         let nonce = match nonce() {
             Ok(nonce) => nonce,
             Err(error) => return Spawning::retry(format!("no random numbers: {error}")),
@@ -202,7 +201,8 @@ impl Child {
             env_remove: self.command.env_remove.clone(),
             cwd: self.command.cwd.clone(),
             log_dir: self.command.log_dir.clone(),
-            not_after_ms: not_after.map(|moment| moment.0),
+            not_after_ms: limit.map(|limit| limit.not_after.0),
+            mute: limit.is_some_and(|limit| limit.mute),
         };
         match self.with_keeper(async |keeper: &mut Keeper| keeper.spawn(order.clone()).await).await {
             Ok(spawned) => {

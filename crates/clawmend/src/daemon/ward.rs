@@ -170,7 +170,7 @@ impl Ward {
                 if let (Some(gate), Evidence::Rpc(RpcSeen::Channels { accounts })) =
                     (self.body.child().and_then(Child::gate), &evidence)
                 {
-                    gate.channels_say(accounts);
+                    gate.channels_say(self.senses.as_ref().map(Senses::life), accounts);
                 }
                 self.observe(now, &evidence);
                 self.follow_up(now, &evidence);

@@ -133,6 +133,14 @@ impl Switches {
         }
     }
 
+    /// Whether any is on.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn any_on(&self) -> Result<bool, String> {
+        self.switched_on().map(|on| !on.is_empty())
+    }
+
     /// Those on again that were switched off here. Answers what was switched.
     ///
     /// # Errors

@@ -116,6 +116,18 @@ impl Deadman {
         self.state.is_some_and(|state| now_ms >= state.until_ms && (runs || state.struck.is_none()))
     }
 
+    /// A gateway that may not speak is started before this limit: what is armed for an earlier life is not for it. That
+    /// nothing runs is for the caller to know.
+    pub fn lift(&mut self, not_after_ms: Option<u64>, now_ms: u64) -> Result<(), Refusal> {
+        if not_after_ms.is_none_or(|limit| now_ms >= limit) {
+            return Err(Refusal::new(RefusalCode::Fenced, "it is too late for this start"));
+        }
+        match self.state {
+            Some(state) => self.disarm(state.term),
+            None => Ok(()),
+        }
+    }
+
     /// It strikes now; the kill comes before the record.
     pub fn strike(&mut self, now_ms: u64) {
         let _ = self.timer.set(None);
@@ -190,6 +202,24 @@ mod tests {
         for (limit, at) in [(Some(now + 10), now + 10), (Some(now + 2_000), now + 1_000), (None, now + 1_000)] {
             assert_eq!(deadman.may_start(limit, at).unwrap_err().code, RefusalCode::Fenced);
         }
+    }
+
+    #[test]
+    fn a_mute_start_takes_an_earlier_deadman_away_and_has_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut deadman = Deadman::load(dir.path()).unwrap();
+        let now = clock::now().mono.0;
+        deadman.lift(Some(now + 1), now).unwrap();
+        deadman.arm(3, now + 1_000, now).unwrap();
+        for limit in [None, Some(now)] {
+            assert_eq!(deadman.lift(limit, now).unwrap_err().code, RefusalCode::Fenced);
+            assert!(deadman.state().is_some());
+        }
+        deadman.strike(now + 1_000);
+        deadman.lift(Some(now + 2_000), now + 1_500).unwrap();
+        assert_eq!((deadman.state(), deadman.is_due(u64::MAX, true)), (None, false));
+        assert_eq!(Deadman::load(dir.path()).unwrap().state(), None);
+        deadman.arm(4, now + 9_000, now + 2_000).unwrap();
     }
 
     #[test]

@@ -111,6 +111,10 @@ pub struct SpawnOrder {
     /// not know this: ask it to arm its deadman first, which it refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after_ms: Option<u64>,
+    /// With `not_after_ms`: the gateway's channels are off, so it needs no deadman, and one that was armed for an earlier
+    /// life is taken away. An old keeper does not know this, and refuses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mute: bool,
 }
 
 impl fmt::Debug for SpawnOrder {
@@ -123,6 +127,7 @@ impl fmt::Debug for SpawnOrder {
             .field("cwd", &self.cwd)
             .field("log_dir", &self.log_dir)
             .field("not_after_ms", &self.not_after_ms)
+            .field("mute", &self.mute)
             .finish_non_exhaustive()
     }
 }
@@ -383,6 +388,7 @@ mod tests {
             cwd: "/".into(),
             log_dir: "/".into(),
             not_after_ms: None,
+            mute: false,
         };
         let text = format!("{order:?}");
         assert!(!text.contains("s3cret") && !text.contains("hush") && !text.contains("n0nce"), "{text}");

@@ -20,4 +20,5 @@ pub mod sandbox;
 pub mod session_lock;
 pub mod touched;
 pub mod unasked;
+pub mod under_way;
 pub mod workspace;

@@ -64,6 +64,8 @@ pub struct SharedSettings {
     pub fence: Option<FenceHook>,
     /// The kernel shuts the gateway off unless the guard renews it: for a guard and a keeper that are both frozen.
     pub egress_fence: bool,
+    /// Its gateway runs while this node does not own, with its channels off.
+    pub warm: bool,
     /// [`Figures::check`] has passed them.
     pub figures: Figures,
     /// Where the lease is kept.
@@ -79,6 +81,7 @@ impl SharedSettings {
             rank: u32::from(self.node.0.saturating_sub(1)),
             pause: self.paused,
             figures: self.figures,
+            warm: self.warm,
         }
     }
 
@@ -106,6 +109,8 @@ struct Said {
     fence_timeout_ms: Option<u64>,
     #[serde(default)]
     egress_fence: bool,
+    #[serde(default)]
+    warm: bool,
     #[serde(default)]
     timing: LeaseTiming,
     #[serde(default)]
@@ -138,6 +143,7 @@ impl TryFrom<Said> for SharedSettings {
             fence: hook(said.paused, said.fence_command, said.fence_timeout_ms)?,
             paused: said.paused,
             egress_fence: said.egress_fence,
+            warm: said.warm,
             figures: figures(said.timing, said.lease_ms)?,
             store,
         })

@@ -56,6 +56,7 @@ impl Lab {
             cwd: self.dir.path().into(),
             log_dir: self.dir.path().join("log"),
             not_after_ms: None,
+            mute: false,
         }
     }
 

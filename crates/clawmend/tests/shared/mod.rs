@@ -71,7 +71,7 @@ pub struct Group {
     people: [StandIn; 2],
     /// The marks of all messages.
     asked: RefCell<Vec<String>>,
-    model: MockModel,
+    pub model: MockModel,
     pub network: Network,
     _folder: tempfile::TempDir,
 }

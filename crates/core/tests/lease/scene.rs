@@ -28,7 +28,13 @@ pub struct Scene {
     pub can_start: bool,
     pub unkillable: bool,
     pub answers_instead: Option<Answer>,
+    /// The channels of a mute gateway can be switched on.
+    pub can_open: bool,
+    /// What was ordered to be opened is not answered.
+    pub opens_silently: bool,
     pub life: Option<Incarnation>,
+    /// Its channels are on.
+    pub speaks: bool,
     pub fenced: Option<Fenced>,
     pub log: Log,
     pub disk: Memory,
@@ -41,7 +47,7 @@ impl Scene {
     }
 
     fn new_with(pause: PausePolicy, rank: u32) -> Self {
-        let node = Node { id: ME, rank, pause, figures: FIGURES };
+        let node = Node { id: ME, rank, pause, figures: FIGURES, warm: false };
         Self {
             node,
             holder: Holder::new(node, Memory::default()),
@@ -54,7 +60,10 @@ impl Scene {
             can_start: true,
             unkillable: false,
             answers_instead: None,
+            can_open: true,
+            opens_silently: false,
             life: None,
+            speaks: false,
             fenced: None,
             log: Vec::new(),
             disk: Memory::default(),
@@ -92,6 +101,26 @@ impl Scene {
         assert!(scene.life.is_some(), "{:#?}", scene.log);
         scene.log.clear();
         scene
+    }
+
+    /// A node whose gateway waits mute while another one owns.
+    pub fn warm() -> Self {
+        let mut scene = Self::new_with(PausePolicy::ResidualWindow, 0);
+        scene.node.warm = true;
+        scene.begin_guard();
+        scene.offline = false;
+        scene.other(OTHER, &Request::Acquire);
+        scene.run(2_000);
+        scene.is_mute();
+        assert!(scene.holder.is_warm(), "{:#?}", scene.log);
+        scene.log.clear();
+        scene
+    }
+
+    /// It was looked at.
+    pub fn is_mute(&mut self) {
+        let life = self.life.clone().unwrap();
+        self.see(Evidence::Gateway(Gateway::Mute { life }));
     }
 
     pub fn now(&self) -> Moment {
@@ -133,8 +162,24 @@ impl Scene {
                 assert!(self.now() < not_after && self.life.is_none());
                 self.pids += 1;
                 let life = Incarnation { pid: self.pids, start: self.ms, boot: "a".to_owned() };
-                self.life = Some(life.clone());
+                (self.life, self.speaks) = (Some(life.clone()), true);
                 Some(Evidence::Gateway(Gateway::Started { act, life }))
+            }
+            Directive::StartMute { act, .. } if !self.can_start => Some(Evidence::Gateway(Gateway::NotStarted { act })),
+            Directive::StartMute { act, not_after } => {
+                assert!(self.now() < not_after && self.life.is_none());
+                self.pids += 1;
+                let life = Incarnation { pid: self.pids, start: self.ms, boot: "a".to_owned() };
+                (self.life, self.speaks) = (Some(life.clone()), false);
+                Some(Evidence::Gateway(Gateway::Started { act, life }))
+            }
+            Directive::Open { .. } if self.opens_silently => None,
+            Directive::Open { act, .. } if !self.can_open => Some(Evidence::Gateway(Gateway::NotOpened { act })),
+            Directive::Open { act, term, not_after } => {
+                assert!(self.now() < not_after && self.life.is_some());
+                assert!(self.fenced.is_some_and(|fenced| fenced.term == term), "no deadman is armed");
+                self.speaks = true;
+                Some(Evidence::Gateway(Gateway::Opened { act }))
             }
             Directive::End { .. } if self.unkillable => None,
             Directive::End { act, .. } => {
@@ -226,6 +271,8 @@ impl Scene {
     pub fn steps(&self) -> Vec<&'static str> {
         let step = |(_, directive): &(u64, Directive)| match directive {
             Directive::Start { .. } => Some("start"),
+            Directive::StartMute { .. } => Some("start mute"),
+            Directive::Open { .. } => Some("open"),
             Directive::End { .. } => Some("end"),
             Directive::Quiesce { .. } => Some("quiesce"),
             Directive::Disable => Some("disable"),

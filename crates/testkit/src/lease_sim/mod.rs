@@ -41,6 +41,8 @@ pub enum Mutation {
     HookLies,
     /// A person says that machines are off without having looked.
     PersonLies,
+    /// What is switched on under a mute gateway is not noticed.
+    SwitchesUnnoticed,
 }
 
 /// What a campaign lives through.
@@ -50,6 +52,8 @@ pub struct Setting {
     pub pause: PausePolicy,
     /// Machines are paused as a whole, too.
     pub machine_pauses: bool,
+    /// Most nodes are warm.
+    pub warm: bool,
     /// What is broken.
     pub mutation: Mutation,
 }
@@ -58,13 +62,19 @@ impl Setting {
     /// Guards freeze and machines crash, but no machine is paused as a whole.
     #[must_use]
     pub const fn no_pauses() -> Self {
-        Self { pause: PausePolicy::ResidualWindow, machine_pauses: false, mutation: Mutation::None }
+        Self { pause: PausePolicy::ResidualWindow, machine_pauses: false, warm: false, mutation: Mutation::None }
     }
 
     /// Machines are paused, too.
     #[must_use]
     pub const fn pauses(pause: PausePolicy) -> Self {
-        Self { pause, machine_pauses: true, mutation: Mutation::None }
+        Self { pause, machine_pauses: true, warm: false, mutation: Mutation::None }
+    }
+
+    /// The same with gateways that run while their nodes do not own.
+    #[must_use]
+    pub const fn warm(self) -> Self {
+        Self { warm: true, ..self }
     }
 
     /// The same with a rule broken.
@@ -85,6 +95,7 @@ impl Setting {
             | Mutation::LateStarts
             | Mutation::UnprovenEnds
             | Mutation::HookLies
+            | Mutation::SwitchesUnnoticed
             | Mutation::PersonLies => real,
         }
     }

@@ -11,6 +11,11 @@ pub struct Alive {
     pub life: Incarnation,
     /// Names it within this world.
     pub number: u64,
+    /// Its channels are on, so that it may poll and send.
+    pub speaks: bool,
+    /// Nobody asked for that, and its guard could not end it in time: a person switched it on by hand, or the guard was
+    /// stuck meanwhile.
+    pub astray: bool,
 }
 
 /// The deadman of the gateway.
@@ -42,6 +47,10 @@ pub struct Machine {
     pub clock: Clock,
     /// On the disk.
     pub disk: Memory,
+    /// The config of its gateway has the channels switched on.
+    pub switched_on: bool,
+    /// Since when its guard decides without having been stuck or killed.
+    pub awake_since: u64,
     /// The guard's decisions.
     pub holder: Holder,
     /// The machine has power and has booted.
@@ -97,6 +106,8 @@ impl Machine {
             node,
             clock,
             disk: Memory::default(),
+            switched_on: true,
+            awake_since: 0,
             holder: Holder::new(node, Memory::default()),
             up: true,
             boot: 0,

@@ -1,7 +1,7 @@
 //! The only one who knows which gateways are alive at the same time.
 //!
-//! A gateway is alive from its exec until the kernel has ended it, while its machine is not paused. Two that are alive
-//! at one instant are two owners, whether they poll or not.
+//! A gateway is alive from its exec until the kernel has ended it, while its machine is not paused; one that was started
+//! mute from when its channels are on. Two that are alive at one instant are two owners, whether they poll or not.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,10 @@ pub struct Tally {
     pub owned_ms: u64,
     /// Gateways started.
     pub starts: u64,
+    /// Mute gateways whose channels were switched on under a lease.
+    pub opened: u64,
+    /// Times that two owned because a mute gateway was switched on by hand, or came up speaking under a stuck guard.
+    pub astray: u64,
     /// Takeovers by another node than the one before.
     pub takeovers: u64,
     /// Times that two owned although nobody's machine was paused, or although the setting excludes it.
@@ -54,6 +58,8 @@ impl Tally {
         self.seconds += other.seconds;
         self.owned_ms += other.owned_ms;
         self.starts += other.starts;
+        self.opened += other.opened;
+        self.astray += other.astray;
         self.takeovers += other.takeovers;
         self.double += other.double;
         self.residual += other.residual;
@@ -92,6 +98,8 @@ pub struct Seen {
     pub paused: Option<bool>,
     /// Its guard cannot run, so that only the deadman can end it.
     pub guard_stuck: bool,
+    /// It speaks without anybody's order, and could not be ended in time.
+    pub astray: bool,
 }
 
 /// Two owners, since when and why.
@@ -101,6 +109,7 @@ struct Overlap {
     /// The machine that was paused, and whether its guard can notice.
     paused: Option<bool>,
     guard_stuck: bool,
+    astray: bool,
 }
 
 /// Watches one life.
@@ -151,14 +160,19 @@ impl Oracle {
         // Of several pauses the one that nobody can notice may be the cause, and then no window is promised.
         let pauses = || alive.iter().filter_map(|one| one.paused);
         let paused = pauses().find(|noticed| !noticed).or_else(|| pauses().next());
+        let astray = alive.iter().any(|one| one.astray);
         match &mut self.overlap {
             Some(overlap) => overlap.guard_stuck |= guard_stuck,
-            None => self.overlap = Some(Overlap { since: us, paused, guard_stuck }),
+            None => self.overlap = Some(Overlap { since: us, paused, guard_stuck, astray }),
         }
     }
 
     fn judge(&mut self, us: u64, overlap: Overlap) {
         let ms = (us - overlap.since).div_ceil(1_000);
+        if overlap.astray {
+            self.tally.astray += 1;
+            return;
+        }
         let Some(noticed) = overlap.paused.filter(|_| self.accepts) else {
             self.tally.double += 1;
             return self.breaks(overlap.since, "one_owner", format!("two owned for {ms} ms"));
@@ -200,7 +214,7 @@ mod tests {
     /// Two own from the first second to the tenth, with these pauses behind them. The window is a second long.
     fn judged(paused: [Option<bool>; 2]) -> Tally {
         let mut oracle = Oracle::new(1, true, 1_000);
-        let seen = |node: usize| Seen { node, paused: paused[node], guard_stuck: false };
+        let seen = |node: usize| Seen { node, paused: paused[node], guard_stuck: false, astray: false };
         oracle.look(SECOND, &[seen(0), seen(1)]);
         oracle.look(10 * SECOND, &[seen(1)]);
         oracle.finish(20 * SECOND, true);

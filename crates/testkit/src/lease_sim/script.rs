@@ -57,6 +57,8 @@ pub enum Trouble {
     Promote,
     /// The next answer to this node is garbage.
     WrongAnswer,
+    /// A person switches a channel on in the config, whoever owns.
+    SwitchedOnByHand,
 }
 
 /// When, to which node, what.
@@ -69,7 +71,8 @@ pub fn draw(rng: &mut Rng, setting: &Setting, nodes: usize) -> Script {
     let mut at = rng.waiting(mean);
     while at < TROUBLE_US {
         let node = usize::try_from(rng.between(0, nodes as u64 - 1)).unwrap_or(0);
-        script.push((at, node, trouble(rng, setting)));
+        let by_hand = setting.warm && rng.chance(30);
+        script.push((at, node, if by_hand { Trouble::SwitchedOnByHand } else { trouble(rng, setting) }));
         at += rng.waiting(mean);
     }
     script

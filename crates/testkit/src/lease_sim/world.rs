@@ -2,9 +2,12 @@
 //!
 //! Contracts of the adapters that it keeps, and that hold in production or nothing holds: orders to start and to end
 //! are carried out in their order; a start is refused from its `not_after` on; SIGKILL works within the kill budget;
-//! the deadman needs no guard; what a new guard finds is looked up behind the orders of the one before.
+//! the deadman needs no guard; what a new guard finds is looked up behind the orders of the one before; a mute start is
+//! made with the channels off; nothing is switched on from its `not_after` on, but what was sent before may be carried out
+//! at any later time while its gateway lives; what is switched on under a mute gateway is seen within half a second.
 
 mod effects;
+mod mute;
 mod net;
 mod troubles;
 
@@ -32,7 +35,11 @@ enum Due {
     AtStore { node: usize, guard: u64, request: RequestId, what: Request, sent: Moment },
     Back { node: usize, guard: u64, request: RequestId, sent: Moment, answer: Answer },
     Fact { node: usize, guard: u64, evidence: Evidence },
-    Spawn { node: usize, boot: u64, guard: u64, act: ActId, not_after: Moment },
+    Spawn { node: usize, boot: u64, guard: u64, act: ActId, not_after: Moment, mute: bool },
+    Opens { node: usize, guard: u64, number: u64, act: ActId },
+    PutBack { node: usize, number: u64 },
+    Speaks { node: usize, number: u64, since: u64 },
+    Looked { node: usize, guard: u64, number: u64 },
     Kill { node: usize, boot: u64, guard: u64, act: ActId },
     Dies { node: usize, number: u64 },
     Deadman { node: usize, timer: u64 },
@@ -55,6 +62,10 @@ impl Due {
             | Self::Back { node, .. }
             | Self::Fact { node, .. }
             | Self::Spawn { node, .. }
+            | Self::Opens { node, .. }
+            | Self::PutBack { node, .. }
+            | Self::Speaks { node, .. }
+            | Self::Looked { node, .. }
             | Self::Kill { node, .. }
             | Self::Dies { node, .. }
             | Self::GuardBegins { node, .. }
@@ -113,7 +124,8 @@ impl World {
         let machines = (0..NODES).map(|index| {
             let id = NodeId(u16::try_from(index).unwrap_or(0));
             let rank = u32::try_from(index).unwrap_or(0);
-            let node = Node { id, rank, pause: setting.pause, figures: setting.believed(figures) };
+            let warm = setting.warm && rng.chance(800);
+            let node = Node { id, rank, pause: setting.pause, figures: setting.believed(figures), warm };
             Machine::new(node, clock(&mut rng))
         });
         let machines: Vec<Machine> = machines.collect();
@@ -187,7 +199,13 @@ impl World {
             Due::AtStore { node, guard, request, what, sent } => self.at_store(node, guard, request, &what, sent),
             Due::Back { node, guard, request, sent, answer } => self.back(node, guard, request, sent, answer),
             Due::Fact { node, guard, evidence } => self.fact(node, guard, evidence),
-            Due::Spawn { node, boot, guard, act, not_after } => self.spawn(node, boot, guard, act, not_after),
+            Due::Spawn { node, boot, guard, act, not_after, mute } => {
+                self.spawn((node, boot, guard), act, not_after, mute);
+            }
+            Due::Opens { node, guard, number, act } => self.opens(node, guard, number, act),
+            Due::PutBack { node, number } => self.put_back(node, number),
+            Due::Speaks { node, number, since } => self.speaks_astray(node, number, since),
+            Due::Looked { node, guard, number } => self.looked(node, guard, number),
             Due::Kill { node, boot, guard, act } => self.kill(node, boot, guard, act),
             Due::Dies { node, number } => self.dies(node, number),
             Due::Deadman { node, timer } => self.deadman(node, timer),
@@ -245,8 +263,8 @@ impl World {
 
     fn alive(&self) -> Vec<Seen> {
         let seen = self.machines.iter().enumerate().filter_map(|(node, machine)| {
-            let alive = machine.gateway.is_some() && machine.paused.is_none();
-            alive.then(|| Seen { node, paused: machine.behind, guard_stuck: !machine.decides() })
+            let gateway = machine.gateway.as_ref().filter(|gateway| gateway.speaks && machine.paused.is_none())?;
+            Some(Seen { node, paused: machine.behind, guard_stuck: !machine.decides(), astray: gateway.astray })
         });
         seen.collect()
     }

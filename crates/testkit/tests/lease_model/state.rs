@@ -190,7 +190,13 @@ impl State {
     fn begin_guard(&mut self, group: &Group, index: usize) {
         let node = &mut self.nodes[index];
         let rank = u32::try_from(index).unwrap();
-        let place = Place { id: NodeId(u16::try_from(index).unwrap()), rank, pause: group.pause, figures: FIGURES };
+        let place = Place {
+            id: NodeId(u16::try_from(index).unwrap()),
+            rank,
+            pause: group.pause,
+            figures: FIGURES,
+            warm: false,
+        };
         node.holder = Some(Holder::new(place, node.disk.clone()));
         node.acted = ActId(0);
         let (life, fenced) = (node.life.map(incarnation), node.fence);

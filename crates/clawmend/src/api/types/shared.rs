@@ -23,6 +23,10 @@ pub struct SharedReport {
     pub owner: Option<String>,
     /// It does not take over until a person says otherwise.
     pub held: bool,
+    /// With the setting `warm`: its gateway runs with its channels off, and can be opened. `None`: it is not to. Not told by
+    /// guards of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<bool>,
     /// Nodes that held the lease and never gave it back, as last seen.
     pub suspects: Vec<String>,
     /// What a person would have to say, so that this node may own.
@@ -76,6 +80,7 @@ impl SharedReport {
             lease_until: None,
             owner: None,
             held: memory.held,
+            warm: settings.warm.then_some(false),
             suspects: Vec::new(),
             vouch: None,
             egress_fence: None,

@@ -26,6 +26,7 @@ use crate::failover::peer::client::ask;
 use crate::failover::peer::wire::{Question, Told};
 use crate::host::{clock, disk, resolver};
 use crate::openclaw::config::read_tree;
+use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::touched::version;
 use crate::openclaw::unasked::{Unasked, unasked};
@@ -244,11 +245,15 @@ fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &
 /// What this node's gateway would do by itself.
 fn own_doings(context: &Context, pair: &Pair) -> Option<Line> {
     let home = home(context, pair.standby.gateway.as_ref()).ok()?;
-    let environ = Environ::of(&home, own_uid());
+    unasked_here(&home).map(timed)
+}
+
+fn unasked_here(home: &Home) -> Option<Unasked> {
+    let environ = Environ::of(home, own_uid());
     let env = |name: &str| environ.get(name);
     // That it cannot be read is said of the channels.
-    let config = read_tree(&home, &env).ok()?;
-    Some(timed(unasked(&config, &env)))
+    let config = read_tree(home, &env).ok()?;
+    Some(unasked(&config, &env))
 }
 
 /// Whether this node's gateway would come up by itself.

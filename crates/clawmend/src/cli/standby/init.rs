@@ -76,7 +76,7 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
     let present = Present::read(context)?;
     match args.side {
         Some(side) => pair(context, args, side, &present),
-        None => group::init(&args.group, args.fast, &present),
+        None => group::init(&args.group, args.fast, args.warm, &present),
     }
 }
 

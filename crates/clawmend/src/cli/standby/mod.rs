@@ -82,7 +82,8 @@ pub struct InitArgs {
     /// Look every half second instead of every 10 s; with --shared: a lease of 5 s instead of 15 s
     #[arg(long)]
     fast: bool,
-    /// On the standby: its gateway runs while it stands by, with its channels off; quicker, and about 1 GB of memory
+    /// On the standby, or on a node with --shared: its gateway runs while it stands by, with its channels off; quicker, and
+    /// about 1 GB of memory
     #[arg(long)]
     warm: bool,
     /// On the standby: write a minimal OpenClaw config for the Telegram bot whose token is in this file

@@ -53,6 +53,11 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
             &format!("see that these machines are off, then `clawmend standby promote {}`", off.join(" ")),
         );
     }
+    match (report.warm, report.role.as_str()) {
+        (Some(true), _) => row("gateway", "warm: it runs, with its channels off"),
+        (Some(false), "candidate") => row("gateway", "not warm yet: a takeover now would start it"),
+        (Some(false) | None, _) => {}
+    }
     row("egress fence", &fence(report, zone));
     if let Some(paused) = report.paused {
         row("paused host", words_on(paused));
@@ -175,6 +180,7 @@ mod tests {
             lease_until: Some(at(12_000)),
             owner: Some("alpha".into()),
             held: false,
+            warm: None,
             suspects: Vec::new(),
             vouch: None,
             egress_fence: Some(EgressReport {
@@ -196,6 +202,7 @@ mod tests {
             lease_until: None,
             owner: None,
             held: true,
+            warm: Some(true),
             suspects: vec!["alpha".into()],
             vouch: Some(VouchReport { term: 8, nodes: vec!["alpha".into()] }),
             egress_fence: Some(EgressReport {

@@ -215,8 +215,10 @@ pub async fn clear_away(home: &Home) -> Result<(), String> {
 /// it closes its connections first, so that the channel's service sees it go.
 pub const fn at_once(why: Why) -> bool {
     match why {
-        Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs | Why::SplitBrain | Why::Unfenced => true,
-        Why::RanOut | Why::Person | Why::CannotStart | Why::NotCleared => false,
+        Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs | Why::SplitBrain | Why::Unfenced | Why::SwitchedOn => {
+            true
+        }
+        Why::CannotOpen | Why::RanOut | Why::Person | Why::CannotStart | Why::NotCleared => false,
     }
 }
 

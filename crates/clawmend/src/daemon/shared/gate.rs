@@ -1,19 +1,19 @@
 //! The gate before every start of a gateway in shared mode, whoever asks: the repair of a crash, a person, a config that
 //! was put back, a restart of the gateway's own.
 //!
-//! Invariants: a start that was decided under a lease opens the gate for one spawn and no more; whoever passes carries
-//! the moment from which on nothing may be spawned any more, and says what became of it; one who vanishes half-way leaves
-//! it unknown, and nobody passes until it is known. Start at [`Gate::pass`].
+//! Invariants: a start that was decided, under a lease or with the channels off, opens the gate for one spawn and no more;
+//! whoever passes carries the moment from which on nothing may be spawned any more, and says what became of it; one who
+//! vanishes half-way leaves it unknown, and nobody passes until it is known. Start at [`Gate::pass`].
 
 use crate::openclaw::channels::has_rival;
-use clawmend_core::failover::lease::{ActId, Term};
+use clawmend_core::failover::lease::ActId;
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::ChannelState;
 use clawmend_core::time::Moment;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// How long one who wants to start waits at the gate: a gateway that crashed is started anew within the pause between
 /// two starts.
@@ -24,10 +24,26 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub struct Grant {
     /// Its name.
     pub act: ActId,
-    /// The term that it runs under.
-    pub term: Term,
+    /// Under what it runs.
+    pub limit: Limit,
+}
+
+/// What whoever spawns must keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
     /// From then on nothing may be spawned any more.
     pub not_after: Moment,
+    /// Its channels are off, so it runs without a lease. Otherwise the deadman must be armed.
+    pub mute: bool,
+}
+
+/// What a gateway said of its channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Who said it.
+    pub life: Incarnation,
+    /// One of them is at work.
+    pub at_work: bool,
 }
 
 /// What became of a start.
@@ -58,6 +74,8 @@ pub struct Gate {
     changed: Notify,
     /// This node holds the lease, as far as it knows.
     owns: Cell<bool>,
+    /// What the gateway said last.
+    word: watch::Sender<Option<Word>>,
     patience: Duration,
     /// One outcome for each grant, and one grant at a time.
     outcomes: mpsc::Sender<Outcome>,
@@ -72,7 +90,8 @@ impl Gate {
 
     fn patient(outcomes: mpsc::Sender<Outcome>, patience: Duration) -> Rc<Self> {
         let (state, owns) = (RefCell::new(State::Closed), Cell::new(false));
-        Rc::new(Self { state, changed: Notify::new(), owns, patience, outcomes })
+        let (word, _) = watch::channel(None);
+        Rc::new(Self { state, changed: Notify::new(), owns, word, patience, outcomes })
     }
 
     /// Whether this node holds the lease, for whoever answers people.
@@ -86,10 +105,19 @@ impl Gate {
     }
 
     /// What the gateway says of its channels. One that is told of a second reader of the same bot has a rival.
-    pub fn channels_say(&self, accounts: &[ChannelState]) {
+    pub fn channels_say(&self, life: Option<&Incarnation>, accounts: &[ChannelState]) {
+        if let Some(life) = life {
+            let at_work = accounts.iter().any(|account| account.running || account.connected == Some(true));
+            self.word.send_replace(Some(Word { life: life.clone(), at_work }));
+        }
         if accounts.iter().any(has_rival) {
             self.tell(Outcome::Rival);
         }
+    }
+
+    /// What the gateway said last of its channels, and will say.
+    pub fn word(&self) -> watch::Receiver<Option<Word>> {
+        self.word.subscribe()
     }
 
     /// Lets one start pass. One that is on its way still has its outcome to tell, so nothing is opened behind it.
@@ -114,14 +142,14 @@ impl Gate {
 
     /// The grant that nobody has used although its time is over; the gate is closed then.
     pub fn expired(&self, now: Moment) -> Option<Grant> {
-        let over = matches!(*self.state.borrow(), State::Open(grant) if now >= grant.not_after);
+        let over = matches!(*self.state.borrow(), State::Open(grant) if now >= grant.limit.not_after);
         if over { self.close() } else { None }
     }
 
     /// When a grant that nobody has used is over.
     pub fn expires_at(&self) -> Option<Moment> {
         match *self.state.borrow() {
-            State::Open(grant) => Some(grant.not_after),
+            State::Open(grant) => Some(grant.limit.not_after),
             State::Closed | State::Taken(_) => None,
         }
     }
@@ -196,9 +224,9 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// From then on nothing may be spawned any more.
-    pub const fn not_after(&self) -> Moment {
-        self.grant.not_after
+    /// What it must keep to.
+    pub const fn limit(&self) -> Limit {
+        self.grant.limit
     }
 
     /// This process runs now.
@@ -228,7 +256,7 @@ mod tests {
     use super::*;
 
     fn grant(act: u64) -> Grant {
-        Grant { act: ActId(act), term: Term(3), not_after: Moment(1_000) }
+        Grant { act: ActId(act), limit: Limit { not_after: Moment(1_000), mute: false } }
     }
 
     fn life() -> Incarnation {
@@ -246,7 +274,7 @@ mod tests {
         assert_eq!(gate.pass().await.unwrap_err(), Closed);
         assert!(gate.open(grant(1)));
         let pass = gate.pass().await.unwrap();
-        assert_eq!(pass.not_after(), Moment(1_000));
+        assert_eq!(pass.limit(), grant(1).limit);
         assert_eq!(gate.pass().await.unwrap_err(), Closed, "it lets one pass");
         assert!(!gate.open(grant(2)), "one is on the way");
         pass.started(&life());

@@ -2,21 +2,26 @@
 //!
 //! Invariants: a start opens the gate for the ward, which starts it as it always does; an end is a SIGKILL of everything
 //! that the gateway is, said to be proven only when the keeper sees nothing of it and nobody is on the way with a start.
+//! What takes its time under a gateway that runs ([`Beside`]) holds up no end, and changes nothing once one was ordered.
 //! Nothing here decides. Start at [`Hands::run`].
 
 use super::fence::Fence;
 use super::gate::{Gate, Grant};
 use super::heard::{Heard, Ward};
-use crate::failover::switches::Switches;
+use super::opening::{self, Opening};
+use super::quiet::{self, Quieting};
+use super::switching::Switching;
 use crate::host::process;
 use crate::host::signal::{self, Signal};
 use crate::keeper::client::{Keeper, KeeperError};
 use clawmend_core::failover::lease::{ActId, Evidence, Gateway};
 use clawmend_core::gateway::Incarnation;
+use clawmend_core::time::Moment;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// What waits to be done at most. What does not fit is decided again.
 pub const ACTS: usize = 16;
@@ -32,16 +37,36 @@ const LOOKS: u32 = 50;
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Switch the channels on in the config, and let the ward start the gateway.
+    /// Switch the channels in the config, on or off as it says, and let the ward start the gateway.
     Start(Grant),
+    /// Switch them on under a gateway that runs.
+    Open {
+        /// Its name.
+        act: ActId,
+        /// From then on nothing may be switched on.
+        not_after: Moment,
+    },
     /// End all of it.
     End(ActId),
     /// This life has ended, which this act had made: see that nothing of it is left.
     Prove(ActId),
     /// Switch the channels off in the config, and let the ward start nothing.
     Disable,
-    /// Switch them off under a gateway that runs: it takes no new work then.
-    Quiesce,
+    /// Let a gateway that runs finish its work, and switch them off: it takes no new work then.
+    Quiesce {
+        /// Later it is of no use.
+        until: Moment,
+    },
+}
+
+/// What is under way beside the orders.
+#[derive(Debug)]
+pub struct Beside(JoinHandle<()>);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Does it.
@@ -50,8 +75,10 @@ pub struct Hands {
     pub gate: Rc<Gate>,
     /// The keeper's folder.
     pub dir: PathBuf,
+    /// The gateway's own folder.
+    pub state_dir: PathBuf,
     /// The switches in the config.
-    pub switches: Switches,
+    pub switches: Switching,
     /// The gateway's ward.
     pub ward: Rc<Ward>,
     /// Where facts go.
@@ -62,6 +89,8 @@ pub struct Hands {
     pub keeper: Option<Keeper>,
     /// The last order to start or to end.
     pub last: ActId,
+    /// What is under way beside the orders.
+    pub beside: Option<Beside>,
 }
 
 impl Hands {
@@ -70,24 +99,30 @@ impl Hands {
         while let Some(act) = acts.recv().await {
             match act {
                 Act::Start(grant) => self.start(grant).await,
+                Act::Open { act, not_after } => self.open(act, not_after),
                 Act::End(act) => self.end(act).await,
                 Act::Prove(after) if after >= self.last => self.prove(after).await,
                 // An order that came later sees to it.
                 Act::Prove(_) => {}
                 Act::Disable => self.disable().await,
-                Act::Quiesce => self.quiesce().await,
+                Act::Quiesce { until } => self.quiesce(until),
             }
         }
     }
 
     async fn start(&mut self, grant: Grant) {
         self.last = grant.act;
-        let switches = self.switches.clone();
-        let on = blocking(move || switches.on()).await;
+        self.nothing_beside();
+        let mute = grant.limit.mute;
+        let switched = if mute { self.switches.off().await } else { self.switches.on().await };
         // Last before the gate: nobody else becomes the keeper in between.
-        let opened = on.is_ok() && self.bring_in().await && self.gate.open(grant);
-        if let Err(why) = on {
-            tracing::error!("the channels could not be switched on in the config, so nothing is started: {why}");
+        let opened = switched.is_ok() && self.bring_in().await && self.gate.open(grant);
+        if let Err(why) = switched {
+            let how = if mute { "off" } else { "on" };
+            tracing::error!("the channels could not be switched {how} in the config, so nothing is started: {why}");
+            if mute {
+                self.tell(Evidence::Disabled { worked: false }).await;
+            }
         }
         if opened {
             self.ward.carry(true);
@@ -108,6 +143,7 @@ impl Hands {
 
     async fn end(&mut self, act: ActId) {
         self.last = act;
+        self.nothing_beside();
         self.gate.close();
         // At once, whatever the keeper is doing; and its ward hears of it before the end, which is no crash.
         self.kill_what_is_known();
@@ -167,31 +203,41 @@ impl Hands {
         }
     }
 
-    async fn disable(&self) {
+    async fn disable(&mut self) {
+        self.nothing_beside();
         self.ward.carry(false);
-        let switches = self.switches.clone();
-        let off = blocking(move || switches.off()).await;
+        let off = self.switches.off().await;
         if let Err(why) = &off {
             tracing::error!("the channels could not be switched off in the config: {why}");
         }
         self.tell(Evidence::Disabled { worked: off.is_ok() }).await;
     }
 
-    async fn quiesce(&self) {
-        let switches = self.switches.clone();
-        if let Err(why) = blocking(move || switches.off()).await {
-            tracing::warn!("the channels could not be switched off before a planned switch: {why}");
-        }
+    /// What is under way switches nothing from here on.
+    fn nothing_beside(&mut self) {
+        self.switches.abandon();
+        self.beside = None;
+    }
+
+    fn open(&mut self, act: ActId, not_after: Moment) {
+        self.nothing_beside();
+        let (switches, ward, gate, heard) =
+            (self.switches.clone(), Rc::clone(&self.ward), Rc::clone(&self.gate), self.heard.clone());
+        let opening = Opening { act, not_after, switches, ward, gate, heard };
+        self.beside = Some(Beside(tokio::task::spawn_local(opening::run(opening))));
+    }
+
+    fn quiesce(&mut self, until: Moment) {
+        self.nothing_beside();
+        let (switches, ward, heard) = (self.switches.clone(), Rc::clone(&self.ward), self.heard.clone());
+        let state_dir = self.state_dir.clone();
+        let quieting = Quieting { until, state_dir, switches, ward, heard };
+        self.beside = Some(Beside(tokio::task::spawn_local(quiet::run(quieting))));
     }
 
     async fn tell(&self, evidence: Evidence) {
         let _ = self.heard.send(Heard::Evidence(evidence)).await;
     }
-}
-
-/// What may wait for the disk, beside the loops.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// The process that the keeper has.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: neither waits for the other: what the ward is told runs beside the loop, in the order in which it was said.
 
-use super::super::news::{self, News};
+use super::super::news::{self, AskGateway, News};
 use clawmend_core::failover::lease::Evidence;
 use clawmend_core::gateway::Incarnation;
 use std::cell::{Cell, RefCell};
@@ -67,6 +67,26 @@ impl Ward {
         *self.news.borrow_mut() = Some(ward.clone());
         if let Some(carry) = self.carrying.take() {
             self.carry(carry);
+        }
+    }
+
+    /// Asks the gateway itself to do something, and waits for its word.
+    ///
+    /// # Errors
+    /// In words for people; it may have been done all the same.
+    pub async fn ask(&self, what: AskGateway) -> Result<(), String> {
+        let ward = self.news.borrow().clone().ok_or("its ward has not begun")?;
+        let (reply, answer) = oneshot::channel();
+        ward.send(News::Gateway(what, reply)).await.map_err(|_| "its ward has ended")?;
+        answer.await.unwrap_or_else(|_| Err("its ward gave no answer".to_owned()))
+    }
+
+    /// It asks its gateway how the channels are; the gate hears the answer.
+    pub fn wants_word(&self) {
+        if let Some(ward) = &*self.news.borrow() {
+            let (reply, _) = oneshot::channel();
+            // One that has much to do is asked again.
+            let _ = ward.try_send(News::Channels(reply));
         }
     }
 

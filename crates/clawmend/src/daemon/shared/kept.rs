@@ -79,16 +79,26 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use clawmend_core::failover::lease::{Active, Term};
+    use clawmend_core::gateway::Incarnation;
 
     #[tokio::test(flavor = "current_thread")]
     async fn it_comes_back_whole_and_a_torn_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(load(folder.path()), Memory::default());
-        let memory = Memory { active: Some(Active { term: Term(4), life: None }), seen: Term(5), held: true };
+        let memory = Memory {
+            active: Some(Active { term: Term(4), life: None, opened: false }),
+            mute: Some(Incarnation { pid: 7, start: 8, boot: "b".into() }),
+            seen: Term(5),
+            held: true,
+        };
         let mut writer = Writer::new(folder.path());
         assert!(writer.save(&Memory::default(), Duration::from_secs(60)).await);
         assert!(writer.save(&memory, Duration::from_secs(60)).await);
         assert_eq!(load(folder.path()), memory);
+        let older = r#"{"active":{"term":4,"life":null},"seen":5,"held":false}"#;
+        std::fs::write(folder.path().join(FILE), older).unwrap();
+        let read = load(folder.path());
+        assert!(read.active.is_some_and(|active| active.opened) && read.mute.is_none(), "of an older version");
         std::fs::write(folder.path().join(FILE), b"{\"active\":{\"term\":").unwrap();
         assert_eq!(load(folder.path()), Memory::default());
         let mut nowhere = Writer::new(&folder.path().join("gone"));

@@ -1,9 +1,9 @@
 //! This host as one node of a shared group: the loop that runs `clawmend_core::failover::lease` on a real host.
 //!
 //! [`node`] is the loop: facts in, directives out, in their order. [`hands`] starts, ends and switches; [`gate`] stands
-//! before every start; [`watch`] sees the process and arms the deadman; [`fence`] shuts it off where the settings want
-//! it. Invariants: nothing here decides about the lease;
-//! the gateway is started by its ward alone, and only through the gate; it is ended here, by SIGKILL, without asking its
+//! before every start; [`watch`] sees the process and arms the deadman; [`mute`] sees that one without a lease is mute;
+//! [`quiet`] sees work come to its end; [`fence`] shuts it off where the settings want it.
+//! Invariants: nothing here decides about the lease; the gateway is started by its ward alone, and only through the gate; it is ended here, by SIGKILL, without asking its
 //! ward. Start at [`Shared::new`].
 
 mod fence;
@@ -11,8 +11,12 @@ pub(in crate::daemon) mod gate;
 mod hands;
 mod heard;
 mod kept;
+mod mute;
 mod node;
+mod opening;
 mod orders;
+mod quiet;
+mod switching;
 mod turn_off;
 mod watch;
 mod words;
@@ -144,14 +148,15 @@ impl Shared {
         }
     }
 
-    /// A ward has begun. Answers whether its gateway is to stay off until this node owns.
+    /// A ward has begun. Answers whether its gateway is to stay off until it is wanted.
     pub fn meet(&self, id: &GatewayId, ward: &news::Sender, body: &Rc<Body>) -> bool {
         if self.home.id != *id {
             return false;
         }
         self.ward.is_new(ward);
         *self.body.borrow_mut() = Some(Rc::clone(body));
-        self.memory.active.is_none() && !self.gate.owns()
+        let ran = self.memory.active.is_some() || self.memory.mute.is_some();
+        !ran && !self.gate.owns() && self.ward.life().is_none()
     }
 
     /// For `status`.

@@ -4,10 +4,11 @@
 //! a memory which is not durable is not carried out, an end is; a person hears of their word only when it is durable; the
 //! clock is read before a question leaves.
 
-use super::gate::{Grant, Outcome};
+use super::gate::{Grant, Limit, Outcome};
 use super::hands::{ACTS, Act, Hands};
 use super::heard::Heard;
-use super::{Said, Shared, fence, kept, turn_off, watch, words};
+use super::switching::Switching;
+use super::{Said, Shared, fence, kept, mute, turn_off, watch, words};
 use crate::api;
 use crate::api::server::Reply;
 use crate::api::types::{Time, VouchReport};
@@ -45,6 +46,9 @@ struct Node {
     running: Option<(ActId, Incarnation)>,
     /// What people are to hear once it is durable.
     words: Vec<(oneshot::Sender<Reply>, String)>,
+    switches: Switches,
+    /// A gateway that runs mute is looked at.
+    muteness: Option<(Incarnation, mute::Watch)>,
     /// A process that nobody here has started, seen once. A start may be about to be told.
     stranger: Option<Incarnation>,
     /// How far the clock that counts sleep is ahead of the one that does not.
@@ -88,12 +92,14 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
     let hands = Hands {
         gate: Rc::clone(&shared.gate),
         dir: shared.keeper.clone(),
-        switches,
+        state_dir: shared.home.state_dir.clone(),
+        switches: Switching::new(switches.clone()),
         ward: Rc::clone(&shared.ward),
         heard: heard.clone(),
         fence: shared.fence.clone(),
         keeper: None,
         last: ActId::default(),
+        beside: None,
     };
     tokio::task::spawn_local(hands.run(ordered));
     shared.report.borrow_mut().store = store.describe();
@@ -109,6 +115,8 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         asking: None,
         running: None,
         words: Vec::new(),
+        switches,
+        muteness: None,
         stranger: None,
         ahead_ms: ahead_ms(),
     }
@@ -225,8 +233,12 @@ impl Node {
                 if directive == Directive::Persist {
                     durable = self.persist().await;
                     all_durable &= durable;
-                } else if let (Directive::Start { act, .. }, false) = (&directive, durable) {
+                } else if let (Directive::Start { act, .. } | Directive::StartMute { act, .. }, false) =
+                    (&directive, durable)
+                {
                     self.observe(&Evidence::Gateway(Gateway::NotStarted { act: *act }));
+                } else if let (Directive::Open { act, .. }, false) = (&directive, durable) {
+                    self.observe(&Evidence::Gateway(Gateway::NotOpened { act: *act }));
                 } else {
                     self.carry(directive);
                 }
@@ -235,10 +247,11 @@ impl Node {
                 break;
             }
         }
-        if self.holder.lease().is_none() && self.running.is_none() {
+        if self.holder.lease().is_none() && (self.running.is_none() || self.holder.is_mute()) {
             self.shut_off();
         }
         self.confirm(all_durable);
+        self.look_at_the_mute();
         self.shared.gate.set_owns(self.holder.lease().is_some());
         self.report();
     }
@@ -246,7 +259,13 @@ impl Node {
     fn carry(&mut self, directive: Directive) {
         match directive {
             Directive::Ask { request, what } => self.ask(request, what),
-            Directive::Start { act, term, not_after } => self.act(Act::Start(Grant { act, term, not_after })),
+            Directive::Start { act, not_after, .. } => self.start(act, Limit { not_after, mute: false }),
+            Directive::StartMute { act, not_after } => self.start(act, Limit { not_after, mute: true }),
+            Directive::Open { act, not_after, .. } => {
+                // From now on it is to speak.
+                self.muteness = None;
+                self.act(Act::Open { act, not_after });
+            }
             Directive::End { act, why } => {
                 self.shared.say(&words::ending(why));
                 if fence::at_once(why) {
@@ -254,7 +273,7 @@ impl Node {
                 }
                 self.act(Act::End(act));
             }
-            Directive::Quiesce { .. } => self.act(Act::Quiesce),
+            Directive::Quiesce { until } => self.act(Act::Quiesce { until }),
             Directive::Disable => self.act(Act::Disable),
             Directive::Arm { term, until } => {
                 self.arming.send_replace(Some(Fenced { term, until }));
@@ -268,13 +287,36 @@ impl Node {
         }
     }
 
+    fn start(&mut self, act: ActId, limit: Limit) {
+        self.act(Act::Start(Grant { act, limit }));
+    }
+
     /// What does not fit is decided again: an end is insisted on, a start is over at its moment.
     fn act(&mut self, act: Act) {
         let Err(error) = self.acts.try_send(act) else { return };
         tracing::error!("too much waits to be done with the gateway");
-        if let Act::Start(grant) = error.into_inner() {
-            self.observe(&Evidence::Gateway(Gateway::NotStarted { act: grant.act }));
+        match error.into_inner() {
+            Act::Start(grant) => self.observe(&Evidence::Gateway(Gateway::NotStarted { act: grant.act })),
+            Act::Open { act, .. } => self.observe(&Evidence::Gateway(Gateway::NotOpened { act })),
+            Act::End(_) | Act::Prove(_) | Act::Disable | Act::Quiesce { .. } => {}
         }
+    }
+
+    /// As long as it is to be mute.
+    fn look_at_the_mute(&mut self) {
+        let life = self.running.as_ref().map(|(_, life)| life).filter(|_| self.holder.is_mute());
+        if life == self.muteness.as_ref().map(|(life, _)| life) {
+            return;
+        }
+        let watched = life.map(|life| mute::Watched {
+            life: life.clone(),
+            config: self.shared.home.config_path.clone(),
+            switches: Switching::new(self.switches.clone()),
+            ward: Rc::clone(&self.shared.ward),
+            gate: Rc::clone(&self.shared.gate),
+            heard: self.heard.clone(),
+        });
+        self.muteness = watched.map(|watched| (watched.life.clone(), mute::watch(watched)));
     }
 
     fn ask(&mut self, request: RequestId, what: Request) {
@@ -327,9 +369,9 @@ impl Node {
         } else if report.term.is_some() {
             report.owner = None;
         }
-        report.role = match (lease, &self.running) {
-            (Some(_), Some(_)) => "owner",
-            (Some(_), None) => "taking_over",
+        report.role = match (lease, self.holder.owns()) {
+            (Some(_), true) => "owner",
+            (Some(_), false) => "taking_over",
             (None, _) => "candidate",
         }
         .to_owned();
@@ -337,8 +379,10 @@ impl Node {
         report.lease_until = lease.map(|lease| Time(now.wall_of(lease.deadline)));
         report.egress_fence = self.shared.fence.as_ref().map(|fence| fence.report(&now));
         report.held = self.holder.memory().held;
+        report.warm = self.shared.settings.warm.then(|| self.holder.is_warm());
         // Who runs needs nobody's word any more, and other settings never ask for it.
-        let asks = self.shared.settings.paused == PausePolicy::Manual && self.running.is_none();
+        let speaks = self.running.is_some() && !self.holder.is_mute();
+        let asks = self.shared.settings.paused == PausePolicy::Manual && !speaks;
         report.vouch = self.holder.to_vouch_for().filter(|_| asks).map(|vouch| VouchReport {
             term: vouch.term.0,
             nodes: vouch.nodes.iter().map(|node| self.shared.name_of(*node)).collect(),

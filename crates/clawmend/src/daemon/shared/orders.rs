@@ -63,6 +63,7 @@ mod tests {
             lease_until: None,
             owner: None,
             held: false,
+            warm: None,
             suspects: Vec::new(),
             vouch: None,
             egress_fence: None,

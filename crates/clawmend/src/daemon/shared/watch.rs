@@ -90,7 +90,7 @@ pub async fn has_child(dir: &Path) -> bool {
 pub fn resolve(grant: Grant, gate: Rc<Gate>, dir: PathBuf) {
     tokio::task::spawn_local(async move {
         loop {
-            let late = clock::now().mono > grant.not_after;
+            let late = clock::now().mono > grant.limit.not_after;
             let child = async { child_of(&mut Keeper::start(&dir).await?).await };
             match child.await {
                 Ok(Some(life)) => return gate.resolve(Outcome::Started(grant.act, life)),

@@ -17,6 +17,8 @@ pub const fn why(why: Why) -> &'static str {
         Why::CannotStart => "the gateway does not start on this node",
         Why::NotCleared => "another machine may only be paused, and nobody has said that it is off",
         Why::Unfenced => "the egress fence around the gateway failed",
+        Why::SwitchedOn => "it was to wait with its channels off, and one is on",
+        Why::CannotOpen => "its channels could not be switched on while it ran; it is started anew",
     }
 }
 
@@ -39,7 +41,8 @@ pub fn machines(telling: &Telling) -> BTreeSet<NodeId> {
         | Telling::StillRunning
         | Telling::NoDeadman
         | Telling::StoreConfused { .. }
-        | Telling::NotDisabled => BTreeSet::new(),
+        | Telling::NotDisabled
+        | Telling::SwitchedOn => BTreeSet::new(),
     }
 }
 
@@ -76,6 +79,11 @@ pub fn telling(telling: &Telling, name: &dyn Fn(NodeId) -> String) -> String {
         Telling::NotDisabled => {
             "the channels could not be switched off in the config; the guard still starts nothing without the lease".to_owned()
         }
+        Telling::SwitchedOn => {
+            "a channel of this node's gateway was switched on while another node may own it; the gateway is ended, and started \
+             again with its channels off"
+                .to_owned()
+        }
     }
 }
 
@@ -99,6 +107,7 @@ mod tests {
             Telling::NoDeadman,
             Telling::StoreConfused { said: Term(3), known: Term(7) },
             Telling::NotDisabled,
+            Telling::SwitchedOn,
         ];
         let reasons = [
             Why::RanOut,
@@ -111,6 +120,8 @@ mod tests {
             Why::CannotStart,
             Why::NotCleared,
             Why::Unfenced,
+            Why::SwitchedOn,
+            Why::CannotOpen,
         ];
         let gave_up = reasons.iter().map(|reason| Telling::GaveUp(*reason));
         let name = |node: NodeId| ["alpha", "beta"][usize::from(node.0) - 1].to_owned();

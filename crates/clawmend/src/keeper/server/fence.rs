@@ -78,7 +78,14 @@ impl Server {
         if self.ending.is_some() {
             return Err(Refusal::new(RefusalCode::Fenced, "what ran before is still being ended"));
         }
-        self.deadman.may_start(order.not_after_ms, clock::now().mono.0)?;
+        let now_ms = clock::now().mono.0;
+        if order.mute && self.child.running().is_none() {
+            // It may be armed under it later.
+            adopt_orphans();
+            self.deadman.lift(order.not_after_ms, now_ms)?;
+        } else {
+            self.deadman.may_start(order.not_after_ms, now_ms)?;
+        }
         self.child.spawn(order, &mut self.output)
     }
 

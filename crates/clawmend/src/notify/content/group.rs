@@ -50,6 +50,7 @@ const fn kind(telling: &Telling) -> &'static str {
         Telling::NoDeadman => "group_no_deadman",
         Telling::StoreConfused { .. } => "group_store_confused",
         Telling::NotDisabled => "group_not_disabled",
+        Telling::SwitchedOn => "group_switched_on",
     }
 }
 
@@ -67,6 +68,7 @@ fn commands(word: &Word) -> Vec<String> {
         | Telling::TurningOff { .. }
         | Telling::Residual { .. }
         | Telling::HeldElsewhere { .. }
+        | Telling::SwitchedOn
         | Telling::StoreConfused { .. } => None,
     };
     first.into_iter().chain(["clawmend standby status".to_owned()]).collect()
@@ -102,6 +104,10 @@ impl Said<'_> {
             Telling::StillRunning => {
                 (format!("the gateway on {host} cannot be ended"), format!("{host} 上的网关无法结束"))
             }
+            Telling::SwitchedOn => (
+                format!("a channel was switched on on {host}, which does not own it"),
+                format!("{host} 不使用渠道，却有渠道被打开"),
+            ),
             Telling::TurningOff { .. }
             | Telling::HeldElsewhere { .. }
             | Telling::NoDeadman
@@ -116,8 +122,8 @@ impl Said<'_> {
     fn what(&self) -> String {
         let (en, zh) = match &self.word.telling {
             Telling::Owns { term } => (
-                format!("Its gateway runs under term {} of the lease; those of the other nodes are off.", term.0),
-                format!("它的网关持有租约（任期 {}）运行；其他节点的网关都已关闭。", term.0),
+                format!("Its gateway runs under term {} of the lease; no other node uses them.", term.0),
+                format!("它的网关持有租约（任期 {}）运行；其他节点都不使用这些渠道。", term.0),
             ),
             Telling::GaveUp(why) => (
                 format!("{}. Its gateway is off. Another node takes over, if there is one.", upper(because_en(*why))),
@@ -157,6 +163,11 @@ impl Said<'_> {
                 "The channels could not be switched off in its config. Its guard still starts nothing without the lease.".to_owned(),
                 "无法在它的配置里关闭渠道。没有租约，守护程序仍然不会启动任何东西。".to_owned(),
             ),
+            Telling::SwitchedOn => (
+                "Its gateway waits with its channels off while another node owns them. Somebody switched one on in its config, so it was ended, and is started again with its channels off. What was switched on is on when this node owns."
+                    .to_owned(),
+                "它的网关在渠道关闭的状态下等待，由其他节点使用渠道。有人在它的配置里打开了渠道，因此网关已被结束，并会以关闭渠道的方式重新启动。被打开的渠道，在本节点使用时是开的。".to_owned(),
+            ),
             Telling::TurningOff { .. } => {
                 ("Another machine is being turned off from outside.".to_owned(), "正在从外部关闭另一台机器。".to_owned())
             }
@@ -192,7 +203,8 @@ impl Said<'_> {
                 | Telling::Residual { .. }
                 | Telling::HeldElsewhere { .. }
                 | Telling::NoDeadman
-                | Telling::NotDisabled => "How it is, on this node:",
+                | Telling::NotDisabled
+                | Telling::SwitchedOn => "How it is, on this node:",
             },
             match &self.word.telling {
                 Telling::NeedsPerson { .. } | Telling::NotTurnedOff { .. } => {
@@ -209,7 +221,8 @@ impl Said<'_> {
                 | Telling::Residual { .. }
                 | Telling::HeldElsewhere { .. }
                 | Telling::NoDeadman
-                | Telling::NotDisabled => "在这个节点上查看状态：",
+                | Telling::NotDisabled
+                | Telling::SwitchedOn => "在这个节点上查看状态：",
             },
         )
         .to_owned()
@@ -234,6 +247,8 @@ const fn because_en(why: Why) -> &'static str {
         Why::CannotStart => "the gateway does not start there",
         Why::NotCleared => "another machine may only be paused",
         Why::Unfenced => "the egress fence around its gateway failed",
+        Why::SwitchedOn => "a channel of its gateway was switched on that was to be off",
+        Why::CannotOpen => "the channels of its gateway could not be switched on",
     }
 }
 
@@ -249,5 +264,7 @@ const fn because_zh(why: Why) -> &'static str {
         Why::CannotStart => "网关在那里无法启动",
         Why::NotCleared => "另一台机器可能只是被暂停",
         Why::Unfenced => "其网关的出口封锁失效",
+        Why::SwitchedOn => "其网关本应关闭的渠道被打开",
+        Why::CannotOpen => "其网关的渠道无法打开",
     }
 }

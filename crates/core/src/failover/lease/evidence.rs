@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
-/// Names one order to start or to end the gateway, within one life of the guard. They are carried out in this order,
-/// one after the other.
+/// Names one order to start, to open or to end the gateway, within one life of the guard. They are carried out in this
+/// order, one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActId(pub u64);
@@ -87,6 +87,26 @@ pub enum Gateway {
     },
     /// A process runs that no act made.
     Stranger(Incarnation),
+    /// This process is mute: its config has no channel switched on, and by its own word none is at work.
+    Mute {
+        /// The process.
+        life: Incarnation,
+    },
+    /// This process was started mute, and its config has a channel switched on, or one is at work.
+    Speaks {
+        /// The process.
+        life: Incarnation,
+    },
+    /// Its channels are switched on, read back.
+    Opened {
+        /// By this order.
+        act: ActId,
+    },
+    /// They are not, or not all, or it came too late. The order is not carried out any more, but by a process that lives.
+    NotOpened {
+        /// Which.
+        act: ActId,
+    },
 }
 
 /// What a person says.

@@ -2,12 +2,13 @@
 //!
 //! Evidence comes in through [`Holder::observe`], time through [`Holder::poll`], at the latest at
 //! [`Holder::next_wake`]. Each is followed by the same decisions in the same order: what must end, ends first
-//! (`decide`). `store` asks the lease store and reads its answers, `process` starts and ends the gateway, `leaving`
-//! gives the lease up.
+//! (`decide`). `store` asks the lease store and reads its answers, `process` starts and ends the gateway, `warm` has one
+//! run that may not speak, `leaving` gives the lease up.
 
 mod leaving;
 mod process;
 mod store;
+mod warm;
 
 use super::evidence::{ActId, Evidence, Fenced};
 use super::figures::Figures;
@@ -32,6 +33,8 @@ pub struct Node {
     pub pause: PausePolicy,
     /// The figures; [`Figures::check`] has passed them.
     pub figures: Figures,
+    /// Its gateway runs while it does not own, mute.
+    pub warm: bool,
 }
 
 /// A lease that this node holds.
@@ -89,6 +92,8 @@ pub struct Holder {
     /// The last start among them.
     last_start: ActId,
     start_at: Moment,
+    /// No mute start before.
+    mute_at: Moment,
     turn_off_at: Moment,
     failed_starts: u32,
     ran: Option<Moment>,
@@ -120,6 +125,7 @@ impl Holder {
             acts: ActId(0),
             last_start: ActId(0),
             start_at: Moment(0),
+            mute_at: Moment(0),
             turn_off_at: Moment(0),
             failed_starts: 0,
             ran: None,
@@ -137,6 +143,24 @@ impl Holder {
     #[must_use]
     pub const fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
+    }
+
+    /// A gateway runs that may not speak, or is about to.
+    #[must_use]
+    pub const fn is_mute(&self) -> bool {
+        matches!(self.process, Process::MuteStarting { .. } | Process::Mute { .. })
+    }
+
+    /// Its gateway runs mute, and by its own word: it can be opened.
+    #[must_use]
+    pub const fn is_warm(&self) -> bool {
+        matches!(self.process, Process::Mute { sure: true, .. })
+    }
+
+    /// It owns: its gateway runs, with its channels on.
+    #[must_use]
+    pub const fn owns(&self) -> bool {
+        self.lease.is_some() && matches!(self.process, Process::Running(_))
     }
 
     /// Whether a gateway may be started or go on, for whoever is about to start one.
@@ -199,7 +223,8 @@ impl Holder {
         let drained = self.leaving.as_ref().and_then(Leaving::until);
         let nagging = self.process.nag_at(&self.node.figures);
         let starting = (self.lease.is_some() && self.process == Process::Gone).then_some(self.start_at);
-        let due = [answer, deadline, asking, drained, nagging, starting].into_iter().flatten();
+        let warming = self.warms_at();
+        let due = [answer, deadline, asking, drained, nagging, starting, warming].into_iter().flatten();
         due.filter(|at| *at > now).min().map_or(cap, |at| at.min(cap))
     }
 
@@ -213,6 +238,7 @@ impl Holder {
         self.ask(now, out);
         self.keep_armed(out);
         self.start(now, out);
+        self.keep_warm(now, out);
     }
 
     fn end_what_ran_out(&mut self, now: Moment, out: &mut Vec<Directive>) {
@@ -234,7 +260,10 @@ impl Holder {
         if let Some(lease) = &mut self.lease {
             (lease.confirmed, lease.renew_at) = (false, now);
         }
-        self.end(now, Why::Woke, out);
+        // One that is mute has nothing to say, whoever owns.
+        if self.process.is_wanted() {
+            self.end(now, Why::Woke, out);
+        }
     }
 
     /// Each thing once, until the role changes.

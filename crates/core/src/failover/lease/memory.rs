@@ -4,13 +4,21 @@ use super::record::Term;
 use crate::gateway::Incarnation;
 use serde::{Deserialize, Serialize};
 
-/// The gateway that was started last.
+/// The gateway that may speak: it was started with its channels on, or they were switched on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Active {
     /// Under this term.
     pub term: Term,
     /// Its process, once it was seen. It names its boot, so a gateway of an earlier boot is never taken for it.
     pub life: Option<Incarnation>,
+    /// It is known that its channels are on. Before, it may be either, and nobody goes on with it.
+    #[serde(default = "yes")]
+    pub opened: bool,
+}
+
+/// A gateway that is started cold has its channels on from its start.
+const fn yes() -> bool {
+    true
 }
 
 /// Losing it is safe: a process that nobody remembers is ended, and a lease that nobody remembers runs out.
@@ -18,6 +26,9 @@ pub struct Active {
 pub struct Memory {
     /// A gateway was started and not seen to end.
     pub active: Option<Active>,
+    /// A gateway that was started with its channels off, and nobody has switched them on since.
+    #[serde(default)]
+    pub mute: Option<Incarnation>,
     /// The highest term that the store ever named.
     pub seen: Term,
     /// A person, or a split brain, keeps this node from taking over.

@@ -8,9 +8,13 @@
 //! Start at [`Holder::observe`]. [`Record`] is what lies in the lease store, and what each request does to it.
 //! `docs/failover-model.md` tells the protocol in plain words, with what it assumes and what it does not cover.
 //!
-//! Invariants: a gateway runs only under a lease that this node counts from before it asked for it; from
+//! A *warm* node that does not own has its gateway run *mute*: its channels are switched off in its config, so that it
+//! cannot speak, and needs no lease. Taking over, it switches them on (*opens* it) instead of starting it.
+//!
+//! Invariants: a gateway may speak only under a lease that this node counts from before it asked for it; from
 //! [`Lease::deadline`] on it is being ended, by this machine's directive and, without the guard's help, by the deadman
-//! that was armed before the start; nothing is asked for, released or started anew before its end is proven.
+//! that was armed before the start, or before it was opened; nothing is asked for, released or started anew before its
+//! end is proven. A gateway that may ever have spoken is never mute again: it ends as a whole process.
 
 pub mod evidence;
 pub mod figures;

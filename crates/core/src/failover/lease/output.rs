@@ -30,6 +30,10 @@ pub enum Why {
     NotCleared,
     /// The fence around the gateway has failed.
     Unfenced,
+    /// A gateway that was to be mute has a channel switched on.
+    SwitchedOn,
+    /// The channels of a mute gateway could not be switched on in time.
+    CannotOpen,
 }
 
 /// What a person hears.
@@ -81,6 +85,8 @@ pub enum Telling {
     },
     /// The channels could not be switched off in the config; the gate still refuses to start them.
     NotDisabled,
+    /// A gateway that waited mute had a channel switched on, by whomever; it is ended.
+    SwitchedOn,
 }
 
 /// What an adapter is to do, in this order.
@@ -103,6 +109,25 @@ pub enum Directive {
         /// From then on nothing may be started any more.
         not_after: Moment,
     },
+    /// Switch the channels off in the config, read that back, and only then start the gateway, unless it is `not_after` by
+    /// then. It needs no deadman, and one that is armed for an earlier life is taken away. From the start on it is looked
+    /// at, whether it is mute.
+    StartMute {
+        /// Its name.
+        act: ActId,
+        /// From then on nothing may be started any more.
+        not_after: Moment,
+    },
+    /// Have the gateway that runs mute switch its channels on, unless it is `not_after` by then. Whoever sends that checks
+    /// it. What is under way ends with the process.
+    Open {
+        /// Its name.
+        act: ActId,
+        /// The term that it speaks under.
+        term: Term,
+        /// From then on nothing may be switched on any more.
+        not_after: Moment,
+    },
     /// End the whole gateway now, by SIGKILL: a drain would send, and an ordinary stop wakes a frozen one.
     End {
         /// Its name.
@@ -110,7 +135,7 @@ pub enum Directive {
         /// What for.
         why: Why,
     },
-    /// Take no new work, and finish what there is.
+    /// Finish the work that there is, and take no new one: [`super::Evidence::Quiesced`] tells when it is so.
     Quiesce {
         /// Then it is ended.
         until: Moment,

@@ -36,7 +36,7 @@ const fn level(telling: &Telling) -> Option<Level> {
         Telling::GaveUp(why) => gave_up(*why),
         // The first owner of a new group took over from nobody.
         Telling::Owns { term: Term(0 | 1) } => Some(Level::Info),
-        Telling::Owns { .. } | Telling::NotDisabled => Some(Level::Warning),
+        Telling::Owns { .. } | Telling::NotDisabled | Telling::SwitchedOn => Some(Level::Warning),
         Telling::StillRunning
         | Telling::NotTurnedOff { .. }
         | Telling::NeedsPerson { .. }
@@ -50,7 +50,9 @@ const fn level(telling: &Telling) -> Option<Level> {
 const fn gave_up(why: Why) -> Option<Level> {
     match why {
         Why::SplitBrain | Why::CannotStart | Why::Unfenced => Some(Level::Critical),
-        Why::RanOut | Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs => Some(Level::Warning),
+        Why::RanOut | Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs | Why::SwitchedOn | Why::CannotOpen => {
+            Some(Level::Warning)
+        }
         // Who is asked hears of that; who has said it knows.
         Why::NotCleared | Why::Person => None,
     }
@@ -69,6 +71,7 @@ const fn step(telling: &Telling) -> &'static str {
         Telling::NoDeadman => "no-deadman",
         Telling::StoreConfused { .. } => "store-confused",
         Telling::NotDisabled => "not-disabled",
+        Telling::SwitchedOn => "switched-on",
     }
 }
 

@@ -11,7 +11,9 @@ impl World {
             self.note(|| format!("node {node}: {directive:?}"));
             match directive {
                 Directive::Ask { request, what } => self.ask(node, request, &what),
-                Directive::Start { act, not_after, .. } => self.order_start(node, act, not_after),
+                Directive::Start { act, not_after, .. } => self.order_start(node, act, not_after, false),
+                Directive::StartMute { act, not_after } => self.order_start(node, act, not_after, true),
+                Directive::Open { act, not_after, .. } => self.order_open(node, act, not_after),
                 Directive::End { act, .. } => self.order_end(node, act),
                 Directive::Quiesce { .. } => {
                     let us = self.rng.between(0, 12 * SECOND);
@@ -20,6 +22,7 @@ impl World {
                 Directive::Disable => {
                     let us = self.rng.between(1_000, 200_000);
                     let worked = !self.rng.chance(20);
+                    self.machines[node].switched_on &= !worked;
                     self.later(node, us, Evidence::Disabled { worked });
                 }
                 Directive::Arm { term, until } => self.arm(node, Fenced { term, until }),
@@ -51,12 +54,12 @@ impl World {
         machine.busy_until - us
     }
 
-    fn order_start(&mut self, node: usize, act: ActId, not_after: Moment) {
+    fn order_start(&mut self, node: usize, act: ActId, not_after: Moment, mute: bool) {
         // Seldom the guard is stopped by the scheduler before the order has left.
         let takes = if self.rng.chance(50) { self.rng.between(0, 20 * SECOND) } else { self.rng.between(500, 40_000) };
         let wait = self.queue_order(node, takes);
         let (boot, guard) = (self.machines[node].boot, self.machines[node].guards);
-        self.after(wait, Due::Spawn { node, boot, guard, act, not_after });
+        self.after(wait, Due::Spawn { node, boot, guard, act, not_after, mute });
     }
 
     fn order_end(&mut self, node: usize, act: ActId) {
@@ -69,7 +72,7 @@ impl World {
         }
     }
 
-    pub(super) fn spawn(&mut self, node: usize, boot: u64, guard: u64, act: ActId, not_after: Moment) {
+    pub(super) fn spawn(&mut self, (node, boot, guard): (usize, u64, u64), act: ActId, not_after: Moment, mute: bool) {
         let orphaned = self.machines[node].guards != guard && self.rng.chance(500);
         let machine = &mut self.machines[node];
         if machine.boot != boot || orphaned {
@@ -79,16 +82,23 @@ impl World {
             machine.acted = act;
         }
         let late = machine.clock.at(self.us) >= not_after && self.setting.mutation != Mutation::LateStarts;
-        if late || machine.gateway.is_some() {
+        // The config may not be as it must be.
+        let unfit = mute && self.rng.chance(20);
+        let machine = &mut self.machines[node];
+        if late || unfit || machine.gateway.is_some() {
             self.oracle.tally.count("start refused");
             return self.later(node, 1_000, Evidence::Gateway(Gateway::NotStarted { act }));
         }
         self.gateways += 1;
         let number = self.gateways;
         let life = Incarnation { pid: u32::try_from(number).unwrap_or(0), start: self.us, boot: boot.to_string() };
-        machine.gateway = Some(Alive { life: life.clone(), number });
+        machine.gateway = Some(Alive { life: life.clone(), number, speaks: !mute, astray: false });
+        machine.switched_on = !mute;
         self.oracle.tally.starts += 1;
-        self.note(|| format!("node {node}: gateway {number} ALIVE"));
+        self.note(|| format!("node {node}: gateway {number} ALIVE{}", if mute { ", mute" } else { "" }));
+        if mute {
+            self.boots_mute(node, guard, number);
+        }
         let us = self.rng.between(100, 5_000);
         self.busy(node, us);
         self.later(node, us, Evidence::Gateway(Gateway::Started { act, life }));
@@ -179,6 +189,12 @@ impl World {
         machine.holder = Holder::new(machine.node, machine.disk.clone());
         let life = machine.gateway.as_ref().map(|gateway| gateway.life.clone());
         let fenced = machine.deadman.map(|deadman| deadman.fenced);
+        machine.awake_since = us;
+        if let Some(number) = machine.gateway.as_ref().map(|gateway| gateway.number) {
+            let guard = machine.guards;
+            let looks = self.rng.between(50_000, 3 * SECOND);
+            self.after(looks, Due::Looked { node, guard, number });
+        }
         self.tell(node, Evidence::Gateway(Gateway::Found { life, fenced }));
     }
 

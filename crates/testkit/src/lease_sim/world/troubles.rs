@@ -39,6 +39,7 @@ impl World {
             }
             Trouble::Promote => self.tell(node, Evidence::Person(Order::Promote { vouch: None })),
             Trouble::WrongAnswer => machine.garbage = true,
+            Trouble::SwitchedOnByHand => self.switched_on_by_hand(node),
         }
         self.oracle.tally.count(name(trouble));
     }
@@ -58,7 +59,7 @@ impl World {
         if machine.guards != guard {
             return;
         }
-        machine.frozen_until = None;
+        (machine.frozen_until, machine.awake_since) = (None, self.us);
         let inbox = std::mem::take(&mut machine.inbox);
         if self.rng.chance(500) {
             self.poll(node);
@@ -132,6 +133,7 @@ impl World {
         if let Some(deadman) = &mut machine.deadman {
             deadman.fires_us += slept;
         }
+        self.machines[node].awake_since = now;
         self.note(|| format!("node {node}: goes on"));
         self.set_timer(node);
         if paused.told && self.setting.mutation != Mutation::SleepUnnoticed {
@@ -199,5 +201,6 @@ const fn name(trouble: Trouble) -> &'static str {
         Trouble::Demote(_) => "demoted",
         Trouble::Promote => "promoted",
         Trouble::WrongAnswer => "wrong answer planned",
+        Trouble::SwitchedOnByHand => "switched on by hand",
     }
 }

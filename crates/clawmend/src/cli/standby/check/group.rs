@@ -3,7 +3,7 @@
 //! Invariant: it only looks: at the lease store as every candidate does, at the keeper, and at this host.
 
 use super::boot::Part;
-use super::{Level, Line, Whole, accounts, boot, finish, pause, space, store};
+use super::{Level, Line, Whole, accounts, boot, finish, pause, space, store, unasked_here};
 use crate::api::types::{SharedReport, StatusReport};
 use crate::cli::config::home;
 use crate::cli::context::Context;
@@ -15,6 +15,7 @@ use crate::host::dirs;
 use crate::keeper::client::Keeper;
 use crate::keeper::protocol::State;
 use crate::openclaw::discovery::Home;
+use crate::openclaw::unasked::Unasked;
 use crate::settings::{GatewaySettings, Settings, SharedSettings};
 use clawmend_core::gateway::Form;
 use std::process::ExitCode;
@@ -48,7 +49,9 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
     lines.push(pause::look(settings));
     if let Ok(home) = &home {
         lines.extend(accounts::lines(&accounts::read(home, &settings.group, &context.state_dir()?), owns));
+        lines.extend(unasked_here(home).filter(|_| settings.warm).map(timed));
     }
+    lines.extend(status.as_ref().and_then(|status| status.shared.as_deref()).and_then(warm));
     finish(context, Whole::Node, &lines)
 }
 
@@ -71,6 +74,29 @@ fn guard(status: Option<Option<&SharedReport>>) -> Line {
         }
     };
     Line { check: "guard", level, text }
+}
+
+/// Of a node whose gateway runs while another one owns.
+fn timed(found: Unasked) -> Line {
+    let (level, text) = match found {
+        Unasked { cron: false, .. } => (Level::Good, "no timed work and no heartbeats here"),
+        Unasked { cron: true, .. } => (
+            Level::Warning,
+            "timed work is on in this host's OpenClaw config, and this node is warm: it is done here also while another node \
+             owns; set cron.enabled to false",
+        ),
+    };
+    Line { check: "timed work", level, text: text.to_owned() }
+}
+
+/// Where it is set, while another one may own.
+fn warm(report: &SharedReport) -> Option<Line> {
+    let (level, text) = match (report.warm?, report.role.as_str()) {
+        (true, _) => (Level::Good, "the gateway runs, with its channels off"),
+        (false, "candidate") => (Level::Warning, "the gateway is not warm yet, so a takeover would start it first"),
+        (false, _) => return None,
+    };
+    Some(Line { check: "warm", level, text: text.to_owned() })
 }
 
 /// As its guard says, else as one that began now would find it.
@@ -160,6 +186,7 @@ pub(super) mod tests {
             lease_until: None,
             owner: None,
             held,
+            warm: None,
             suspects: Vec::new(),
             vouch: None,
             egress_fence: None,
@@ -193,8 +220,15 @@ pub(super) mod tests {
             deadman(Some(&state(&["deadman"], None))),
             deadman(Some(&state(&[], None))),
         ];
+        let warmth = |warm| warmth_of(&report(false, None), warm);
+        let timed = [false, true].map(|cron| timed(Unasked { cron, heartbeats: cron }));
         let unavailable = Err(unavailable);
         let fences = [true, false].map(|wanted| [egress(wanted, &Ok(())), egress(wanted, &unavailable)]);
-        guards.into_iter().chain(forms.map(gateway)).chain(deadmen).chain(fences.into_iter().flatten()).collect()
+        let lines = guards.into_iter().chain(forms.map(gateway)).chain(deadmen).chain(fences.into_iter().flatten());
+        lines.chain(timed).chain([true, false].into_iter().filter_map(warmth)).collect()
+    }
+
+    fn warmth_of(report: &SharedReport, is_warm: bool) -> Option<Line> {
+        warm(&SharedReport { warm: Some(is_warm), ..report.clone() })
     }
 }

@@ -52,8 +52,8 @@ enum PausedArg {
     ResidualWindow,
 }
 
-pub(super) fn init(args: &GroupArgs, fast: bool, present: &Present) -> Result<ExitCode, CliError> {
-    let whole = present.with(&section(args, fast))?;
+pub(super) fn init(args: &GroupArgs, fast: bool, warm: bool, present: &Present) -> Result<ExitCode, CliError> {
+    let whole = present.with(&section(args, fast, warm))?;
     let settings: Settings = crate::settings::parse(&present.path, &whole)?;
     present.write(&whole)?;
     if let Some(shared) = &settings.shared {
@@ -62,7 +62,7 @@ pub(super) fn init(args: &GroupArgs, fast: bool, present: &Present) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn section(args: &GroupArgs, fast: bool) -> String {
+fn section(args: &GroupArgs, fast: bool, warm: bool) -> String {
     let mut text = "[shared]\n".to_owned();
     let mut say = |name: &str, value: toml::Value| {
         let _ = writeln!(text, "{name} = {value}");
@@ -73,6 +73,9 @@ fn section(args: &GroupArgs, fast: bool) -> String {
     say("node", args.node.clone().unwrap_or_default().into());
     if fast {
         say("timing", "fast".into());
+    }
+    if warm {
+        say("warm", true.into());
     }
     match (&args.fence, args.paused) {
         (Some(program), _) => {
@@ -138,12 +141,18 @@ fn guide(args: &GroupArgs, settings: &SharedSettings) -> String {
         }
     };
     let name = settings.name_of(settings.node).unwrap_or_default();
+    let timed = if settings.warm {
+        "\n     Its gateway runs also while another node owns: switch timed work off in its config (cron.enabled to false), or it is\n     \
+         done on each node."
+    } else {
+        ""
+    };
     format!(
         "\
 What is left to do on this node, {name}:
   1. {store}
   2. Put the group's bot into this host's OpenClaw config, the same as on the other nodes. The guard switches its channels
-     off, and on when this node owns them.
+     off, and on when this node owns them.{timed}
   3. Have Clawmend's keeper run the gateway: clawmend run -- openclaw gateway run
      A unit of OpenClaw's own must go first: openclaw gateway uninstall
   4. {paused}
@@ -197,7 +206,7 @@ mod tests {
             let words = ["x", "--shared"].into_iter().chain(line.split_whitespace());
             let Line { group, shared } = Line::try_parse_from(words).unwrap();
             assert!(shared);
-            let text = section(&group, group.fence.is_some());
+            let text = section(&group, group.fence.is_some(), group.kubernetes);
             let shared = crate::settings::parse(Path::new("x"), &text).unwrap().shared.unwrap();
             format!("{text}--\n{}", guide(&group, &shared))
         });

@@ -1,7 +1,8 @@
 //! Giving the lease up: orders of people, split brains, leases that ran out.
 //!
 //! Invariant: in this order, whatever the reason: the gateway ends, its end is proven, its channels are switched off
-//! in the config, the lease is given back. Only a planned switch drains before, within its budget.
+//! in the config, the lease is given back. Only a planned switch drains before, within its budget; only a gateway that
+//! is mute is left to run.
 
 use super::super::evidence::Order;
 use super::super::output::{Directive, Telling, Why};
@@ -40,7 +41,7 @@ impl Holder {
         }
         if let Some(until) = drains_until {
             out.push(Directive::Quiesce { until });
-        } else {
+        } else if self.process.is_wanted() {
             self.end(now, why, out);
         }
         self.leaving = Some(Leaving { why, to, drains_until, switching_off: false, switched_off: false });
@@ -51,7 +52,9 @@ impl Holder {
         let Some(leaving) = &mut self.leaving else { return };
         match self.process {
             Process::Unknown | Process::Ending { .. } => {}
-            Process::Starting | Process::Running(_) => {
+            // It has not spoken under this lease, and goes on without it.
+            Process::MuteStarting { .. } | Process::Mute { .. } => self.left(now, out),
+            Process::Starting | Process::Running(_) | Process::Opening { .. } => {
                 if leaving.drains_until.is_none_or(|until| now >= until) {
                     let why = leaving.why;
                     self.end(now, why, out);

@@ -1,7 +1,7 @@
 //! Starts and ends of the gateway.
 //!
-//! Invariants: a start needs a lease that the store has confirmed, room for a renewal, everybody else accounted for,
-//! and an armed deadman; an end that was asked for is insisted on until it is proven.
+//! Invariants: a start, and opening one that is mute, needs a lease that the store has confirmed, room for a renewal,
+//! everybody else accounted for, and an armed deadman; an end that was asked for is insisted on until it is proven.
 
 use super::super::evidence::{ActId, Fenced, Gateway};
 use super::super::figures::Figures;
@@ -23,22 +23,49 @@ pub(super) enum Process {
     Gone,
     /// A start was asked for, and has not been answered.
     Starting,
-    /// It runs.
+    /// It runs, and may speak.
     Running(Incarnation),
+    /// It ran mute, and its channels are being switched on: from the order on it may speak.
+    Opening {
+        act: ActId,
+        life: Incarnation,
+        /// Then it is given up.
+        until: Moment,
+    },
+    /// A start with its channels off was asked for, and has not been answered.
+    MuteStarting { since: Moment },
+    /// It runs with its channels off.
+    Mute {
+        life: Incarnation,
+        since: Moment,
+        /// By its own word.
+        sure: bool,
+    },
     /// Its end was asked for, and is not proven.
     Ending { asked: Moment, why: Why },
 }
 
 impl Process {
-    /// It runs or will, and nobody has asked for its end.
+    /// It may speak, now or soon, and nobody has asked for its end.
     pub(super) const fn is_wanted(&self) -> bool {
-        matches!(self, Self::Starting | Self::Running(_))
+        matches!(self, Self::Starting | Self::Running(_) | Self::Opening { .. })
+    }
+
+    /// Nothing that may speak runs, or is about to: proven.
+    pub(super) const fn is_silent(&self) -> bool {
+        matches!(self, Self::Gone | Self::MuteStarting { .. } | Self::Mute { .. })
     }
 
     pub(super) fn nag_at(&self, figures: &Figures) -> Option<Moment> {
         match self {
             Self::Ending { asked, .. } => Some(asked.plus(figures.kill_ms.max(1))),
-            Self::Unknown | Self::Gone | Self::Starting | Self::Running(_) => None,
+            Self::Unknown
+            | Self::Gone
+            | Self::Starting
+            | Self::Running(_)
+            | Self::Opening { .. }
+            | Self::MuteStarting { .. }
+            | Self::Mute { .. } => None,
         }
     }
 }
@@ -50,13 +77,17 @@ impl Holder {
     pub(super) fn gateway(&mut self, now: Moment, gateway: &Gateway, out: &mut Vec<Directive>) {
         match gateway {
             Gateway::Found { life, fenced } => self.found(now, life.as_ref(), *fenced, out),
-            Gateway::Started { act, life } if *act == self.last_start => self.started(life, out),
+            Gateway::Started { act, life } if *act == self.last_start => self.started(now, life, out),
             Gateway::NotStarted { act } if *act == self.last_start => self.not_started(now, out),
             Gateway::Ended { after } if *after >= self.last_start && self.process != Process::Unknown => {
-                self.process = Process::Gone;
+                self.gone(now);
             }
             Gateway::Started { .. } | Gateway::NotStarted { .. } | Gateway::Ended { .. } => {}
             Gateway::Stranger(life) => self.stranger(now, life, out),
+            Gateway::Mute { life } => self.is_heard_mute(life),
+            Gateway::Speaks { life } => self.speaks(now, life, out),
+            Gateway::Opened { act } => self.opened(*act, out),
+            Gateway::NotOpened { act } => self.not_opened(now, *act, out),
         }
     }
 
@@ -65,16 +96,19 @@ impl Holder {
             return;
         }
         let Some(life) = life else {
-            self.process = Process::Gone;
+            self.gone(now);
             // Whatever it was enabled for is over.
             return if self.memory.active.is_some() {
                 self.leave(now, Why::Unproven, None, false, out)
             };
         };
+        if self.found_mute(now, life) {
+            return;
+        }
         self.process = Process::Running(life.clone());
         let active = self.memory.active.as_ref().filter(|active| active.life.as_ref() == Some(life));
         match (active, fenced) {
-            (Some(active), Some(fenced)) if active.term == fenced.term && now < fenced.until => {
+            (Some(active), Some(fenced)) if active.opened && active.term == fenced.term && now < fenced.until => {
                 self.lease = Some(Lease::to_be_confirmed(active.term, fenced.until, now));
                 (self.fenced, self.arming) = (Some(fenced), Some(fenced));
             }
@@ -82,15 +116,23 @@ impl Holder {
         }
     }
 
-    fn started(&mut self, life: &Incarnation, out: &mut Vec<Directive>) {
+    fn started(&mut self, now: Moment, life: &Incarnation, out: &mut Vec<Directive>) {
+        if matches!(self.process, Process::MuteStarting { .. }) {
+            return self.started_mute(now, life, out);
+        }
         // Or its end was asked for, or proven, before this was told.
         if self.process != Process::Starting {
             return;
         }
         self.process = Process::Running(life.clone());
+        self.it_speaks(life, out);
+    }
+
+    /// It may speak, and does.
+    pub(super) fn it_speaks(&mut self, life: &Incarnation, out: &mut Vec<Directive>) {
         self.failed_starts = 0;
         if let Some(active) = &mut self.memory.active {
-            active.life = Some(life.clone());
+            (active.life, active.opened) = (Some(life.clone()), true);
             let term = active.term;
             out.push(Directive::Persist);
             self.tell_once(Telling::Owns { term }, out);
@@ -99,7 +141,7 @@ impl Holder {
 
     /// Also while a start is under way: then both end.
     fn stranger(&mut self, now: Moment, life: &Incarnation, out: &mut Vec<Directive>) {
-        if matches!(self.process, Process::Gone | Process::Starting | Process::Running(_)) {
+        if self.process.is_wanted() || self.process.is_silent() {
             self.process = Process::Running(life.clone());
             self.end(now, Why::NotOurs, out);
         }
@@ -107,21 +149,35 @@ impl Holder {
 
     /// A gateway that cannot be shut off is not left to run here: another node may be able to.
     pub(super) fn unfenced(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if matches!(self.process, Process::Mute { .. }) {
+            // It could never be opened.
+            self.end(now, Why::Unfenced, out);
+        }
         if self.lease.is_some() || self.process.is_wanted() {
             self.leave(now, Why::Unfenced, None, false, out);
         }
     }
 
-    fn next_act(&mut self) -> ActId {
+    /// None of this node runs any more.
+    pub(super) fn gone(&mut self, now: Moment) {
+        self.process = Process::Gone;
+        self.memory.mute = None;
+        self.is_cold(now);
+    }
+
+    pub(super) fn next_act(&mut self) -> ActId {
         self.acts = ActId(self.acts.0.saturating_add(1));
         self.acts
     }
 
     fn not_started(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if matches!(self.process, Process::MuteStarting { .. }) {
+            return self.gone(now);
+        }
         if self.process != Process::Starting {
             return;
         }
-        self.process = Process::Gone;
+        self.gone(now);
         self.failed_starts = self.failed_starts.saturating_add(1);
         if self.failed_starts >= Self::STARTS_MAX {
             self.failed_starts = 0;
@@ -129,9 +185,9 @@ impl Holder {
         }
     }
 
-    /// Asks for the end of whatever runs or is being started.
+    /// Asks for the end of whatever runs or is being started, also of one that is mute.
     pub(super) fn end(&mut self, now: Moment, why: Why, out: &mut Vec<Directive>) {
-        if self.process.is_wanted() {
+        if self.process.is_wanted() || self.is_mute() {
             self.process = Process::Ending { asked: now, why };
             let act = self.next_act();
             out.push(Directive::End { act, why });
@@ -157,7 +213,7 @@ impl Holder {
         }
     }
 
-    fn arm(&mut self, out: &mut Vec<Directive>) {
+    pub(super) fn arm(&mut self, out: &mut Vec<Directive>) {
         let Some(lease) = self.lease.as_ref().filter(|lease| lease.confirmed) else { return };
         let wanted = Fenced { term: lease.term, until: lease.deadline };
         if self.arming != Some(wanted) {
@@ -167,7 +223,17 @@ impl Holder {
     }
 
     pub(super) fn start(&mut self, now: Moment, out: &mut Vec<Directive>) {
-        let ready = self.process == Process::Gone && self.leaving.is_none() && now >= self.start_at;
+        let ready = match self.process {
+            Process::Gone => now >= self.start_at,
+            Process::Mute { sure, .. } => sure,
+            Process::Unknown
+            | Process::Starting
+            | Process::Running(_)
+            | Process::Opening { .. }
+            | Process::MuteStarting { .. }
+            | Process::Ending { .. } => false,
+        };
+        let ready = ready && self.leaving.is_none();
         let Some(lease) = self.lease.as_ref().filter(|lease| ready && lease.confirmed) else { return };
         match clearance(self.node.pause, lease.term, &lease.suspects, self.vouch.as_ref()) {
             Clearance::Clear => {}
@@ -190,7 +256,11 @@ impl Holder {
             return;
         }
         let term = lease.term;
-        self.memory.active = Some(Active { term, life: None });
+        if let Process::Mute { life, .. } = &self.process {
+            let life = life.clone();
+            return self.open(now, &life, term, until, out);
+        }
+        self.memory.active = Some(Active { term, life: None, opened: true });
         self.start_at = now.plus(figures.retry_ms);
         self.process = Process::Starting;
         out.push(Directive::Persist);

@@ -7,7 +7,6 @@ use super::super::evidence::{Answer, RequestId};
 use super::super::output::{Directive, Telling, Why};
 use super::super::pause::{Clearance, clearance};
 use super::super::record::{NodeId, Request, Term, View};
-use super::process::Process;
 use super::{Holder, Lease};
 use crate::time::Moment;
 use std::collections::BTreeSet;
@@ -64,7 +63,7 @@ impl Holder {
         }
         if self.lease.is_some() {
             self.renew_if_due(now, out);
-        } else if self.process == Process::Gone && self.leaving.is_none() {
+        } else if self.process.is_silent() && self.leaving.is_none() {
             self.apply_for_it(now, out);
         }
     }

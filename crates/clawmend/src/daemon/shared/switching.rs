@@ -1,0 +1,101 @@
+//! The switches of a node's channels, one change after the other.
+//!
+//! Invariant: what was begun before an end was ordered changes nothing after it, even where it waited for the disk in
+//! between. Start at [`Switching::abandon`].
+
+use crate::failover::switches::{Plan, Switches};
+use crate::host::clock;
+use clawmend_core::time::Moment;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The switches, for one who may be told to stop.
+#[derive(Clone, Debug)]
+pub struct Switching {
+    switches: Switches,
+    /// One at a time.
+    busy: Arc<Mutex<()>>,
+    /// Counts ends that were ordered.
+    ends: Arc<AtomicU64>,
+    /// How many there were when this one began.
+    began: u64,
+}
+
+impl Switching {
+    /// Of these switches.
+    #[must_use]
+    pub fn new(switches: Switches) -> Self {
+        Self { switches, busy: Arc::default(), ends: Arc::default(), began: 0 }
+    }
+
+    /// Nobody who began before this changes anything after it. Whoever says it goes on, with all clones from now on.
+    pub fn abandon(&mut self) {
+        self.began = self.ends.fetch_add(1, Ordering::SeqCst) + 1;
+    }
+
+    /// All channels off in the config's file, and read back.
+    ///
+    /// # Errors
+    /// In words for people; some may be on.
+    pub async fn off(&self) -> Result<(), String> {
+        self.alone(|switches| {
+            switches.off()?;
+            // Also where nothing had to be done.
+            switches.are_off()
+        })
+        .await
+    }
+
+    /// Those on again that were switched off here, in the config's file.
+    ///
+    /// # Errors
+    /// In words for people; some may be off.
+    pub async fn on(&self) -> Result<(), String> {
+        self.alone(|switches| switches.on().map(drop)).await
+    }
+
+    /// The same, if it is not `not_after` by then.
+    ///
+    /// # Errors
+    /// In words for people; some may be off.
+    pub async fn on_before(&self, not_after: Moment) -> Result<(), String> {
+        self.alone(move |switches| {
+            if clock::now().mono >= not_after {
+                return Err("it is too late to switch anything on".to_owned());
+            }
+            switches.on().map(drop)
+        })
+        .await
+    }
+
+    /// What must be changed so that all are off; it is remembered.
+    ///
+    /// # Errors
+    /// In words for people.
+    pub async fn plan_off(&self) -> Result<Option<Plan>, String> {
+        self.alone(Switches::plan_off).await
+    }
+
+    /// Whether any is on.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn any_on(&self) -> Result<bool, String> {
+        self.alone(Switches::any_on).await
+    }
+
+    async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Switches) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let this = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _alone = this.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            if this.ends.load(Ordering::SeqCst) != this.began {
+                return Err("it is not wanted any more".to_owned());
+            }
+            work(&this.switches)
+        });
+        done.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+}
