@@ -84,7 +84,7 @@ pub fn telling(telling: &Telling) -> Option<String> {
             format!("the change of role failed; this node is {}, and tries again", role(*now))
         }
         Telling::NobodyAnswers { .. } => {
-            "nobody answers people now: the primary is lost, and the gateway of this node, which carries, does not serve".to_owned()
+            "nobody answers people now: the primary is lost, and this node's own gateway does not serve".to_owned()
         }
         Telling::AnswersAgain { .. } => "somebody answers people again".to_owned(),
         Telling::StandbyLost => {

@@ -1,8 +1,10 @@
-//! The gateway of the node that carries: whether anybody answers people while the primary is lost.
+//! The gateway of the node that carries, or is about to: whether anybody answers people while the primary is lost.
 //!
-//! Invariant: unknown is neither served nor silent; what a person has stopped is not told to them. Start at
-//! [`Own::of`].
+//! Invariant: unknown is neither served nor silent; what a person has stopped is not told to them; a takeover that does not
+//! come to an end is a silence like any other. Start at [`Own::of`].
 
+use super::standby::{Output, Role, Standby};
+use super::telling::Telling;
 use crate::health::Verdict;
 use crate::time::{Moment, Now, Wall};
 
@@ -52,5 +54,36 @@ impl Silence {
     /// Since when, if it is at least so long.
     pub(super) fn longer_than(&self, now: Moment, ms: u64) -> Option<Wall> {
         self.0.filter(|since| now.since(since.mono) >= ms).map(|since| since.wall)
+    }
+}
+
+impl Standby {
+    /// Where the primary is lost and this node's own gateway is silent for as long as a primary may repair its own, nobody
+    /// answers.
+    pub(super) fn own(&mut self, now: Now, own: Own, out: &mut Vec<Output>) {
+        if matches!(self.memory.role, Role::Watching | Role::Demoting) {
+            return self.silence.forget();
+        }
+        match own {
+            _ if self.well_since.is_some() => self.answers(out),
+            Own::Serves => self.answers(out),
+            Own::Silent => self.silence.goes_on(now),
+            Own::ByPerson => self.silence.forget(),
+            Own::Unclear => {}
+        }
+        let silent = self.silence.longer_than(now.mono, self.figures.repair_ms);
+        // A node that is cut off itself does not know how the primary is.
+        if let (Some(since), None, Some(_)) = (silent, self.memory.silent, self.trouble) {
+            self.open_episode(now, out);
+            self.memory.silent = Some(since);
+            out.extend([Output::Persist, Output::Tell(Telling::NobodyAnswers { since })]);
+        }
+    }
+
+    fn answers(&mut self, out: &mut Vec<Output>) {
+        self.silence.forget();
+        if let Some(since) = self.memory.silent.take() {
+            out.extend([Output::Persist, Output::Tell(Telling::AnswersAgain { since })]);
+        }
     }
 }

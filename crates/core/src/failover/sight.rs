@@ -61,7 +61,7 @@ pub enum Evidence {
     Armed(Armed),
     /// A person's word.
     Person(Order),
-    /// This node's own gateway, while it carries.
+    /// This node's own gateway, while it carries or takes over.
     Own(Own),
     /// The change of role that was asked for is done, or could not be.
     Done {

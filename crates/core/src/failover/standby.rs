@@ -3,7 +3,7 @@
 //! It has no timer of its own: a look comes every [`Standby::next_look_ms`], and each is followed by a decision.
 
 use super::figures::Figures;
-use super::own::{Own, Silence};
+use super::own::Silence;
 use super::senior::{Seniors, Waits};
 use super::sight::{Armed, Evidence, Order, Sight};
 use super::telling::{Episode, Obstacle, Telling};
@@ -86,6 +86,9 @@ pub struct Memory {
     /// People were told that nobody answers, since then; they were not told yet that somebody does.
     #[serde(default)]
     pub silent: Option<Wall>,
+    /// A takeover failed, and the gateway that it began may come all the same. That is good as long as the primary is lost.
+    #[serde(default)]
+    pub left: bool,
 }
 
 impl Memory {
@@ -110,36 +113,37 @@ impl Memory {
 /// Decides for one standby.
 #[derive(Debug)]
 pub struct Standby {
-    figures: Figures,
-    memory: Memory,
+    pub(super) figures: Figures,
+    pub(super) memory: Memory,
     armed: Armed,
     missed: u32,
     repairing_since: Option<Moment>,
-    well_since: Option<Moment>,
+    pub(super) well_since: Option<Moment>,
     looked: Option<Moment>,
     /// The first look of an unbroken row at which the primary did not serve.
-    trouble: Option<Wall>,
+    pub(super) trouble: Option<Wall>,
     not_before: Moment,
     /// Of this node's own gateway.
-    silence: Silence,
+    pub(super) silence: Silence,
     seniors: Seniors,
     /// Why it waits for one of them.
     waits: Option<Waits>,
+    /// An earlier guard ended while it took over; the first look says whether that is still right.
+    resumes: bool,
     /// What was told since the primary last changed.
     told: Vec<Telling>,
 }
 
 impl Standby {
-    /// Begins, or goes on from what an earlier guard remembered; a change of role that it left half-done is asked for
-    /// again.
+    /// Begins, or goes on from what an earlier guard remembered. A step back that it left half-done is asked for again; a
+    /// takeover is, once it was looked whether the primary is still lost.
     #[must_use]
     pub fn new(figures: Figures, memory: Memory, out: &mut Vec<Output>) -> Self {
-        match memory.role {
-            Role::Promoting => out.push(Output::Promote(Reason::Resumed)),
-            Role::Demoting => out.push(Output::Demote(Reason::Resumed)),
-            Role::Watching | Role::Active => {}
+        if memory.role == Role::Demoting {
+            out.push(Output::Demote(Reason::Resumed));
         }
         Self {
+            resumes: memory.role == Role::Promoting,
             figures,
             memory,
             armed: Armed::No { why: "the configs were not compared yet".to_owned() },
@@ -194,7 +198,7 @@ impl Standby {
 
     fn compared(&mut self, now: Now, armed: &Armed, out: &mut Vec<Output>) {
         self.armed = armed.clone();
-        if let (Role::Active | Role::Promoting, Armed::No { why }) = (self.memory.role, armed) {
+        if let (Role::Active | Role::Promoting, Armed::No { why }, false) = (self.memory.role, armed, self.resumes) {
             self.tell_once(now, Telling::NotApart { why: why.clone() }, out);
         }
     }
@@ -224,9 +228,25 @@ impl Standby {
                 self.trouble.get_or_insert(now.wall);
                 (self.well_since, self.repairing_since) = (None, None);
             }
-            Sight::Blind | Sight::Unclear => return self.begin_anew(),
+            Sight::Blind | Sight::Unclear => self.begin_anew(),
+        }
+        if std::mem::take(&mut self.resumes) {
+            return self.resume(now, sight, out);
         }
         self.decide(now, out);
+    }
+
+    /// What an earlier guard decided holds, unless the primary is back by now or the configs are not apart any more; a
+    /// person's word holds for the former.
+    fn resume(&mut self, now: Now, sight: Sight, out: &mut Vec<Output>) {
+        if let Some(obstacle) = self.unarmed() {
+            self.tell_once(now, Telling::NotPromoted { obstacle }, out);
+            self.turn(now, Role::Demoting, Reason::Resumed, out);
+        } else if sight == Sight::Serves && self.memory.why != Some(Reason::Person) {
+            self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms: 0 }, out);
+        } else {
+            out.push(Output::Promote(Reason::Resumed));
+        }
     }
 
     fn begin_anew(&mut self) {
@@ -259,7 +279,7 @@ impl Standby {
             Reason::RepairTooLong
         } else {
             self.not_due();
-            return self.consider_the_end(now.mono, out);
+            return self.consider_the_end(now, out);
         };
         self.waits = self.seniors.keep_waiting(now.mono, &self.figures);
         if self.waits.is_some() {
@@ -272,12 +292,17 @@ impl Standby {
     }
 
     /// The trouble is over when the primary has been well for as long as a standby that carries would wait: one that
-    /// comes and goes is told of once.
-    fn consider_the_end(&mut self, now: Moment, out: &mut Vec<Output>) {
-        let well = self.well_since.is_some_and(|since| now.since(since) >= self.figures.steady_ms);
-        if well && self.memory.episode.open {
+    /// comes and goes is told of once. What a failed takeover has left behind is stepped back from then.
+    fn consider_the_end(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(for_ms) = self.well_since.map(|since| now.mono.since(since)) else { return };
+        if for_ms < self.figures.steady_ms {
+            return;
+        }
+        if self.memory.left && !self.memory.held {
+            self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms }, out);
+        } else if self.memory.episode.open {
             self.told.clear();
-            self.memory.episode.open = false;
+            (self.memory.episode.open, self.memory.silent) = (false, None);
             out.extend([Output::Tell(Telling::Returned), Output::Persist]);
         }
     }
@@ -312,41 +337,14 @@ impl Standby {
         }
     }
 
-    /// Where the primary is lost and this node's own gateway is silent for as long as a primary may repair its own, nobody
-    /// answers.
-    fn own(&mut self, now: Now, own: Own, out: &mut Vec<Output>) {
-        if self.memory.role != Role::Active {
-            return self.silence.forget();
-        }
-        match own {
-            _ if self.well_since.is_some() => self.answers(out),
-            Own::Serves => self.answers(out),
-            Own::Silent => self.silence.goes_on(now),
-            Own::ByPerson => self.silence.forget(),
-            Own::Unclear => {}
-        }
-        let silent = self.silence.longer_than(now.mono, self.figures.repair_ms);
-        // A node that is cut off itself does not know how the primary is.
-        if let (Some(since), None, Some(_)) = (silent, self.memory.silent, self.trouble) {
-            self.open_episode(now, out);
-            self.memory.silent = Some(since);
-            out.extend([Output::Persist, Output::Tell(Telling::NobodyAnswers { since })]);
-        }
-    }
-
-    fn answers(&mut self, out: &mut Vec<Output>) {
-        self.silence.forget();
-        if let Some(since) = self.memory.silent.take() {
-            out.extend([Output::Persist, Output::Tell(Telling::AnswersAgain { since })]);
-        }
-    }
-
     /// Durable first, so that the next guard knows what this one has begun.
     fn turn(&mut self, now: Now, role: Role, reason: Reason, out: &mut Vec<Output>) {
         if role == Role::Promoting {
             self.open_episode(now, out);
+        } else {
+            self.memory.silent = None;
         }
-        (self.memory.role, self.memory.why, self.memory.silent) = (role, Some(reason), None);
+        (self.memory.role, self.memory.why) = (role, Some(reason));
         self.not_due();
         out.push(Output::Persist);
         out.push(if role == Role::Promoting { Output::Promote(reason) } else { Output::Demote(reason) });
@@ -361,7 +359,7 @@ impl Standby {
                 self.memory.held = true;
                 self.turn(now, Role::Promoting, Reason::Person, out);
             }
-            (Order::Demote, Role::Active) => {
+            (Order::Demote, role) if role == Role::Active || (role == Role::Watching && self.memory.left) => {
                 self.memory.held = true;
                 self.turn(now, Role::Demoting, Reason::Person, out);
             }
@@ -384,6 +382,8 @@ impl Standby {
             (Role::Promoting, false) | (Role::Demoting, true) => Role::Watching,
             (Role::Watching | Role::Active, _) => return,
         };
+        // Only a takeover that failed leaves something behind.
+        self.memory.left = self.memory.role == Role::Promoting && !worked;
         self.memory.role = role;
         let reason = self.memory.why.take().unwrap_or(Reason::Resumed);
         if !worked {
@@ -411,7 +411,7 @@ impl Standby {
     }
 
     /// What follows belongs together, for whoever is told.
-    fn open_episode(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn open_episode(&mut self, now: Now, out: &mut Vec<Output>) {
         if !self.memory.episode.open {
             let number = self.memory.episode.number.saturating_add(1);
             self.memory.episode = Episode { number, since: self.trouble.unwrap_or(now.wall), open: true };

@@ -47,6 +47,33 @@ fn a_standby_that_carries_and_does_not_serve_says_that_nobody_answers_once_and_w
     assert_eq!(scene.told().iter().filter(|told| silence(told)).count(), 3, "another one is told, too");
 }
 
+/// A start that hangs has ten minutes: people hear long before that nobody answers them, and once.
+#[test]
+fn a_takeover_that_does_not_come_to_an_end_is_a_silence_like_any_other() {
+    let mut scene = Scene::armed();
+    scene.watch(60, Sight::Serves);
+    scene.ends = false;
+    scene.watch(30, Sight::Silent);
+    scene.carry(130, Sight::Silent, Own::Silent);
+    let told = scene.told();
+    assert!(matches!(told[..], [Telling::NobodyAnswers { .. }]), "{told:?}");
+    // It fails, is tried again, and works at last.
+    scene.see(Evidence::Done { worked: false });
+    scene.carry(600, Sight::Silent, Own::Silent);
+    assert_eq!(scene.told().iter().filter(|told| silence(told)).count(), 1, "{:?}", scene.told());
+    scene.see(Evidence::Done { worked: true });
+    scene.carry(10, Sight::Silent, Own::Serves);
+    let told: Vec<Telling> = scene.told().into_iter().filter(silence).collect();
+    assert!(matches!(told[..], [Telling::NobodyAnswers { .. }, Telling::AnswersAgain { .. }]), "{told:?}");
+    // The primary comes back meanwhile: then somebody answers.
+    let mut scene = Scene::armed();
+    scene.ends = false;
+    scene.watch(30, Sight::Silent);
+    scene.carry(130, Sight::Silent, Own::Silent);
+    scene.carry(10, Sight::Serves, Own::Silent);
+    assert!(matches!(scene.told()[..], [Telling::NobodyAnswers { .. }, Telling::AnswersAgain { .. }]));
+}
+
 #[test]
 fn a_crash_that_is_mended_a_persons_stop_and_a_primary_that_serves_are_no_silence() {
     let mut scene = Scene::carrying();
