@@ -44,6 +44,7 @@ mod tests {
             database.execute("INSERT INTO channel_ingress_events VALUES ('1', ?1)", [status]).unwrap();
         }
         assert_eq!(messages(folder.path()), Some(2));
+        drop(database);
         std::fs::write(&path, "no database").unwrap();
         assert_eq!(messages(folder.path()), None);
     }

@@ -289,6 +289,8 @@ impl State {
                     let node = &mut self.nodes[index];
                     node.disk = node.holder.as_ref().map(|holder| holder.memory().clone()).unwrap_or_default();
                 }
+                // No node of the model is warm.
+                Directive::StartMute { .. } | Directive::Open { .. } => {}
                 Directive::Quiesce { .. } | Directive::Tell(_) => {}
             }
         }

@@ -190,7 +190,8 @@ impl World {
         let life = machine.gateway.as_ref().map(|gateway| gateway.life.clone());
         let fenced = machine.deadman.map(|deadman| deadman.fenced);
         machine.awake_since = us;
-        if let Some(number) = machine.gateway.as_ref().map(|gateway| gateway.number) {
+        let mute = machine.gateway.as_ref().filter(|_| machine.disk.mute.is_some()).map(|gateway| gateway.number);
+        if let Some(number) = mute {
             let guard = machine.guards;
             let looks = self.rng.between(50_000, 3 * SECOND);
             self.after(looks, Due::Looked { node, guard, number });
