@@ -35,12 +35,12 @@ fn read(home: &Home, uid: u32, key: &PairKey, state: &Path) -> (Owned, Option<bo
     }
 }
 
-/// Whether this node may be promoted, by what both own.
+/// Whether this node may be promoted, by what it owns and what the other one does, called `who`.
 #[must_use]
-pub fn armed(mine: &Owned, theirs: &Owned) -> Armed {
+pub fn armed(who: &str, mine: &Owned, theirs: &Owned) -> Armed {
     match (mine, theirs) {
         (Owned::Unknown { why }, _) => Armed::No { why: format!("this node's config: {why}") },
-        (_, Owned::Unknown { why }) => Armed::No { why: format!("the primary's config: {why}") },
+        (_, Owned::Unknown { why }) => Armed::No { why: format!("the config of {who}: {why}") },
         (Owned::Known(mine), Owned::Known(theirs)) => compare(mine, theirs),
     }
 }

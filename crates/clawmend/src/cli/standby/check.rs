@@ -221,7 +221,7 @@ fn ask_seniors(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
 }
 
 fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &mut Vec<Line>) {
-    lines.push(match armed(&own(context, pair, key), &told.accounts) {
+    lines.push(match armed("the primary", &own(context, pair, key), &told.accounts) {
         Armed::Yes => Line { check: "channels", level: Level::Good, text: "no account has two owners".to_owned() },
         Armed::No { why } => Line { check: "channels", level: Level::Bad, text: why },
     });

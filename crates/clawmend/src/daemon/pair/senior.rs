@@ -84,7 +84,7 @@ pub fn armed(pair: &Pair, mine: &Owned, now: Wall, bound_ms: u64) -> Armed {
         let known = kept.seniors.get(one).cloned().unwrap_or_default();
         let armed = known.armed(&format!("the standby at {one}"), mine, now, bound_ms);
         if let Armed::No { why } = armed {
-            return Armed::No { why: format!("the standby at {one} comes before this one: {why}") };
+            return Armed::No { why: format!("the standby at {one} comes before this one, and {why}") };
         }
     }
     Armed::Yes

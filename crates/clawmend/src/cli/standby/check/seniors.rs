@@ -15,12 +15,14 @@ use std::net::SocketAddr;
 /// What one of them said, or why it did not.
 pub(super) fn line(one: SocketAddr, told: &Result<Told, NoAnswer>, mine: &Owned) -> Line {
     let (level, text) = match told {
-        Ok(Told { standby: Some(stands), accounts, .. }) => match armed(mine, accounts) {
-            Armed::Yes => {
-                (Level::Good, format!("the standby at {one} comes before this one: {}", words::role(stands.role)))
+        Ok(Told { standby: Some(stands), accounts, .. }) => {
+            match armed(&format!("the standby at {one}"), mine, accounts) {
+                Armed::Yes => {
+                    (Level::Good, format!("the standby at {one} comes before this one: {}", words::role(stands.role)))
+                }
+                Armed::No { why } => (Level::Bad, format!("the standby at {one} comes before this one, and {why}")),
             }
-            Armed::No { why } => (Level::Bad, format!("the standby at {one} comes before this one: {why}")),
-        },
+        }
         Ok(Told { standby: None, .. }) => (
             Level::Bad,
             format!(
