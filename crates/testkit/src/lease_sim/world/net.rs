@@ -67,7 +67,8 @@ impl World {
         if self.us < machine.cut_from || machine.guards != guard {
             return;
         }
-        if sent >= machine.resumed && matches!(answer, Answer::Renewed { .. } | Answer::Acquired { .. }) {
+        // A clock that stood still shows the same millisecond before the pause and after it.
+        if sent > machine.resumed && matches!(answer, Answer::Renewed { .. } | Answer::Acquired { .. }) {
             machine.behind = None;
         }
         let garbage = std::mem::take(&mut machine.garbage);
