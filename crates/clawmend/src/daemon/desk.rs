@@ -180,10 +180,10 @@ pub fn ask_gateway(ward: &Ward, what: AskGateway, reply: oneshot::Sender<Result<
     });
 }
 
-/// Without the lease of its group nothing is started, whoever asks.
+/// Without the lease of its group nothing is started, whoever asks; but one that waits with its channels off.
 fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
     let gate = ward.body.child()?.gate()?;
-    (matches!(wish, Wish::Start | Wish::Restart) && !gate.owns()).then(|| {
+    (matches!(wish, Wish::Start | Wish::Restart) && !gate.lets_start()).then(|| {
         "this node of the shared group does not own the channels; `clawmend standby status` shows who does".to_owned()
     })
 }

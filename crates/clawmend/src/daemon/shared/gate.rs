@@ -99,6 +99,11 @@ impl Gate {
         self.owns.get()
     }
 
+    /// Whether a start is not in vain: this node holds the lease, or its gateway is to wait with its channels off.
+    pub fn lets_start(&self) -> bool {
+        self.owns() || !matches!(*self.state.borrow(), State::Closed)
+    }
+
     /// It does, or does not any more.
     pub fn set_owns(&self, owns: bool) {
         self.owns.set(owns);
@@ -272,7 +277,9 @@ mod tests {
     async fn nobody_passes_a_closed_gate_and_one_passes_an_open_one() {
         let (gate, mut outcomes) = gate();
         assert_eq!(gate.pass().await.unwrap_err(), Closed);
+        assert!(!gate.lets_start());
         assert!(gate.open(grant(1)));
+        assert!(gate.lets_start() && !gate.owns(), "a mute start needs no lease");
         let pass = gate.pass().await.unwrap();
         assert_eq!(pass.limit(), grant(1).limit);
         assert_eq!(gate.pass().await.unwrap_err(), Closed, "it lets one pass");

@@ -101,3 +101,73 @@ fn stamp(config: &Path) -> Option<Stamp> {
     let found = std::fs::metadata(config).ok()?;
     Some((found.modified().ok(), found.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::super::switching::tests::{switched, switching};
+    use super::*;
+    use clawmend_core::observation::ChannelState;
+    use tokio::task::LocalSet;
+
+    fn life(pid: u32) -> Incarnation {
+        Incarnation { pid, start: 8, boot: "b".into() }
+    }
+
+    fn at_work() -> ChannelState {
+        ChannelState {
+            channel: "telegram".into(),
+            account: "default".into(),
+            wanted: true,
+            running: true,
+            connected: None,
+            suppressed: false,
+            stopped_by_person: false,
+            terminal: false,
+            error: None,
+        }
+    }
+
+    async fn told(heard: &mut mpsc::Receiver<Heard>) -> Gateway {
+        match tokio::time::timeout(Duration::from_secs(60), heard.recv()).await {
+            Ok(Some(Heard::Evidence(Evidence::Gateway(gateway)))) => gateway,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn it_is_mute_when_its_config_and_its_own_word_say_so_and_not_when_either_says_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("openclaw.json");
+        LocalSet::new()
+            .run_until(async {
+                for by_its_word in [false, true] {
+                    switched(folder.path(), false);
+                    let (outcomes, _kept) = mpsc::channel(4);
+                    let (heard, mut hears) = mpsc::channel(4);
+                    let gate = Gate::new(outcomes);
+                    // An earlier life said so.
+                    gate.channels_say(Some(&life(6)), &[]);
+                    let _watch = watch(Watched {
+                        life: life(7),
+                        config: config.clone(),
+                        switches: switching(folder.path()),
+                        ward: Ward::new(Rc::default()),
+                        gate: Rc::clone(&gate),
+                        heard,
+                    });
+                    let early = tokio::time::timeout(LOOK * 3, hears.recv()).await;
+                    assert!(early.is_err(), "nothing was said by this life: {early:?}");
+                    gate.channels_say(Some(&life(7)), &[]);
+                    assert_eq!(told(&mut hears).await, Gateway::Mute { life: life(7) });
+                    if by_its_word {
+                        gate.channels_say(Some(&life(7)), &[at_work()]);
+                    } else {
+                        switched(folder.path(), true);
+                    }
+                    assert_eq!(told(&mut hears).await, Gateway::Speaks { life: life(7) });
+                }
+            })
+            .await;
+    }
+}

@@ -99,3 +99,48 @@ impl Switching {
         done.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::openclaw::discovery::Home;
+    use clawmend_core::gateway::GatewayId;
+    use std::path::Path;
+
+    pub fn home(folder: &Path) -> Home {
+        Home {
+            id: GatewayId("default".to_owned()),
+            profile: None,
+            user_home: folder.to_owned(),
+            state_dir: folder.to_owned(),
+            config_path: folder.join("openclaw.json"),
+            port: None,
+        }
+    }
+
+    pub fn switched(folder: &Path, on: bool) {
+        let text =
+            format!("{{\"meta\": {{}}, \"channels\": {{\"telegram\": {{\"botToken\": \"1:x\", \"enabled\": {on}}}}}}}");
+        std::fs::write(folder.join("openclaw.json"), text).unwrap();
+    }
+
+    pub fn switching(folder: &Path) -> Switching {
+        Switching::new(Switches::new(home(folder), crate::daemon::own_uid(), folder))
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_was_begun_before_an_end_or_comes_too_late_switches_nothing_on() {
+        let folder = tempfile::tempdir().unwrap();
+        switched(folder.path(), true);
+        let mut switching = switching(folder.path());
+        let before = switching.clone();
+        switching.off().await.unwrap();
+        switching.abandon();
+        assert!(before.on_before(Moment(u64::MAX)).await.is_err());
+        assert!(switching.on_before(Moment(0)).await.is_err());
+        assert!(!switching.any_on().await.unwrap());
+        switching.on_before(Moment(u64::MAX)).await.unwrap();
+        assert!(switching.any_on().await.unwrap());
+    }
+}
