@@ -4,11 +4,12 @@
 
 use super::super::news::{AskGateway, News};
 use super::super::setup::{Charge, Holding};
-use super::{Pair, change, warm};
+use super::{Pair, change, warm, workspace};
 use crate::api::Answer;
 use crate::api::types::{DesiredState, GatewayStatus, IncarnationReport};
 use crate::cli::Account;
 use crate::daemon::voice::Voice;
+use crate::failover::kept;
 use crate::openclaw::config;
 use crate::openclaw::discovery::{Home, discover};
 use crate::settings;
@@ -68,8 +69,13 @@ impl Scene {
 
     /// A guard begins, and its ward with it. Before that it remembers this role.
     fn guard(&self, role: Role) -> Rc<Pair> {
-        let text = "[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\nwarm = true\n";
-        let settings = settings::parse(std::path::Path::new("x"), text).unwrap().standby.unwrap();
+        self.guard_with("warm = true\n", role)
+    }
+
+    /// With these settings of `[standby]`.
+    fn guard_with(&self, more: &str, role: Role) -> Rc<Pair> {
+        let text = format!("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n{more}");
+        let settings = settings::parse(std::path::Path::new("x"), &text).unwrap().standby.unwrap();
         let voice = Rc::new(Voice::new(Account::silent(), self.folder.path().to_owned()));
         let charges = [Charge { home: self.home.clone(), holding: Holding::Foreign }];
         let pair = Pair::new(Some(&settings), &charges, self.folder.path(), &voice).unwrap().unwrap();
@@ -81,12 +87,16 @@ impl Scene {
             identity: Identity::Unknown { why: "a test".into() },
         };
         *pair.mine.borrow_mut() = Some(Owned::Known(vec![account("telegram")]));
+        self.begin_ward(&pair);
+        pair
+    }
+
+    fn begin_ward(&self, pair: &Pair) {
         let (ward, inbox) = mpsc::channel(16);
         if pair.meet(&self.home.id, &ward) {
             self.obey(false);
         }
         tokio::task::spawn_local(serve(inbox, Rc::clone(&self.gateway), self.home.clone()));
-        pair
     }
 
     fn obey(&self, carry: bool) {
@@ -273,6 +283,85 @@ fn a_guard_that_ends_anywhere_leaves_what_the_next_goes_on_from() {
             }
         }
         assert!(ended >= 9, "only {ended} ended half-way");
+    });
+}
+
+/// The pair's loop begins before the ward of its gateway does.
+#[test]
+fn a_change_that_is_resumed_waits_for_the_ward() {
+    alone(async || {
+        let scene = Scene::new();
+        scene.obey(true);
+        for (role, to, carries) in [(Role::Demoting, Role::Watching, false), (Role::Promoting, Role::Active, true)] {
+            let pair = scene.guard_with("", role);
+            *pair.ward.borrow_mut() = None;
+            let changing = Rc::clone(&pair);
+            let change =
+                tokio::task::spawn_local(async move { change::carry_out(&changing, to, Reason::Resumed).await });
+            tokio::task::yield_now().await;
+            assert!(!change.is_finished(), "{role:?}");
+            scene.begin_ward(&pair);
+            let change = change.await.unwrap();
+            assert!(change.worked && scene.gateway.desired.get() == carries, "{change:?}");
+        }
+    });
+}
+
+/// A full disk is freed some day; until then what was decided is done all the same.
+#[test]
+fn what_could_not_be_written_down_is_written_down_later() {
+    alone(async || {
+        let scene = Scene::new();
+        let pair = scene.guard(Role::Watching);
+        let file = scene.folder.path().join("standby.json");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir_all(file.join("in the way")).unwrap();
+        pair.kept.borrow_mut().memory.role = Role::Active;
+        for _ in 0..2 {
+            pair.save();
+            pair.save_again();
+            assert!(pair.report().problem.is_some_and(|problem| problem.contains("could not be written down")));
+        }
+        std::fs::remove_dir_all(&file).unwrap();
+        pair.save_again();
+        assert_eq!(pair.report().problem, None);
+        assert_eq!(kept::load(scene.folder.path()).memory.role, Role::Active);
+    });
+}
+
+/// The repository is down while the node steps back: what was written here reaches people all the same, later.
+#[test]
+fn what_could_not_be_given_back_is_given_later() {
+    alone(async || {
+        let scene = Scene::new();
+        let remote = scene.folder.path().join("workspace.git");
+        let settings = format!("[standby.workspace]\nremote = \"{}\"\n", remote.display());
+        let git = |words: &[&str]| {
+            let done = std::process::Command::new("git").arg("--git-dir").arg(&remote).args(words).output().unwrap();
+            (done.status.success(), String::from_utf8(done.stdout).unwrap())
+        };
+        let folder = scene.home.state_dir.join("workspace");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("NOTE.md"), "written here").unwrap();
+        let init = std::process::Command::new("git").arg("init").arg("--quiet").arg(&folder).status().unwrap();
+        assert!(init.success());
+
+        change_to(&scene.guard_with(&settings, Role::Demoting), Role::Watching).await;
+        let next = scene.guard_with(&settings, Role::Watching);
+        assert!(next.kept.borrow().owed, "the next guard knows");
+        workspace::give_again(&next).await;
+        assert!(next.kept.borrow().owed, "there still is no repository");
+        assert!(git(&["init", "--quiet", "--bare"]).0);
+        let carrying = scene.guard_with(&settings, Role::Active);
+        workspace::give_again(&carrying).await;
+        assert!(carrying.kept.borrow().owed, "a node that carries gives when it steps back");
+        let next = scene.guard_with(&settings, Role::Watching);
+        workspace::give_again(&next).await;
+        assert!(!next.kept.borrow().owed, "{:?}", next.report().workspace);
+        let branches = git(&["for-each-ref", "--format=%(refname:short)"]).1;
+        let branch = branches.lines().next().expect("a branch");
+        assert!(branch.starts_with("clawmend/"), "{branch}");
+        assert_eq!(git(&["show", &format!("{branch}:NOTE.md")]).1, "written here");
     });
 }
 
