@@ -11,6 +11,8 @@ use proptest::prelude::*;
 mod alone;
 #[path = "failover/course.rs"]
 mod course;
+#[path = "failover/half_done.rs"]
+mod half_done;
 #[path = "failover/reach.rs"]
 mod reach;
 #[path = "failover/several.rs"]
@@ -249,76 +251,6 @@ fn a_change_that_fails_is_tried_again_later_and_told_once() {
     assert!(scene.standby.memory().takeovers.is_empty(), "nothing was taken over");
 }
 
-/// The gateway that a failed takeover began may come later: nobody may find it beside a primary that is well.
-#[test]
-fn what_a_failed_takeover_left_behind_is_stepped_back_from_once_the_primary_is_well() {
-    let mut scene = Scene::armed();
-    scene.works = false;
-    scene.watch(60, Sight::Serves);
-    scene.watch(30, Sight::Silent);
-    assert_eq!((scene.role(), scene.changes().len()), (Role::Watching, 1));
-    scene.works = true;
-    scene.watch(60, Sight::Serves);
-    assert_eq!(scene.changes().len(), 1, "it may be gone again in a moment");
-    scene.watch(10, Sight::Serves);
-    let well = Output::Demote(Reason::PrimaryWell { for_ms: 60_000 });
-    assert_eq!(scene.changes()[1..], [(160, well)]);
-    scene.watch(600, Sight::Serves);
-    assert_eq!(scene.changes().len(), 2);
-    assert_eq!(scene.told().last(), Some(&Telling::SteppedBack { reason: Reason::PrimaryWell { for_ms: 60_000 } }));
-    // By a person's word at once, and not while a person holds it.
-    for (order, changes) in [(Order::Demote, 2), (Order::Hold, 1)] {
-        let mut scene = Scene::armed();
-        scene.works = false;
-        scene.watch(30, Sight::Silent);
-        scene.works = true;
-        scene.see(Evidence::Person(order));
-        assert_eq!(scene.changes().len(), changes, "{order:?}");
-        scene.watch(600, Sight::Serves);
-        assert_eq!(scene.changes().len(), changes, "{order:?}");
-    }
-}
-
-fn resumed(memory: Memory, armed: Armed, sight: Sight) -> Scene {
-    let mut scene = Scene::unarmed();
-    let mut out = Vec::new();
-    scene.standby = Standby::new(DOCUMENT, memory, &mut out);
-    scene.out.extend(out.into_iter().map(|output| (0, output)));
-    scene.ends = false;
-    scene.see(Evidence::Armed(armed));
-    scene.watch(10, sight);
-    scene
-}
-
-#[test]
-fn what_a_guard_left_half_done_is_done_again_by_the_next() {
-    let left = |role| Memory { role, ..Memory::default() };
-    for sight in [Sight::Silent, Sight::Stopped, Sight::BeingRepaired, Sight::Blind, Sight::Unclear] {
-        let scene = resumed(left(Role::Promoting), Armed::Yes, sight);
-        assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))], "{sight:?}");
-        let scene = resumed(left(Role::Demoting), Armed::Yes, sight);
-        assert_eq!(scene.changes(), [(0, Output::Demote(Reason::Resumed))], "{sight:?}");
-    }
-    for role in [Role::Watching, Role::Active] {
-        assert_eq!(resumed(left(role), Armed::Yes, Sight::Silent).changes(), []);
-    }
-}
-
-/// The guard that had begun it may have ended an hour ago.
-#[test]
-fn a_takeover_is_not_resumed_where_its_reason_is_gone() {
-    let promoting = Memory { role: Role::Promoting, why: Some(Reason::Silent { misses: 3 }), ..Memory::default() };
-    let scene = resumed(promoting.clone(), Armed::Yes, Sight::Serves);
-    assert_eq!(scene.changes(), [(10, Output::Demote(Reason::PrimaryWell { for_ms: 0 }))]);
-    let by_person = Memory { why: Some(Reason::Person), ..promoting.clone() };
-    let scene = resumed(by_person, Armed::Yes, Sight::Serves);
-    assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))]);
-    let why = "telegram 123 is on both sides".to_owned();
-    let scene = resumed(promoting, Armed::No { why: why.clone() }, Sight::Silent);
-    assert_eq!(scene.changes(), [(10, Output::Demote(Reason::Resumed))]);
-    assert_eq!(scene.told(), [Telling::NotPromoted { obstacle: Obstacle::NotApart { why } }]);
-}
-
 fn sights() -> impl Strategy<Value = Sight> {
     prop_oneof![
         3 => Just(Sight::Serves),
@@ -357,6 +289,10 @@ struct Judge {
     carries: bool,
     /// A takeover failed, and nothing was done since.
     left: bool,
+    /// The last change was by a person's word.
+    by_person: bool,
+    /// It failed, and they have said nothing since.
+    again: bool,
     last: Option<bool>,
 }
 
@@ -365,12 +301,14 @@ impl Judge {
         match evidence {
             Evidence::Look(sight) => self.note_look(at, *sight),
             Evidence::Armed(armed) => self.armed = *armed == Armed::Yes,
-            Evidence::Person(_) | Evidence::Own(_) | Evidence::Seniors(_) => {}
+            Evidence::Person(_) => self.again = false,
+            Evidence::Own(_) | Evidence::Seniors(_) => {}
             Evidence::Done { worked } => {
                 if std::mem::take(&mut self.under_way) {
                     // What could not be ended goes on.
                     self.carries = (self.last == Some(true)) == *worked;
                     self.left = self.last == Some(true) && !worked;
+                    self.again = self.by_person && !worked;
                 }
             }
         }
@@ -404,7 +342,7 @@ impl Judge {
     }
 
     fn judge(&mut self, at: u64, evidence: &Evidence, output: &Output) {
-        let person = matches!(evidence, Evidence::Person(_));
+        let person = matches!(evidence, Evidence::Person(_)) || self.again;
         let promote = match output {
             Output::Promote(_) => true,
             Output::Demote(_) => false,
@@ -421,7 +359,7 @@ impl Judge {
         } else {
             assert!(person || self.well.is_some_and(|since| at - since >= DOCUMENT.steady_ms), "from a shaky primary");
         }
-        self.last = Some(promote);
+        (self.last, self.by_person) = (Some(promote), person);
     }
 }
 

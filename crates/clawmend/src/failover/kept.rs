@@ -41,6 +41,9 @@ pub struct Kept {
     /// The gateway was made warm, and left to run while this node stands by. Whoever has stopped it since is not overruled.
     #[serde(default)]
     pub warm: bool,
+    /// What was written here while this node carried could not be given back yet.
+    #[serde(default)]
+    pub owed: bool,
     /// What people were to be told of late. Told again by the next guard: nobody hears it twice.
     #[serde(default, deserialize_with = "readable")]
     pub words: Vec<Notice>,
@@ -151,6 +154,7 @@ mod tests {
             words: vec![word],
             proven: Some(Proven { at: Wall(3), took_ms: 4 }),
             warm: true,
+            owed: true,
             last_change: Some(Change {
                 to: Role::Active,
                 reason: Reason::Silent { misses: 3 },

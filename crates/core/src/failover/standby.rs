@@ -89,6 +89,9 @@ pub struct Memory {
     /// A takeover failed, and the gateway that it began may come all the same. That is good as long as the primary is lost.
     #[serde(default)]
     pub left: bool,
+    /// A person's word was not carried out yet, because the change failed: it is tried again, though they hold this node.
+    #[serde(default)]
+    pub again: bool,
 }
 
 impl Memory {
@@ -265,9 +268,20 @@ impl Standby {
             return;
         }
         match self.memory.role {
+            Role::Watching | Role::Active if self.memory.again => self.obey_again(now, out),
             Role::Watching => self.consider_promotion(now, out),
             Role::Active => self.consider_demotion(now, out),
             Role::Promoting | Role::Demoting => {}
+        }
+    }
+
+    fn obey_again(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.memory.role == Role::Active {
+            self.turn(now, Role::Demoting, Reason::Person, out);
+        } else if let Some(obstacle) = self.unarmed() {
+            self.tell_once(now, Telling::NotPromoted { obstacle }, out);
+        } else {
+            self.turn(now, Role::Promoting, Reason::Person, out);
         }
     }
 
@@ -351,6 +365,7 @@ impl Standby {
     }
 
     fn order(&mut self, now: Now, order: Order, out: &mut Vec<Output>) {
+        self.memory.again = false;
         match (order, self.memory.role) {
             (Order::Promote, Role::Watching) => {
                 if let Some(obstacle) = self.unarmed() {
@@ -386,6 +401,7 @@ impl Standby {
         self.memory.left = self.memory.role == Role::Promoting && !worked;
         self.memory.role = role;
         let reason = self.memory.why.take().unwrap_or(Reason::Resumed);
+        self.memory.again = reason == Reason::Person && !worked;
         if !worked {
             self.not_before = now.mono.plus(self.figures.retry_ms);
             self.tell_once(now, Telling::Failed { role }, out);

@@ -27,6 +27,7 @@ pub async fn carry_out(pair: &Pair, to: Role, reason: Reason) -> Change {
         Role::Watching | Role::Demoting => Goal::StandBy,
     };
     let alone = pair.busy.lock().await;
+    gateway::met(pair).await;
     let mut course = Course::new(goal, pair.settings.course(), gateway::runs(pair).await);
     let mut steps = Vec::new();
     while let Some(task) = course.take() {
@@ -75,7 +76,11 @@ async fn perform(pair: &Pair, task: Task, hold: Hold) -> Went {
             None => unset,
         },
         Task::GiveBack => match &pair.settings.workspace {
-            Some(settings) => plain(workspace::give_back(pair, settings).await),
+            Some(settings) => {
+                let gave = workspace::give_back(pair, settings).await;
+                pair.note_owed(gave.is_err());
+                plain(gave)
+            }
             None => unset,
         },
         Task::BringSecrets => match &pair.settings.secrets {

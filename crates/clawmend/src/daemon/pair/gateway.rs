@@ -25,6 +25,8 @@ use tokio::sync::oneshot;
 const START_LIMIT_MS: u64 = 600_000;
 /// An orderly end may take 330 s.
 const STOP_LIMIT: Duration = Duration::from_secs(400);
+/// A ward that has not begun by then does not come: its own words say why.
+const WARD_BEGINS: Duration = Duration::from_secs(30);
 /// Between two looks at a gateway that starts.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// So long the gateway may take to switch its channels on, over all tries, in milliseconds: it took 0.3 to 0.8 s, and one
@@ -48,6 +50,16 @@ pub enum Hold {
     Always,
     /// Only as long as this node stands by.
     WhileStandingBy,
+}
+
+/// Its ward begins soon after the guard: a change of role that an earlier one left half-done waits for it.
+pub async fn met(pair: &Pair) {
+    let begun = async {
+        while pair.ward.borrow().is_none() {
+            pair.met.notified().await;
+        }
+    };
+    let _ = tokio::time::timeout(WARD_BEGINS, begun).await;
 }
 
 /// It has a process, and is to have one.

@@ -47,6 +47,7 @@ impl Watch {
     }
 
     async fn poll(&self) {
+        self.pair.save_again();
         let mut out = Vec::new();
         self.machine.borrow_mut().poll(clock::now(), &mut out);
         let doubts = out.contains(&Output::Doubt);

@@ -31,7 +31,7 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 /// Orders of people that wait at most.
 const ORDERS: usize = 8;
@@ -52,9 +52,13 @@ pub struct Pair {
     mine: RefCell<Option<Owned>>,
     /// The gateway's ward, as long as there is one.
     ward: RefCell<Option<news::Sender>>,
+    /// That ward has begun.
+    met: Notify,
     report: RefCell<StandbyReport>,
     /// What a standby saw of the primary last.
     sight: Cell<Option<Sight>>,
+    /// What this node remembers is not on the disk as it is now.
+    unsaved: Cell<bool>,
     orders: RefCell<Option<mpsc::Sender<Said>>>,
     /// Held for a change of role, and for each step of the upkeep of a warm gateway.
     busy: Mutex<()>,
@@ -94,8 +98,10 @@ impl Pair {
             kept: RefCell::new(kept),
             mine: RefCell::default(),
             ward: RefCell::default(),
+            met: Notify::new(),
             report,
             sight: Cell::default(),
+            unsaved: Cell::default(),
             orders: RefCell::default(),
             busy: Mutex::default(),
             keeping: Mutex::default(),
@@ -108,6 +114,7 @@ impl Pair {
             return false;
         }
         *self.ward.borrow_mut() = Some(ward.clone());
+        self.met.notify_waiters();
         // What steps back leaves a warm gateway as it is to be.
         let kept = self.kept.borrow();
         let warm = self.settings.warm && (kept.warm || kept.memory.role == Role::Demoting);
@@ -125,6 +132,13 @@ impl Pair {
         let was = std::mem::replace(&mut self.kept.borrow_mut().warm, warm);
         self.report.borrow_mut().warm = self.settings.warm.then_some(warm);
         if was != warm {
+            self.save();
+        }
+    }
+
+    /// What was written here is to be given back, or is given.
+    fn note_owed(&self, owed: bool) {
+        if std::mem::replace(&mut self.kept.borrow_mut().owed, owed) != owed {
             self.save();
         }
     }
@@ -183,11 +197,26 @@ impl Pair {
         PairKey::load(&path).map_err(|error| error.to_string())
     }
 
-    /// Remembers, durably.
+    /// Remembers, durably. Where that cannot be, what was decided is done all the same, and it is tried again.
     fn save(&self) {
-        if let Err(error) = kept::save(&self.state, &self.kept.borrow()) {
-            tracing::error!(%error, "the role of this node could not be written down");
-            self.report.borrow_mut().problem = Some(format!("its role could not be written down: {error}"));
+        let saved = kept::save(&self.state, &self.kept.borrow());
+        let was = self.unsaved.replace(saved.is_err());
+        match saved {
+            Ok(()) if was => self.report.borrow_mut().problem = None,
+            Ok(()) => {}
+            Err(error) => {
+                if !was {
+                    tracing::error!(%error, "the role of this node could not be written down");
+                }
+                self.report.borrow_mut().problem = Some(format!("its role could not be written down: {error}"));
+            }
+        }
+    }
+
+    /// What could not be written down last time.
+    fn save_again(&self) {
+        if self.unsaved.get() {
+            self.save();
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::super::own_uid;
 use super::primary::status_of;
-use super::{Pair, Said, change, senior, warm};
+use super::{Pair, Said, change, senior, warm, workspace};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
 use crate::api::types::Time;
@@ -20,9 +20,13 @@ use crate::host::{clock, resolver};
 use clawmend_core::alert::notice::Notice;
 use clawmend_core::failover::course::{Upkeep, Upkept};
 use clawmend_core::failover::{Armed, Evidence, Order, Output, Own, Reason, Role, Standby, Telling, telling};
+use clawmend_core::time::Moment;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+/// Between two tries to give back what a step back could not, in milliseconds.
+const GIVE_AGAIN_MS: u64 = 120_000;
 
 /// Looks from now on.
 pub fn start(pair: Rc<Pair>, key: PairKey, orders: mpsc::Receiver<Said>) {
@@ -40,6 +44,8 @@ struct Node {
     upkeep: Upkeep,
     /// Between two tries to make the gateway warm, in milliseconds.
     retry_ms: u64,
+    /// When it was last tried to give back what was written here.
+    gave: Moment,
 }
 
 async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
@@ -62,6 +68,7 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
         doubt_ms: figures.doubt_ms,
         upkeep: Upkeep::default(),
         retry_ms: figures.retry_ms,
+        gave: Moment(0),
     };
     node.tell_again();
     node.compare();
@@ -77,6 +84,7 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
             },
             () = alarm.reached(next) => {
                 node.look().await;
+                node.give_again();
                 next = next.plus(node.machine.next_look_ms()).max(clock::now().mono);
             }
         }
@@ -97,6 +105,8 @@ impl Node {
         self.note(&seen);
         let seniors = Evidence::Seniors(senior::evidence(&before));
         senior::note(&self.pair, before);
+        // A full disk is freed some day.
+        self.pair.save_again();
         if let Some(told) = seen.told {
             let keep = self.pair.kept.borrow_mut().theirs.hear(clock::now().wall, &told.accounts);
             if keep {
@@ -107,7 +117,7 @@ impl Node {
         self.machine.observe(clock::now(), &seniors, &mut self.out);
         self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
         self.pair.report.borrow_mut().waits = self.machine.waits().map(|waits| words::waits(waits).to_owned());
-        if self.machine.memory().role == Role::Active {
+        if matches!(self.machine.memory().role, Role::Active | Role::Promoting) {
             let status = status_of(&self.pair).await;
             let own = status.map_or(Own::Unclear, |status| Own::of(status.verdict));
             self.machine.observe(clock::now(), &Evidence::Own(own), &mut self.out);
@@ -155,6 +165,16 @@ impl Node {
         }
     }
 
+    fn give_again(&mut self) {
+        let now = clock::now().mono;
+        let owes = self.machine.memory().role == Role::Watching && self.pair.kept.borrow().owed;
+        if owes && now.since(self.gave) >= GIVE_AGAIN_MS {
+            self.gave = now;
+            let pair = Rc::clone(&self.pair);
+            tokio::task::spawn_local(async move { workspace::give_again(&pair).await });
+        }
+    }
+
     fn order(&mut self, order: Order, reply: oneshot::Sender<Reply>) {
         let before = self.out.len();
         self.machine.observe(clock::now(), &Evidence::Person(order), &mut self.out);
@@ -181,6 +201,7 @@ impl Node {
             change.steps.iter().map(|step| format!("{}: {} ({} ms)", step.step, step.detail, step.took_ms)).collect();
         self.pair.say(&format!("{} {how} after {} ms; {}", words::change(change.to), change.took_ms, steps.join("; ")));
         let worked = change.worked;
+        self.gave = clock::now().mono;
         self.pair.report.borrow_mut().last_change = Some((&change).into());
         if let Some(proven) = Proven::by(&change) {
             self.pair.report.borrow_mut().proven = Some(proven.into());

@@ -4,11 +4,12 @@
 
 use super::super::news::{AskGateway, News};
 use super::super::setup::{Charge, Holding};
-use super::{Pair, change, primary, senior, warm};
+use super::{Pair, change, primary, senior, warm, workspace};
 use crate::api::Answer;
 use crate::api::types::{DesiredState, GatewayStatus, IncarnationReport};
 use crate::cli::Account;
 use crate::daemon::voice::Voice;
+use crate::failover::kept;
 use crate::failover::key::PairKey;
 use crate::failover::peer::wire::Question;
 use crate::openclaw::config;
@@ -70,10 +71,11 @@ impl Scene {
 
     /// A guard begins, and its ward with it. Before that it remembers this role.
     fn guard(&self, role: Role) -> Rc<Pair> {
-        self.guard_with(role, "warm = true\n")
+        self.guard_with("warm = true\n", role)
     }
 
-    fn guard_with(&self, role: Role, more: &str) -> Rc<Pair> {
+    /// With these settings of `[standby]`.
+    fn guard_with(&self, more: &str, role: Role) -> Rc<Pair> {
         let text = format!("[standby]\nside = \"standby\"\npeer = \"10.0.0.1:1\"\n{more}");
         let settings = settings::parse(std::path::Path::new("x"), &text).unwrap().standby.unwrap();
         let voice = Rc::new(Voice::new(Account::silent(), self.folder.path().to_owned()));
@@ -87,12 +89,16 @@ impl Scene {
             identity: Identity::Unknown { why: "a test".into() },
         };
         *pair.mine.borrow_mut() = Some(Owned::Known(vec![account("telegram")]));
+        self.begin_ward(&pair);
+        pair
+    }
+
+    fn begin_ward(&self, pair: &Pair) {
         let (ward, inbox) = mpsc::channel(16);
         if pair.meet(&self.home.id, &ward) {
             self.obey(false);
         }
         tokio::task::spawn_local(serve(inbox, Rc::clone(&self.gateway), self.home.clone()));
-        pair
     }
 
     fn obey(&self, carry: bool) {
@@ -282,6 +288,85 @@ fn a_guard_that_ends_anywhere_leaves_what_the_next_goes_on_from() {
     });
 }
 
+/// The pair's loop begins before the ward of its gateway does.
+#[test]
+fn a_change_that_is_resumed_waits_for_the_ward() {
+    alone(async || {
+        let scene = Scene::new();
+        scene.obey(true);
+        for (role, to, carries) in [(Role::Demoting, Role::Watching, false), (Role::Promoting, Role::Active, true)] {
+            let pair = scene.guard_with("", role);
+            *pair.ward.borrow_mut() = None;
+            let changing = Rc::clone(&pair);
+            let change =
+                tokio::task::spawn_local(async move { change::carry_out(&changing, to, Reason::Resumed).await });
+            tokio::task::yield_now().await;
+            assert!(!change.is_finished(), "{role:?}");
+            scene.begin_ward(&pair);
+            let change = change.await.unwrap();
+            assert!(change.worked && scene.gateway.desired.get() == carries, "{change:?}");
+        }
+    });
+}
+
+/// A full disk is freed some day; until then what was decided is done all the same.
+#[test]
+fn what_could_not_be_written_down_is_written_down_later() {
+    alone(async || {
+        let scene = Scene::new();
+        let pair = scene.guard(Role::Watching);
+        let file = scene.folder.path().join("standby.json");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir_all(file.join("in the way")).unwrap();
+        pair.kept.borrow_mut().memory.role = Role::Active;
+        for _ in 0..2 {
+            pair.save();
+            pair.save_again();
+            assert!(pair.report().problem.is_some_and(|problem| problem.contains("could not be written down")));
+        }
+        std::fs::remove_dir_all(&file).unwrap();
+        pair.save_again();
+        assert_eq!(pair.report().problem, None);
+        assert_eq!(kept::load(scene.folder.path()).memory.role, Role::Active);
+    });
+}
+
+/// The repository is down while the node steps back: what was written here reaches people all the same, later.
+#[test]
+fn what_could_not_be_given_back_is_given_later() {
+    alone(async || {
+        let scene = Scene::new();
+        let remote = scene.folder.path().join("workspace.git");
+        let settings = format!("[standby.workspace]\nremote = \"{}\"\n", remote.display());
+        let git = |words: &[&str]| {
+            let done = std::process::Command::new("git").arg("--git-dir").arg(&remote).args(words).output().unwrap();
+            (done.status.success(), String::from_utf8(done.stdout).unwrap())
+        };
+        let folder = scene.home.state_dir.join("workspace");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("NOTE.md"), "written here").unwrap();
+        let init = std::process::Command::new("git").arg("init").arg("--quiet").arg(&folder).status().unwrap();
+        assert!(init.success());
+
+        change_to(&scene.guard_with(&settings, Role::Demoting), Role::Watching).await;
+        let next = scene.guard_with(&settings, Role::Watching);
+        assert!(next.kept.borrow().owed, "the next guard knows");
+        workspace::give_again(&next).await;
+        assert!(next.kept.borrow().owed, "there still is no repository");
+        assert!(git(&["init", "--quiet", "--bare"]).0);
+        let carrying = scene.guard_with(&settings, Role::Active);
+        workspace::give_again(&carrying).await;
+        assert!(carrying.kept.borrow().owed, "a node that carries gives when it steps back");
+        let next = scene.guard_with(&settings, Role::Watching);
+        workspace::give_again(&next).await;
+        assert!(!next.kept.borrow().owed, "{:?}", next.report().workspace);
+        let branches = git(&["for-each-ref", "--format=%(refname:short)"]).1;
+        let branch = branches.lines().next().expect("a branch");
+        assert!(branch.starts_with("clawmend/"), "{branch}");
+        assert_eq!(git(&["show", &format!("{branch}:NOTE.md")]).1, "written here");
+    });
+}
+
 /// As the loop does it, when it is due.
 async fn made_or_was(pair: &Rc<Pair>) {
     if !pair.kept.borrow().warm {
@@ -313,9 +398,9 @@ async fn a_standby_tells_one_that_comes_after_it_what_it_does_and_what_it_owns()
     LocalSet::new()
         .run_until(async {
             let key = PairKey::of_bytes([5; 32]);
-            let before = first.guard_with(Role::Watching, "listen = \"127.0.0.1:0\"\n");
+            let before = first.guard_with("listen = \"127.0.0.1:0\"\n", Role::Watching);
             let address = primary::start_on_standby(&before, &key).await.unwrap().unwrap();
-            let behind = second.guard_with(Role::Watching, &format!("after = [\"{address}\"]\n"));
+            let behind = second.guard_with(&format!("after = [\"{address}\"]\n"), Role::Watching);
             let question = Question {
                 version: "0.1.0".into(),
                 role: Role::Watching,
@@ -357,9 +442,9 @@ async fn a_standby_tells_one_that_comes_after_it_what_it_does_and_what_it_owns()
             assert_eq!(senior::evidence(&look(&PairKey::of_bytes([6; 32])).await), [Senior::Silent], "another key");
 
             // What it owned is remembered over the guard's end, as long as the settings name it.
-            let again = second.guard_with(Role::Watching, &format!("after = [\"{address}\"]\n"));
+            let again = second.guard_with(&format!("after = [\"{address}\"]\n"), Role::Watching);
             assert_eq!(senior::armed(&again, &mine(), wall, 1_000), Armed::Yes);
-            let without = second.guard_with(Role::Watching, "");
+            let without = second.guard_with("", Role::Watching);
             assert!(without.kept.borrow().seniors.is_empty());
         })
         .await;

@@ -64,15 +64,52 @@ pub async fn bring(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, 
 
 /// Gives what was written here to a branch.
 pub async fn give_back(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
-    let workspace = pair.workspace(settings, Limits::default().time)?;
+    give_within(pair, settings, Limits::default().time).await
+}
+
+/// The same later, by a node that stands by and could not at its step back. A takeover waits for it as for the other way.
+pub async fn give_again(pair: &Pair) {
+    let (Some(settings), Ok(_alone)) = (&pair.settings.workspace, pair.busy.try_lock()) else { return };
+    if !pair.stands_by() {
+        return;
+    }
+    match give_within(pair, settings, PULL_LIMIT).await {
+        Ok(said) => {
+            pair.note_owed(false);
+            pair.say(&format!("workspace: {said}"));
+            pair.report.borrow_mut().workspace = Some(said);
+        }
+        Err(why) => tracing::info!(why, "what was written here still cannot be given back"),
+    }
+}
+
+async fn give_within(pair: &Pair, settings: &WorkspaceSettings, time: Duration) -> Result<String, String> {
+    let workspace = pair.workspace(settings, time)?;
     let gave = beside(move || workspace.give_back()).await?;
     Ok(gave_in_words(&gave))
+}
+
+/// When a push that failed is tried again: soon, for this host may be lost any time, and each time twice as late.
+struct Again(u64);
+
+impl Again {
+    /// In milliseconds, and never later than the schedule wants it anyway.
+    fn after(&mut self, failed: bool, every_ms: u64) -> u64 {
+        if !failed {
+            self.0 = APART_MS;
+            return every_ms;
+        }
+        let wait = self.0;
+        self.0 = self.0.saturating_mul(2);
+        wait.min(every_ms)
+    }
 }
 
 /// Pushes the primary's files soon after they have changed, and from time to time all the same.
 pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
     tokio::task::spawn_local(async move {
         let mut alarm = Alarm::new();
+        let mut again = Again(APART_MS);
         let mut last = String::new();
         loop {
             // Before the push, so that what is written during it is seen.
@@ -81,6 +118,7 @@ pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
                 Ok(workspace) => beside(move || workspace.push()).await.map(|pushed| pushed_in_words(&pushed)),
                 Err(why) => Err(why),
             };
+            let failed = said.is_err();
             let said = said.unwrap_or_else(|why| format!("not pushed: {why}"));
             if said != last {
                 pair.say(&format!("workspace: {said}"));
@@ -88,8 +126,10 @@ pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
             }
             pair.report.borrow_mut().workspace = Some(said);
             let pushed = clock::now().mono;
+            let wait_ms = again.after(failed, settings.push_every_ms);
+            let next = if failed { pushed.plus(wait_ms) } else { multiple_after(pushed, wait_ms) };
             tokio::select! {
-                () = alarm.reached(multiple_after(pushed, settings.push_every_ms)) => {}
+                () = alarm.reached(next) => {}
                 () = settled(&watch, pushed) => {}
             }
         }
@@ -202,6 +242,15 @@ mod tests {
         {
             assert_eq!(node(name).map(|node| node.as_str().to_owned()), Ok(wanted.to_owned()), "{name}");
         }
+    }
+
+    #[test]
+    fn a_push_that_failed_is_tried_again_soon_and_then_less_often() {
+        let mut again = Again(APART_MS);
+        let tries: Vec<u64> =
+            [true, true, true, true, true, false, true].map(|failed| again.after(failed, 300_000)).into();
+        assert_eq!(tries, [30_000, 60_000, 120_000, 240_000, 300_000, 300_000, 30_000]);
+        assert_eq!(Again(APART_MS).after(true, 10_000), 10_000, "never later than by the schedule");
     }
 
     #[test]

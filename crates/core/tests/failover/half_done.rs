@@ -1,0 +1,105 @@
+//! Changes of role that failed, or whose guard ended half-way.
+
+use super::{DOCUMENT, Scene};
+use clawmend_core::failover::{
+    Armed, Evidence, Memory, Obstacle, Order, Output, Reason, Role, Sight, Standby, Telling,
+};
+
+/// The gateway that a failed takeover began may come later: nobody may find it beside a primary that is well.
+#[test]
+fn what_a_failed_takeover_left_behind_is_stepped_back_from_once_the_primary_is_well() {
+    let mut scene = Scene::armed();
+    scene.works = false;
+    scene.watch(60, Sight::Serves);
+    scene.watch(30, Sight::Silent);
+    assert_eq!((scene.role(), scene.changes().len()), (Role::Watching, 1));
+    scene.works = true;
+    scene.watch(60, Sight::Serves);
+    assert_eq!(scene.changes().len(), 1, "it may be gone again in a moment");
+    scene.watch(10, Sight::Serves);
+    let well = Output::Demote(Reason::PrimaryWell { for_ms: 60_000 });
+    assert_eq!(scene.changes()[1..], [(160, well)]);
+    scene.watch(600, Sight::Serves);
+    assert_eq!(scene.changes().len(), 2);
+    assert_eq!(scene.told().last(), Some(&Telling::SteppedBack { reason: Reason::PrimaryWell { for_ms: 60_000 } }));
+    // By a person's word at once, and not while a person holds it.
+    for (order, changes) in [(Order::Demote, 2), (Order::Hold, 1)] {
+        let mut scene = Scene::armed();
+        scene.works = false;
+        scene.watch(30, Sight::Silent);
+        scene.works = true;
+        scene.see(Evidence::Person(order));
+        assert_eq!(scene.changes().len(), changes, "{order:?}");
+        scene.watch(600, Sight::Serves);
+        assert_eq!(scene.changes().len(), changes, "{order:?}");
+    }
+}
+
+/// They hold it as they wanted it, and that is not how it is.
+#[test]
+fn a_persons_word_whose_change_failed_is_tried_again_until_they_say_otherwise() {
+    let mut scene = Scene::armed();
+    scene.works = false;
+    scene.see(Evidence::Person(Order::Promote));
+    scene.watch(60, Sight::Serves);
+    let promote = Output::Promote(Reason::Person);
+    assert_eq!(scene.changes(), [(0, promote.clone()), (30, promote.clone()), (60, promote)]);
+    scene.works = true;
+    scene.watch(30, Sight::Serves);
+    assert_eq!(scene.role(), Role::Active);
+    scene.works = false;
+    scene.see(Evidence::Person(Order::Demote));
+    // The next guard knows.
+    let kept = serde_json::to_string(scene.standby.memory()).unwrap();
+    scene.standby = Standby::new(DOCUMENT, serde_json::from_str(&kept).unwrap(), &mut Vec::new());
+    scene.works = true;
+    scene.watch(30, Sight::Silent);
+    assert_eq!(scene.role(), Role::Watching);
+    scene.works = false;
+    scene.see(Evidence::Armed(Armed::Yes));
+    scene.see(Evidence::Person(Order::Promote));
+    let before = scene.changes().len();
+    scene.see(Evidence::Person(Order::Hold));
+    scene.watch(600, Sight::Serves);
+    assert_eq!(scene.changes().len(), before);
+}
+
+fn resumed(memory: Memory, armed: Armed, sight: Sight) -> Scene {
+    let mut scene = Scene::unarmed();
+    let mut out = Vec::new();
+    scene.standby = Standby::new(DOCUMENT, memory, &mut out);
+    scene.out.extend(out.into_iter().map(|output| (0, output)));
+    scene.ends = false;
+    scene.see(Evidence::Armed(armed));
+    scene.watch(10, sight);
+    scene
+}
+
+#[test]
+fn what_a_guard_left_half_done_is_done_again_by_the_next() {
+    let left = |role| Memory { role, ..Memory::default() };
+    for sight in [Sight::Silent, Sight::Stopped, Sight::BeingRepaired, Sight::Blind, Sight::Unclear] {
+        let scene = resumed(left(Role::Promoting), Armed::Yes, sight);
+        assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))], "{sight:?}");
+        let scene = resumed(left(Role::Demoting), Armed::Yes, sight);
+        assert_eq!(scene.changes(), [(0, Output::Demote(Reason::Resumed))], "{sight:?}");
+    }
+    for role in [Role::Watching, Role::Active] {
+        assert_eq!(resumed(left(role), Armed::Yes, Sight::Silent).changes(), []);
+    }
+}
+
+/// The guard that had begun it may have ended an hour ago.
+#[test]
+fn a_takeover_is_not_resumed_where_its_reason_is_gone() {
+    let promoting = Memory { role: Role::Promoting, why: Some(Reason::Silent { misses: 3 }), ..Memory::default() };
+    let scene = resumed(promoting.clone(), Armed::Yes, Sight::Serves);
+    assert_eq!(scene.changes(), [(10, Output::Demote(Reason::PrimaryWell { for_ms: 0 }))]);
+    let by_person = Memory { why: Some(Reason::Person), ..promoting.clone() };
+    let scene = resumed(by_person, Armed::Yes, Sight::Serves);
+    assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))]);
+    let why = "telegram 123 is on both sides".to_owned();
+    let scene = resumed(promoting, Armed::No { why: why.clone() }, Sight::Silent);
+    assert_eq!(scene.changes(), [(10, Output::Demote(Reason::Resumed))]);
+    assert_eq!(scene.told(), [Telling::NotPromoted { obstacle: Obstacle::NotApart { why } }]);
+}
