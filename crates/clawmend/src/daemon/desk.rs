@@ -269,16 +269,17 @@ pub fn settle(ward: &mut Ward) {
         return;
     }
     let alive = ward.senses.as_ref().map(|senses| senses.life().clone());
+    let nothing_runs = alive.is_none() && ward.child_known;
     let verdict = ward.guardian.verdict();
     let id = ward.home.id.0.clone();
     let emergency = ward.guardian.memory().standing.emergency;
     let mut still = Vec::new();
     for pending in std::mem::take(&mut ward.pending) {
         let message = match &pending.goal {
-            Goal::Stopped if alive.is_none() && emergency => Some(format!(
+            Goal::Stopped if nothing_runs && emergency => Some(format!(
                 "{id}: stopped, and the guard keeps its hands off, over reboots too, until `clawmend start`"
             )),
-            Goal::Stopped if alive.is_none() => Some(format!("{id}: stopped; it stays stopped until `clawmend start`")),
+            Goal::Stopped if nothing_runs => Some(format!("{id}: stopped; it stays stopped until `clawmend start`")),
             Goal::Restarted(before)
                 if alive.is_some() && alive != *before && matches!(verdict, Verdict::Healthy | Verdict::Degraded) =>
             {

@@ -101,6 +101,8 @@ pub struct Ward {
     pub(super) unit_copied: bool,
     /// A new keeper is being asked to take over a process that outlived the old one.
     pub(super) adopting: bool,
+    /// What its keeper has is known. Before that nobody can say that nothing runs.
+    pub(super) child_known: bool,
 }
 
 impl Ward {

@@ -1,33 +1,11 @@
 //! Who owned when, by the record of the bot's service: requests for updates and everything that people saw count.
 
+use super::scene::record::{Answered, Turn, answers, turns};
 use super::{ALPHA, BETA, BOUND, Group};
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{Deed, Poll, hold, marks, until, until_some};
-use std::fmt;
+use clawmend_testkit::lab::{Deed, Poll, hold, until, until_some};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-
-/// One host from its first act to its last one, with nobody else's in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    pub host: u8,
-    pub from: Instant,
-    pub to: Instant,
-}
-
-/// How often the messages of the lab were answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answered {
-    pub once: usize,
-    pub more: usize,
-    pub never: usize,
-}
-
-impl fmt::Display for Answered {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "answered once {}, more than once {}, never {}", self.once, self.more, self.never)
-    }
-}
 
 impl Group {
     fn host_of(&self, from: IpAddr) -> Option<u8> {
@@ -75,20 +53,7 @@ impl Group {
 
     /// The whole record as turns, in order.
     pub fn turns(&self) -> Vec<Turn> {
-        let now = Instant::now();
-        let polls = self.own_polls().into_iter().map(|poll| (poll.began, poll.ended.unwrap_or(now), poll.from));
-        let deeds = self.own_deeds().into_iter().map(|deed| (deed.at, deed.at, deed.from));
-        let mut acts: Vec<_> = polls.chain(deeds).collect();
-        acts.sort_by_key(|(from, ..)| *from);
-        let mut turns: Vec<Turn> = Vec::new();
-        for (from, to, address) in acts {
-            let Some(host) = self.host_of(address) else { continue };
-            match turns.last_mut().filter(|turn| turn.host == host) {
-                Some(turn) => turn.to = turn.to.max(to),
-                None => turns.push(Turn { host, from, to }),
-            }
-        }
-        turns
+        turns(&self.bot.polls(), &self.bot.deeds(), Duration::MAX, |from| self.host_of(from))
     }
 
     /// Prints who owned when, and what became of the messages; and judges both.
@@ -127,8 +92,7 @@ impl Group {
     }
 
     fn answers(&self, mark: &str) -> Vec<Deed> {
-        let is = |deed: &Deed| deed.method == "sendMessage" && marks(&deed.text).iter().any(|one| one == mark);
-        self.own_deeds().into_iter().filter(is).collect()
+        answers(&self.own_deeds(), mark)
     }
 
     /// Waits for the answer to a message, and says who gave it.
@@ -147,15 +111,7 @@ impl Group {
 
     /// What became of all messages so far.
     pub fn answered(&self) -> Answered {
-        let mut all = Answered::default();
-        for mark in self.asked.borrow().iter() {
-            match self.answers(mark).len() {
-                0 => all.never += 1,
-                1 => all.once += 1,
-                _ => all.more += 1,
-            }
-        }
-        all
+        Answered::count(self.asked.borrow().iter().map(|mark| self.answers(mark).len()))
     }
 
     /// Nobody of the group asks for updates or is seen for a while, once the service has seen the end of who did.

@@ -4,16 +4,18 @@ pub mod etcd;
 pub mod judge;
 pub mod machine;
 pub mod road;
+#[path = "../scene/mod.rs"]
+pub mod scene;
 pub mod stranger;
 
-use anyhow::{Context, Result, bail, ensure};
-use clawmend_testkit::alerts::{StandIn, webhook};
+use anyhow::{Context, Result, bail};
 use clawmend_testkit::lab::{
     Guard, Home, HomeOptions, Life, MockModel, MockTelegram, Network, Permit, Poll, lab, skipped, until_some,
 };
 use etcd::{Etcd, STORE_PORT};
 use machine::Hook;
 use road::Road;
+use scene::letters::{Letters, is_step};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::io::Write as _;
@@ -30,8 +32,6 @@ pub const BETA: u8 = 2;
 pub const STORE: u8 = 3;
 const BOT_PORT: u16 = 8_081;
 const MODEL_PORT: u16 = 8_082;
-/// On the loopback of each node.
-const PEOPLE_PORT: u16 = 8_083;
 /// `Figures::steady`, which the settings of these labs leave as they are unless they say so.
 pub const LEASE: Duration = Duration::from_secs(15);
 /// `Figures::fast`.
@@ -68,7 +68,7 @@ pub struct Group {
     pub roads: Vec<Road>,
     pub hook: Hook,
     /// Takes the letters of alpha and beta to people.
-    people: [StandIn; 2],
+    people: [Letters; 2],
     /// The marks of all messages.
     asked: RefCell<Vec<String>>,
     pub model: MockModel,
@@ -132,16 +132,15 @@ impl Group {
 
     /// The letters on the group that a node sent, in order.
     pub fn letters(&self, host: u8) -> Vec<Value> {
-        let people = &self.people[usize::from(host - ALPHA)];
-        let bodies = people.accepted().into_iter().map(|mut one| one["body"]["data"].take());
-        bodies.filter(|body| body["subject"].as_str().is_some_and(|subject| subject.contains("/group-"))).collect()
+        self.people[usize::from(host - ALPHA)].about("/group-")
     }
 
     /// Waits for the letter of a step, and gives it.
     pub fn letter(&self, host: u8, step: &str) -> Result<Value> {
-        let is = |letter: &Value| letter["key"].as_str().is_some_and(|key| key.contains(&format!("/{step}-")));
+        let step = format!("{step}-");
         let what = format!("the letter {step}");
-        let found = until_some(&what, BOUND, || Ok(self.letters(host).into_iter().find(&is)));
+        let first = || self.letters(host).into_iter().find(|letter| is_step(letter, &step));
+        let found = until_some(&what, BOUND, || Ok(first()));
         Ok(found.with_context(|| format!("{:?}\n{}", self.letters(host), self.guard(host).output_tail()))?.0)
     }
 
@@ -214,7 +213,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn node(&self, host: u8, name: &str) -> Result<(Guard, StandIn)> {
+    fn node(&self, host: u8, name: &str) -> Result<(Guard, Letters)> {
         let hub = self.network.address(0);
         let options = HomeOptions { telegram: Some(BOT_PORT), model: Some(MODEL_PORT), ..HomeOptions::default() };
         let home = Home::new(options)?;
@@ -227,8 +226,7 @@ impl Place<'_> {
         guard.set_program(self.network.program_on(host, CLAWMEND, self.folder)?);
         let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
         settings.write_all(self.settings(host, name).as_bytes())?;
-        let people = webhook::on(self.network.listen_within(host, PEOPLE_PORT)?)?;
-        set_people(&guard)?;
+        let people = Letters::of(&guard, self.network, host)?;
         Ok((guard, people))
     }
 
@@ -248,17 +246,4 @@ impl Place<'_> {
             self.network.address(STORE)
         )
     }
-}
-
-/// Where a node's alerts go.
-fn set_people(guard: &Guard) -> Result<()> {
-    let (name, value) = webhook::HEADER;
-    let lines = [
-        &format!("url = \"http://127.0.0.1:{PEOPLE_PORT}/people\""),
-        &format!("secret = \"{}\"", webhook::SECRET),
-        &format!("headers = {{ {name} = \"{value}\" }}"),
-    ];
-    let set = guard.typed(&["notify", "set", "webhook", "--name", "people"], &lines.map(String::as_str))?;
-    ensure!(set.0 == 0, "{set:?}");
-    Ok(())
 }

@@ -69,6 +69,7 @@ impl Ward {
         let keepsake =
             Keepsake::new(parts.home.clone(), parts.voice.state_dir().to_owned(), own_uid(), parts.news.clone());
         let printed = printed(&parts.body);
+        let child_known = parts.body.child().is_none();
         // What a child says is in a file of its own; only without it is the shared log of the day needed line by line.
         let alone = parts.alone && parts.body.child().is_none();
         let state = parts.voice.state_dir().to_owned();
@@ -102,6 +103,7 @@ impl Ward {
             kills: Vec::new(),
             unit_copied: false,
             adopting: false,
+            child_known,
         }
     }
 

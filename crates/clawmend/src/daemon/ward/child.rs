@@ -136,7 +136,7 @@ impl Ward {
     /// The keeper was found, or is new: compare what it knows with what we believe.
     pub(super) fn keeper_state(&mut self, now: Now, state: State) {
         if let Some(child) = &state.child {
-            self.adopting = false;
+            (self.adopting, self.child_known) = (false, true);
             self.child_found(now, child);
             for ended in state.exits {
                 self.book_earlier(now, ended);
@@ -160,6 +160,7 @@ impl Ward {
     }
 
     fn without_child(&mut self, now: Now, state: State) {
+        self.child_known = true;
         let believed = self.senses.as_ref().map(|senses| senses.life().clone());
         let mut exits = state.exits;
         match exits.pop() {

@@ -212,6 +212,29 @@ fn a_keeper_that_does_not_answer_holds_up_nobody() {
     });
 }
 
+/// A guard that has just begun does not know yet what its keeper has: its step back would be over before the gateway is.
+#[test]
+fn a_stop_is_not_done_before_it_is_known_that_nothing_runs() {
+    live(|| async {
+        let bench = Bench::new(Some(""));
+        let (reply, mut answer) = oneshot::channel();
+        bench.tell(News::Role { carry: false, reply }).await;
+        bench.status().await;
+        assert!(answer.try_recv().is_err(), "nobody knows what runs");
+        bench.begin().await;
+        bench.status().await;
+        assert!(answer.try_recv().is_err(), "it runs");
+        bench.tell(News::Keeper(Event::Exited(bench.ended(0)))).await;
+        tokio::time::timeout(AT_ONCE, answer).await.expect("an answer").unwrap();
+
+        let bench = Bench::new(Some(""));
+        let (reply, answer) = oneshot::channel();
+        bench.tell(News::Role { carry: false, reply }).await;
+        bench.tell(News::KeeperState(state(None, Vec::new()))).await;
+        tokio::time::timeout(AT_ONCE, answer).await.expect("an answer").unwrap();
+    });
+}
+
 #[test]
 fn a_refusal_is_booked_with_its_last_words_and_then_acknowledged() {
     live(|| async {
