@@ -114,6 +114,7 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "a_primary_whose_config_cannot_be_read_stays_known",
     "the_documents_timing_holds",
     "a_warm_standby_is_measured",
+    "a_host_that_is_cut_off_loses_no_message",
     "a_slow_boot_by_a_quota",
     "a_unit_of_a_real_user_manager",
     "a_store_that_is_lost_leaves_nobody_and_one_when_it_is_back",
