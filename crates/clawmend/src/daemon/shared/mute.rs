@@ -75,10 +75,10 @@ impl Looks {
     /// What there is to tell. `said`: by its own word a channel is at work.
     async fn next(&mut self, watched: &Watched, said: Option<bool>) -> Option<Gateway> {
         let stamp = stamp(&watched.config);
-        if self.count % READ_AFTER == 0 || stamp != self.stamp || stamp.is_none() {
+        if self.count.is_multiple_of(READ_AFTER) || stamp != self.stamp || stamp.is_none() {
             self.on = watched.switches.any_on().await.ok();
         }
-        if said.is_none() && self.count % READ_AFTER == 0 {
+        if said.is_none() && self.count.is_multiple_of(READ_AFTER) {
             watched.ward.wants_word();
         }
         self.count = self.count.wrapping_add(1);
