@@ -92,7 +92,8 @@ fn what_is_no_loss_of_the_primary_does_not_promote() -> Result<()> {
     pair.stays_off("a standby that is cut off", Duration::from_secs(10))?;
     pair.network.mend(STANDBY)?;
     pair.reports("the primary to be seen again", |report| sight(report) == "its guard says: healthy")?;
-    ensure!(pair.report()?["role"] == json!("watching"));
+    let report = pair.report()?;
+    ensure!(report["role"] == json!("watching"), "cut off itself: {report}\n{}", pair.standby.output_tail());
 
     let token = pair.primary.home.read_config()?["channels"]["telegram"]["botToken"].clone();
     pair.standby.home.edit_config(|config| config["channels"]["telegram"]["botToken"] = token.clone())?;
@@ -108,7 +109,8 @@ fn what_is_no_loss_of_the_primary_does_not_promote() -> Result<()> {
     let refused = pair.letter("refused-")?;
     ensure!(refused["level"] == json!("critical"), "{refused}");
     pair.stays_off("a pair with a doubled account", Duration::from_secs(10))?;
-    ensure!(pair.report()?["role"] == json!("watching"));
+    let report = pair.report()?;
+    ensure!(report["role"] == json!("watching"), "doubled: {report}\n{}", pair.standby.output_tail());
     Ok(())
 }
 

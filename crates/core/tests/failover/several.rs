@@ -82,7 +82,7 @@ impl Three {
                     self.tell(which, &Evidence::Done { worked: true });
                 }
             }
-            if self.s % 10 == 0 && self.first.up {
+            if self.s.is_multiple_of(10) && self.first.up {
                 self.tell(0, &Evidence::Seniors(Vec::new()));
                 self.tell(0, &Evidence::Look(self.primary[0]));
             }
