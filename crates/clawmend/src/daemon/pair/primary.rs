@@ -1,4 +1,7 @@
 //! The side that answers: a primary its standbys, and knows when one asked last; a standby those that come after it.
+//!
+//! Invariant: a guard that lives answers within a look, also while its ward is busy with a repair: then by what the ward said
+//! last, and after a while that it does not know.
 
 use super::super::news::News;
 use super::super::own_uid;
@@ -12,7 +15,9 @@ use crate::failover::peer::wire::{Question, StandsBy, Told};
 use crate::failover::words;
 use crate::host::clock;
 use clawmend_core::failover::Sight;
+use clawmend_core::health::Verdict;
 use clawmend_core::observation::ChannelState;
+use clawmend_core::time::Moment;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -22,12 +27,35 @@ use tokio::sync::oneshot;
 
 /// A ward whose loop is turning answers in no time.
 const WARD_LIMIT: Duration = Duration::from_secs(2);
+/// Less than half of what the fastest look waits ([`Figures::look_ms`](clawmend_core::failover::Figures::look_ms)).
+const WARD_QUICKLY: Duration = Duration::from_millis(150);
+/// So long what a ward said last counts while it says nothing new, in milliseconds.
+const SAID_LAST_MS: u64 = 10_000;
 
 struct Answering {
     pair: Rc<Pair>,
     reading: RefCell<Reading>,
     /// Of a primary.
     standby: Option<Rc<Watch>>,
+    said_last: RefCell<Option<SaidLast>>,
+}
+
+/// What the ward said of the gateway, and when.
+struct SaidLast {
+    at: Moment,
+    status: GatewayStatus,
+}
+
+impl SaidLast {
+    /// What is known is worth less the older it is. One that is not known to serve is being repaired, for a standby, and
+    /// that has its bound.
+    fn now(&self, now: Moment) -> GatewayStatus {
+        let mut status = self.status.clone();
+        if now.since(self.at) >= SAID_LAST_MS {
+            status.verdict = Verdict::Unknown;
+        }
+        status
+    }
 }
 
 /// Listens from now on.
@@ -59,7 +87,8 @@ async fn bind(listen: SocketAddr) -> Result<TcpListener, String> {
 
 fn answer(listener: TcpListener, pair: Rc<Pair>, key: PairKey, standby: Option<Rc<Watch>>) {
     let reading = RefCell::new(Reading::new(pair.home.clone(), own_uid(), key.clone(), &pair.state));
-    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading, standby })));
+    let said_last = RefCell::default();
+    tokio::task::spawn_local(serve(listener, key, Rc::new(Answering { pair, reading, standby, said_last })));
 }
 
 impl Answers for Answering {
@@ -74,7 +103,7 @@ impl Answers for Answering {
             drop(report);
             standby.asked();
         }
-        let status = status_of(&self.pair).await?;
+        let status = self.status().await?;
         let Seen { owned: accounts, version: openclaw, .. } = self.reading.borrow_mut().now();
         Some(Told {
             version: crate::version::VERSION.to_owned(),
@@ -86,6 +115,19 @@ impl Answers for Answering {
             accounts,
             standby: self.standby.is_none().then(|| stands_by(&self.pair)),
         })
+    }
+}
+
+impl Answering {
+    async fn status(&self) -> Option<GatewayStatus> {
+        let now = clock::now().mono;
+        match tokio::time::timeout(WARD_QUICKLY, status_of(&self.pair)).await {
+            Ok(Some(status)) => {
+                *self.said_last.borrow_mut() = Some(SaidLast { at: now, status: status.clone() });
+                Some(status)
+            }
+            Ok(None) | Err(_) => self.said_last.borrow().as_ref().map(|last| last.now(now)),
+        }
     }
 }
 

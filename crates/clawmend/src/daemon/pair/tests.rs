@@ -449,3 +449,34 @@ async fn a_standby_tells_one_that_comes_after_it_what_it_does_and_what_it_owns()
         })
         .await;
 }
+
+/// A ward that is busy with a repair says nothing for a while: its guard answers all the same.
+#[tokio::test(flavor = "current_thread")]
+async fn a_busy_ward_does_not_make_its_guard_silent() {
+    let scene = Scene::new();
+    LocalSet::new()
+        .run_until(async {
+            let key = PairKey::of_bytes([5; 32]);
+            let pair = scene.guard_with("listen = \"127.0.0.1:0\"\n", Role::Active);
+            scene.obey(true);
+            let address = primary::start_on_standby(&pair, &key).await.unwrap().unwrap();
+            let question = Question {
+                version: "0.1.0".into(),
+                role: Role::Watching,
+                held: false,
+                wall: clawmend_core::time::Wall(0),
+            };
+            let look = async || {
+                let limit = std::time::Duration::from_secs(20);
+                senior::evidence(&senior::look(&[address], &key, &question, limit).await)
+            };
+            assert_eq!(look().await, [Senior::Carries { serves: true }]);
+            // Nobody reads what this one is sent.
+            let (busy, _inbox) = mpsc::channel(1);
+            *pair.ward.borrow_mut() = Some(busy);
+            for _ in 0..3 {
+                assert_eq!(look().await, [Senior::Carries { serves: true }], "what it said last counts");
+            }
+        })
+        .await;
+}
