@@ -239,14 +239,18 @@ impl Standby {
         self.decide(now, out);
     }
 
-    /// What an earlier guard decided holds, unless the primary is back by now or the configs are not apart any more; a
-    /// person's word holds for the former.
+    /// What an earlier guard decided holds, unless the primary is back by now, one that comes before this node carries, or the
+    /// configs are not apart any more; a person's word holds for the first two.
     fn resume(&mut self, now: Now, sight: Sight, out: &mut Vec<Output>) {
         if let Some(obstacle) = self.unarmed() {
             self.tell_once(now, Telling::NotPromoted { obstacle }, out);
             self.turn(now, Role::Demoting, Reason::Resumed, out);
         } else if sight == Sight::Serves && self.memory.why != Some(Reason::Person) {
             self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms: 0 }, out);
+        } else if let (Some(for_ms), false) =
+            (self.seniors.served_for(now.mono), self.memory.why == Some(Reason::Person))
+        {
+            self.turn(now, Role::Demoting, Reason::SeniorWell { for_ms }, out);
         } else {
             out.push(Output::Promote(Reason::Resumed));
         }

@@ -169,6 +169,27 @@ fn a_first_one_that_sees_the_primary_or_is_held_or_does_not_serve() {
     assert_eq!(three.second.role(), Role::Active, "nobody answers but for this one");
 }
 
+/// The guard of the second dies while it takes over, and the first carries by the time of the next guard.
+#[test]
+fn a_takeover_that_was_left_half_done_is_not_gone_on_with_beside_one_that_comes_before() {
+    for (serves, by) in [(true, Reason::Silent { misses: 3 }), (true, Reason::Person), (false, Reason::RepairTooLong)] {
+        let memory = Memory { role: Role::Promoting, why: Some(by), ..Memory::default() };
+        let mut three = Three::new();
+        three.second.standby = Standby::new(DOCUMENT, memory, &mut Vec::new()).behind(1);
+        for evidence in [
+            Evidence::Armed(Armed::Yes),
+            Evidence::Seniors(vec![Senior::Carries { serves }]),
+            Evidence::Look(Sight::Silent),
+        ] {
+            three.tell(1, &evidence);
+        }
+        let goes_on = !serves || by == Reason::Person;
+        let wanted =
+            if goes_on { Output::Promote(Reason::Resumed) } else { Output::Demote(Reason::SeniorWell { for_ms: 0 }) };
+        assert_eq!(three.changes, [(0, 1, wanted)], "{serves} {by:?}");
+    }
+}
+
 proptest! {
     /// Whatever becomes of the primary and of the first one: a second that carries does so for a reason that it saw, and
     /// when all is well again, nobody but the primary carries.
