@@ -19,6 +19,9 @@ use canaries::Canaries;
 use std::process::Stdio;
 use std::time::Instant;
 
+/// Tests of one program that run at once: many of them wait, for a process or for a bound.
+const AT_ONCE: &str = "--test-threads=6";
+
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -78,7 +81,8 @@ pub fn test(only_lab: Option<&str>, no_labs: bool) -> Result<bool> {
 }
 
 /// Labs that prove a row a second time, in the other form, or the lab's own parts, and those that need a second build
-/// or a system manager of their own. They take as long again as the rest, so they run with `cargo xtask matrix`, and alone with `cargo xtask test --lab NAME`.
+/// or a system manager of their own. They take longer than the rest, so they run with `cargo xtask matrix`, and alone
+/// with `cargo xtask test --lab NAME`.
 const IN_MATRIX_ONLY: &[&str] = &[
     "child_disk_full_while_running",
     "child_provider_down",
@@ -87,7 +91,20 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "child_provider_kinds",
     "child_quota_used_up",
     "child_stops",
+    "child_broken_config",
     "unit_broken_config",
+    "unit_heap_exhausted",
+    "unit_spin_and_crashes",
+    "child_port_in_use",
+    "unit_config_is_restored",
+    "child_thirty_guard_deaths",
+    "child_own_restart_and_slow_boot",
+    "unit_stops_around_a_crash",
+    "a_standby_that_dies_goes_on_and_a_persons_word_stays",
+    "a_warm_gateway_that_is_frozen_leads_to_the_cold_way",
+    "a_warm_standby_goes_on_where_its_guard_died",
+    "an_owner_that_is_cut_off_from_everything_is_followed",
+    "a_person_vouches_for_exactly_what_they_were_shown",
     "unit_three_crashes_do_not_leave_the_bot_deaf",
     "unit_guard_deaths",
     "unit_silences",
@@ -207,7 +224,7 @@ pub fn report(tally: &Tally) -> bool {
 fn plain(binary: &TestBinary, canaries: &Canaries) -> Result<Tally> {
     let begin = Instant::now();
     let mut command = binary.command();
-    canaries.tell(command.arg("--show-output"));
+    canaries.tell(command.args(["--show-output", AT_ONCE]));
     let output = command.output().with_context(|| binary.name.clone())?;
     if let Some(tally) = canaries.leaked(&binary.name, &[&output.stdout, &output.stderr])? {
         return Ok(tally);

@@ -7,10 +7,13 @@ use crate::run::root;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Longer than any lab takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
+/// When the first lab began: the time that a run takes is told lab by lab.
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Of a failed lab's output so many lines are shown.
 const LINES_SHOWN: usize = 120;
 
@@ -35,6 +38,7 @@ pub fn log(binary: &str, name: &str) -> PathBuf {
 /// When it cannot be started.
 pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, String)], canaries: &Canaries) -> Result<Tally> {
     let begin = Instant::now();
+    let at = BEGIN.elapsed().as_secs();
     let path = log(&binary.name, name);
     std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
     let file = File::create(&path)?;
@@ -82,7 +86,7 @@ pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, String)], canari
     } else {
         "ok"
     };
-    println!("{word:7} {} {name} ({} s)", binary.name, begin.elapsed().as_secs());
+    println!("{word:7} {} {name} ({} s, from {at} s on)", binary.name, begin.elapsed().as_secs());
     for figure in text.lines().filter_map(|line| Some(line.split_once("measured: ")?.1)) {
         println!("        {figure}");
     }

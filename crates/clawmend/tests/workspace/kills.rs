@@ -182,43 +182,58 @@ fn age_locks(folder: &Path) {
     }
 }
 
+/// A pull changes files: there each call counts.
 #[test]
-fn killed_before_each_call_of_git_nothing_is_lost_and_the_next_guard_ends_it() {
-    for work in Work::ALL {
-        let mut done = false;
-        // A pull changes files: there each call counts.
-        let step = if matches!(work, Work::Pull) { 1 } else { 3 };
-        for at in (1..=MOST_CALLS).step_by(step) {
-            let pair = work.scene();
-            let before = on_disk(&work.of(&pair).folder);
-            let shim = shim(pair.dir.path(), "", at, None);
-            done = start(&pair, work, &shim);
-            nothing_lost(&work.of(&pair).folder, &before);
-            if done {
-                work.done(&pair, &before);
-                assert!(at > 10, "{work:?} was killed {at} times only");
-                break;
-            }
-            again(&pair, work);
-            work.done(&pair, &before);
-        }
-        assert!(done, "{work:?} takes more than {MOST_CALLS} calls");
-    }
+fn a_pull_that_is_killed_before_any_call_of_git_loses_nothing_and_the_next_guard_ends_it() {
+    killed_before_calls(Work::Pull, 1);
 }
 
 #[test]
-fn killed_with_git_in_the_middle_nothing_is_lost_and_the_next_guard_ends_it() {
-    for (work, call) in [
-        (Work::Push, "read-tree -m"),
-        (Work::Push, "update-ref"),
-        (Work::Push, "push"),
-        (Work::Pull, "fetch"),
-        (Work::Pull, "update-index -z"),
-        (Work::Pull, "read-tree -m"),
-        (Work::Pull, "update-ref"),
-        (Work::Pull, "symbolic-ref -m"),
-        (Work::GiveBack, "push"),
-    ] {
+fn a_push_that_is_killed_before_a_call_of_git_loses_nothing_and_the_next_guard_ends_it() {
+    killed_before_calls(Work::Push, 3);
+}
+
+#[test]
+fn a_gift_that_is_killed_before_a_call_of_git_loses_nothing_and_the_next_guard_ends_it() {
+    killed_before_calls(Work::GiveBack, 3);
+}
+
+fn killed_before_calls(work: Work, step: usize) {
+    let mut done = false;
+    for at in (1..=MOST_CALLS).step_by(step) {
+        let pair = work.scene();
+        let before = on_disk(&work.of(&pair).folder);
+        let shim = shim(pair.dir.path(), "", at, None);
+        done = start(&pair, work, &shim);
+        nothing_lost(&work.of(&pair).folder, &before);
+        if done {
+            work.done(&pair, &before);
+            assert!(at > 10, "{work:?} was killed {at} times only");
+            break;
+        }
+        again(&pair, work);
+        work.done(&pair, &before);
+    }
+    assert!(done, "{work:?} takes more than {MOST_CALLS} calls");
+}
+
+#[test]
+fn a_push_that_is_killed_with_git_in_the_middle_loses_nothing_and_the_next_guard_ends_it() {
+    killed_in_calls(Work::Push, &["read-tree -m", "update-ref", "push"]);
+}
+
+#[test]
+fn a_pull_that_is_killed_with_git_in_the_middle_loses_nothing_and_the_next_guard_ends_it() {
+    killed_in_calls(Work::Pull, &["fetch", "update-index -z", "read-tree -m", "update-ref", "symbolic-ref -m"]);
+}
+
+#[test]
+fn a_gift_that_is_killed_with_git_in_the_middle_loses_nothing_and_the_next_guard_ends_it() {
+    killed_in_calls(Work::GiveBack, &["push"]);
+}
+
+fn killed_in_calls(work: Work, calls: &[&str]) {
+    for call in calls {
         for after in ["0", "0.002", "0.006"] {
             let pair = work.scene();
             let before = on_disk(&work.of(&pair).folder);
