@@ -5,7 +5,7 @@ use clawmend::probe::connect::{Scheme, Target};
 use clawmend::probe::rpc::{Credential, Endpoint, Rpc, subscribe};
 use clawmend_core::directive::ActionResult;
 use clawmend_core::observation::RpcSeen;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -152,6 +152,29 @@ async fn a_config_is_patched_over_the_one_that_the_gateway_has() {
         }
         assert_eq!(call.await.unwrap() == ActionResult::Done, worked, "{got} {patched}");
     }
+}
+
+#[tokio::test]
+async fn who_asks_again_ends_no_connection_and_what_nobody_waits_for_is_not_asked() {
+    let (listener, rpc, mut seen, address) = lab().await;
+    rpc.up(at(address, Scheme::Plain)).await;
+    let (mut peer, _) = accept(&listener).await;
+    say(&mut peer, HELLO).await;
+    assert!(matches!(next(&mut seen).await, RpcSeen::Connected { .. }));
+    assert_eq!(hear(&mut peer).await["method"], "channels.status");
+    // Its answer is on its way.
+    for _ in 0..3 {
+        rpc.refresh().await;
+    }
+    assert!(rpc.start_channel("telegram", "abandoned").now_or_never().is_none());
+    let call = tokio::spawn({
+        let rpc = rpc.clone();
+        async move { rpc.read_config().await }
+    });
+    let asked = hear(&mut peer).await;
+    assert_eq!(asked["method"], "config.get");
+    say(&mut peer, &format!(r#"{{"type":"res","id":{},"ok":true,"payload":{{}}}}"#, asked["id"])).await;
+    assert_eq!(call.await.unwrap(), ActionResult::Done);
 }
 
 #[tokio::test]

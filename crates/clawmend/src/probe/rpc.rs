@@ -71,6 +71,8 @@ pub(super) enum Ask {
     StartChannel { channel: String, account: String },
     /// `secrets.reload`.
     ReloadSecrets,
+    /// `config.get`, of which nothing is used.
+    ReadConfig,
     /// `config.patch`, of the config that it has at that moment: its hash is asked for first.
     PatchConfig { patch: String },
     /// The second half of it.
@@ -88,6 +90,11 @@ impl Call {
     /// It goes on with another question.
     pub(super) fn with(self, ask: Ask) -> Self {
         Self { ask, ..self }
+    }
+
+    /// Nobody waits for it any more, so nothing is to come of it: the gateway may be another one by now.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
     }
 
     pub(super) fn answer(self, result: ActionResult) {
@@ -134,6 +141,11 @@ impl Rpc {
     /// Has the gateway resolve its secrets again (`secrets.reload`, OpenClaw 2026.9.6).
     pub async fn reload_secrets(&self) -> ActionResult {
         self.call(Ask::ReloadSecrets).await
+    }
+
+    /// Has the gateway read its config and describe it (`config.get`, OpenClaw 2026.9.6); nothing of it is kept.
+    pub async fn read_config(&self) -> ActionResult {
+        self.call(Ask::ReadConfig).await
     }
 
     /// Has the gateway change its own config: a JSON merge patch (`config.patch`, OpenClaw 2026.9.6). It answers when what

@@ -124,6 +124,8 @@ impl<'a> Session<'a> {
                     Some(Err(_)) | None => Err(End::Retry(Duration::ZERO)),
                 },
                 order = orders.recv() => match order {
+                    // One under way answers this, too; asked twice it would look like nobody is there.
+                    Some(Order::Refresh) if self.refresh.is_some() => Ok(()),
                     Some(Order::Refresh) => { due = Instant::now(); Ok(()) }
                     Some(Order::Call(call)) => self.call(call).await,
                     Some(other @ (Order::Up(_) | Order::Down)) => Err(End::Ordered(other)),
@@ -156,6 +158,9 @@ impl<'a> Session<'a> {
     }
 
     async fn call(&mut self, call: Call) -> Result<(), End> {
+        if call.is_abandoned() {
+            return Ok(());
+        }
         if self.pending.len() >= MAX_PENDING {
             call.answer(ActionResult::Retry { reason: "too many calls wait already".into() });
             return Ok(());
@@ -166,7 +171,7 @@ impl<'a> Session<'a> {
                 wire::request(id, "channels.start", serde_json::json!({"channel": channel, "accountId": account}))
             }
             Ask::ReloadSecrets => wire::request(id, "secrets.reload", serde_json::json!({})),
-            Ask::PatchConfig { .. } => wire::request(id, "config.get", serde_json::json!({})),
+            Ask::ReadConfig | Ask::PatchConfig { .. } => wire::request(id, "config.get", serde_json::json!({})),
             Ask::PatchConfigOf { patch, hash } => {
                 wire::request(id, "config.patch", serde_json::json!({"raw": patch, "baseHash": hash}))
             }
@@ -228,7 +233,7 @@ impl<'a> Session<'a> {
                     }
                     Err(result) => result,
                 },
-                Ask::ReloadSecrets | Ask::PatchConfigOf { .. } => {
+                Ask::ReadConfig | Ask::ReloadSecrets | Ask::PatchConfigOf { .. } => {
                     head.error.as_ref().map_or(ActionResult::Done, failure)
                 }
             };
