@@ -1,7 +1,7 @@
 //! Planned switches, orders, split brains, and the order of several standbys.
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
-use clawmend_core::failover::lease::{Directive, Evidence, Order, PausePolicy, Request, Telling, Why};
+use clawmend_core::failover::lease::{Directive, Evidence, NodeId, Order, PausePolicy, Request, Telling, Why};
 
 #[test]
 fn a_planned_switch_drains_ends_switches_off_and_only_then_gives_the_lease_back() {
@@ -62,6 +62,30 @@ fn the_second_standby_gives_the_first_time() {
     let at = scene.ms;
     scene.run(60_000);
     assert_eq!(scene.started().unwrap(), at + FIGURES.answer_ms + 2 * FIGURES.rank_ms);
+}
+
+#[test]
+fn nobody_waits_for_one_before_it_who_let_the_lease_run_out() {
+    for seen_before in [true, false] {
+        let mut scene = Scene::with(PausePolicy::ResidualWindow, 1);
+        // The third in the list: the first one is there, and the second one, who holds the lease, is not any more.
+        scene.node.id = NodeId(3);
+        scene.node.rank = 2;
+        scene.begin_guard();
+        scene.other(OTHER, &Request::Acquire);
+        scene.offline = !seen_before;
+        let mut free = 0;
+        for _ in 0..FIGURES.ttl_ms + 1_000 {
+            scene.run(1);
+            free = if scene.alive() { scene.ms } else { free };
+        }
+        scene.offline = false;
+        scene.run(60_000);
+        let waited = scene.started().unwrap() - free;
+        let ranks = if seen_before { 1 } else { 2 };
+        let least = ranks * FIGURES.rank_ms;
+        assert!((least..least + FIGURES.look_ms + FIGURES.answer_ms + 2_000).contains(&waited), "{ranks}: {waited} ms");
+    }
 }
 
 #[test]

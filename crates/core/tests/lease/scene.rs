@@ -110,7 +110,7 @@ impl Scene {
         scene.begin_guard();
         scene.offline = false;
         scene.other(OTHER, &Request::Acquire);
-        scene.run(2_000);
+        scene.run(FIGURES.retry_ms + 1_000);
         scene.is_mute();
         assert!(scene.holder.is_warm(), "{:#?}", scene.log);
         scene.log.clear();

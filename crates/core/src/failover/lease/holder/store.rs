@@ -32,6 +32,8 @@ enum What {
 pub(super) struct Sighting {
     pub(super) view: View,
     free_since: Moment,
+    /// It is free because this one let it run out, which was seen to hold it before.
+    lost_by: Option<NodeId>,
 }
 
 impl Lease {
@@ -124,7 +126,9 @@ impl Holder {
         if self.wanted || meant {
             return seen.free_since;
         }
-        let rank_ms = figures.rank_ms.saturating_mul(u64::from(self.node.rank));
+        // Who let it run out does not come back for it at once: nobody waits for that one.
+        let gone = seen.lost_by.is_some_and(|node| node < self.node.id);
+        let rank_ms = figures.rank_ms.saturating_mul(u64::from(self.node.rank.saturating_sub(gone.into())));
         let reserved_ms = if seen.view.reserved.is_some() { figures.handover_ms } else { 0 };
         seen.free_since.plus(rank_ms.saturating_add(reserved_ms)).max(self.rests_until)
     }
@@ -202,9 +206,11 @@ impl Holder {
             return self.tell_once(Telling::StoreConfused { said: view.term, known }, out);
         }
         self.memory.seen = view.term;
-        let same = |seen: &&Sighting| seen.view.holder.is_none() && seen.view.term == view.term;
-        let free_since = self.seen.as_ref().filter(same).map_or(now, |seen| seen.free_since);
-        self.seen = Some(Sighting { view: view.clone(), free_since });
+        let before = self.seen.as_ref().filter(|seen| seen.view.term == view.term);
+        let free_since = before.filter(|seen| seen.view.holder.is_none()).map_or(now, |seen| seen.free_since);
+        let held = before.and_then(|seen| seen.view.holder.or(seen.lost_by));
+        let lost_by = held.filter(|node| view.holder.is_none() && view.suspects.contains(node));
+        self.seen = Some(Sighting { view: view.clone(), free_since, lost_by });
         if let Some(nodes) = self.unvouched(view).filter(|_| view.holder.is_none() && !self.memory.held) {
             self.tell_once(Telling::NeedsPerson { nodes }, out);
         }

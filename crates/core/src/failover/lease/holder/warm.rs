@@ -25,7 +25,8 @@ impl Holder {
     /// Nothing of this node runs from now on.
     pub(super) fn is_cold(&mut self, now: Moment) {
         if self.node.warm {
-            // One that is about to own is started for that at once.
+            // One that is about to own is started for that at once. Otherwise whoever takes over comes first, on the store
+            // and the network, and on the machine where several nodes share one.
             self.mute_at = now.plus(self.node.figures.retry_ms);
         }
     }
@@ -62,7 +63,7 @@ impl Holder {
 
     /// When something of it is due.
     pub(super) fn warms_at(&self) -> Option<Moment> {
-        let starts = self.may_start_mute().then_some(self.mute_at);
+        let starts = self.may_start_mute().then_some(self.mute_at.max(self.start_at));
         starts.or_else(|| self.patience_ends())
     }
 
@@ -71,9 +72,7 @@ impl Holder {
     }
 
     fn start_mute(&mut self, now: Moment, out: &mut Vec<Directive>) {
-        let another_owns = self.seen.as_ref().is_some_and(|seen| seen.view.holder.is_some());
-        let due = now >= self.mute_at || (another_owns && now >= self.start_at);
-        if !self.may_start_mute() || !due {
+        if !self.may_start_mute() || now < self.mute_at.max(self.start_at) {
             return;
         }
         // Whoever fails at it does not try in a tight loop.
