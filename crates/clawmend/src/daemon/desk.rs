@@ -158,17 +158,27 @@ pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<
     obey(ward, now, if carry { Wish::Start } else { Wish::Stop }, reply);
 }
 
-/// A pair asks something of the gateway itself. Of one that a person has paused or stopped nothing is asked.
-pub fn ask_gateway(ward: &Ward, what: AskGateway, reply: oneshot::Sender<Result<(), String>>) {
+/// A pair asks something of the gateway itself. Of one that a person has paused or stopped nothing is asked, and nothing
+/// for one who does not wait for it any more: it may be another gateway by now.
+pub fn ask_gateway(ward: &Ward, what: AskGateway, mut reply: oneshot::Sender<Result<(), String>>) {
     if ward.guardian.memory().standing.hands_off() {
         let _ = reply.send(Err("a person has paused or stopped this node's gateway".to_owned()));
         return;
     }
     let rpc = ward.rpc.clone();
     tokio::task::spawn_local(async move {
-        let result = match what {
-            AskGateway::PatchConfig(patch) => rpc.patch_config(&patch).await,
-            AskGateway::ReloadSecrets => rpc.reload_secrets().await,
+        let asked = async {
+            match what {
+                AskGateway::PatchConfig(patch) => rpc.patch_config(&patch).await,
+                AskGateway::ReadConfig => rpc.read_config().await,
+                AskGateway::ReloadSecrets => rpc.reload_secrets().await,
+                AskGateway::StartChannel { channel, account } => rpc.start_channel(&channel, &account).await,
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            () = reply.closed() => return,
+            result = asked => result,
         };
         let _ = reply.send(match result {
             ActionResult::Done => Ok(()),

@@ -68,8 +68,13 @@ pub enum News {
 pub enum AskGateway {
     /// Change its config by this merge patch.
     PatchConfig(String),
+    /// Say what its config is. Nothing comes of it but that the next change of it is quicker: the first reading of a
+    /// process took OpenClaw 2026.9.6 more than a second, later ones a tenth.
+    ReadConfig,
     /// Read its secrets again.
     ReloadSecrets,
+    /// Start this channel account, also where its own crash-loop breaker keeps it from starting.
+    StartChannel { channel: String, account: String },
 }
 
 /// Where news is sent.

@@ -44,6 +44,17 @@ pub struct Word {
     pub life: Incarnation,
     /// One of them is at work.
     pub at_work: bool,
+    /// Those that OpenClaw's crash-loop breaker keeps from starting, though they are on.
+    pub held_back: Vec<AccountName>,
+}
+
+/// Names one account of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountName {
+    /// Such as `telegram`.
+    pub channel: String,
+    /// Such as `default`.
+    pub account: String,
 }
 
 /// What became of a start.
@@ -113,7 +124,11 @@ impl Gate {
     pub fn channels_say(&self, life: Option<&Incarnation>, accounts: &[ChannelState]) {
         if let Some(life) = life {
             let at_work = accounts.iter().any(|account| account.running || account.connected == Some(true));
-            self.word.send_replace(Some(Word { life: life.clone(), at_work }));
+            let held_back = accounts
+                .iter()
+                .filter(|account| account.wanted && account.suppressed)
+                .map(|of| AccountName { channel: of.channel.clone(), account: of.account.clone() });
+            self.word.send_replace(Some(Word { life: life.clone(), at_work, held_back: held_back.collect() }));
         }
         if accounts.iter().any(has_rival) {
             self.tell(Outcome::Rival);

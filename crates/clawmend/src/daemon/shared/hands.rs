@@ -114,7 +114,7 @@ impl Hands {
         self.last = grant.act;
         self.nothing_beside();
         let mute = grant.limit.mute;
-        let switched = if mute { self.switches.off().await } else { self.switches.on().await };
+        let switched = if mute { self.switches.off().await } else { self.switches.on(grant.limit.not_after).await };
         // Last before the gate: nobody else becomes the keeper in between.
         let opened = switched.is_ok() && self.bring_in().await && self.gate.open(grant);
         if let Err(why) = switched {
@@ -223,7 +223,8 @@ impl Hands {
         self.nothing_beside();
         let (switches, ward, gate, heard) =
             (self.switches.clone(), Rc::clone(&self.ward), Rc::clone(&self.gate), self.heard.clone());
-        let opening = Opening { act, not_after, switches, ward, gate, heard };
+        let state_dir = self.state_dir.clone();
+        let opening = Opening { act, not_after, state_dir, switches, ward, gate, heard };
         self.beside = Some(Beside(tokio::task::spawn_local(opening::run(opening))));
     }
 

@@ -6,6 +6,7 @@
 //! Invariants: it is said to be mute only when both say so, its own word being of this process; that it is not, whichever
 //! says so. A config that cannot be read says neither. Start at [`watch`].
 
+use super::super::news::AskGateway;
 use super::gate::{Gate, Word};
 use super::heard::{Heard, Ward};
 use super::switching::Switching;
@@ -21,6 +22,9 @@ use tokio::task::JoinHandle;
 const LOOK: Duration = Duration::from_millis(200);
 /// It is read after so many looks in any case: it may include others.
 const READ_AFTER: u32 = 10;
+
+/// So long the first reading of its config may take a gateway.
+const WARMING_UP: Duration = Duration::from_secs(10);
 
 /// What is looked at.
 pub struct Watched {
@@ -47,15 +51,29 @@ pub fn watch(watched: Watched) -> Watch {
     Watch(tokio::task::spawn_local(async move {
         let mut looks = Looks::default();
         let mut word = watched.gate.word();
+        // Ends with this.
+        let mut beside = Vec::new();
         while !watched.heard.is_closed() {
             let own = |word: &Word| (word.life == watched.life).then_some(word.at_work);
             let said = word.borrow_and_update().as_ref().and_then(own);
             if let Some(gateway) = looks.next(&watched, said).await {
+                let is_mute = matches!(gateway, Gateway::Mute { .. });
                 let _ = watched.heard.send(Heard::Evidence(Evidence::Gateway(gateway))).await;
+                if is_mute {
+                    // Said once in a life.
+                    beside.push(Watch(tokio::task::spawn_local(warm_up(Rc::clone(&watched.ward)))));
+                }
             }
             let _ = tokio::time::timeout(LOOK, word.changed()).await;
         }
     }))
+}
+
+/// So that it is opened sooner when the time comes.
+async fn warm_up(ward: Rc<Ward>) {
+    if let Ok(Err(why)) = tokio::time::timeout(WARMING_UP, ward.ask(AskGateway::ReadConfig)).await {
+        tracing::debug!(why, "the gateway did not read its config");
+    }
 }
 
 /// What was seen.

@@ -3,8 +3,9 @@
 //! While it works it goes on polling: a turn's answer is sent as always, and nobody waits longer than needed. Then its
 //! channels are switched off, and what slipped in meanwhile is waited for, too.
 //!
-//! Invariants: it is said to be quiet only with the channels off, read back, and nothing under way; what is under way and
-//! cannot be told uses up the time that there is. Whoever waits for an end does not wait for this. Start at [`run`].
+//! Invariants: it is said to be quiet only with the channels off, read back, and nothing under way, no change of its config
+//! either: one that is killed while it takes one up leaves the next one deaf to changes for five minutes
+//! ([`under_way::reload`]). What is under way and cannot be told uses up the time that there is. Whoever waits for an end does not wait for this. Start at [`run`].
 
 use super::super::news::AskGateway;
 use super::heard::{Heard, Ward};
@@ -50,8 +51,8 @@ pub async fn run(quieting: Quieting) {
 async fn quiet_before(quieting: &Quieting, end: Moment) -> bool {
     while clock::now().mono < end {
         let state_dir = quieting.state_dir.clone();
-        let found = tokio::task::spawn_blocking(move || under_way::messages(&state_dir)).await;
-        if found.ok().flatten() == Some(0) {
+        let quiet = move || under_way::messages(&state_dir) == Some(0) && under_way::reload(&state_dir) != Some(true);
+        if tokio::task::spawn_blocking(quiet).await.unwrap_or_default() {
             return true;
         }
         tokio::time::sleep(LOOK).await;

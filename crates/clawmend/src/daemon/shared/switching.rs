@@ -46,24 +46,26 @@ impl Switching {
         .await
     }
 
-    /// Those on again that were switched off here, in the config's file.
+    /// Those on again that were switched off here, in the config's file, if it is not `not_after` by then.
     ///
     /// # Errors
     /// In words for people; some may be off.
-    pub async fn on(&self) -> Result<(), String> {
-        self.alone(|switches| switches.on().map(drop)).await
+    pub async fn on(&self, not_after: Moment) -> Result<(), String> {
+        self.alone(move |switches| {
+            in_time(not_after)?;
+            switches.on().map(drop)
+        })
+        .await
     }
 
-    /// The same, if it is not `not_after` by then.
+    /// What must be changed so that they are on again, if it is not `not_after` by then.
     ///
     /// # Errors
-    /// In words for people; some may be off.
-    pub async fn on_before(&self, not_after: Moment) -> Result<(), String> {
+    /// In words for people.
+    pub async fn plan_on(&self, not_after: Moment) -> Result<Option<Plan>, String> {
         self.alone(move |switches| {
-            if clock::now().mono >= not_after {
-                return Err("it is too late to switch anything on".to_owned());
-            }
-            switches.on().map(drop)
+            in_time(not_after)?;
+            switches.plan_on()
         })
         .await
     }
@@ -98,6 +100,10 @@ impl Switching {
         });
         done.await.unwrap_or_else(|error| Err(error.to_string()))
     }
+}
+
+fn in_time(not_after: Moment) -> Result<(), String> {
+    if clock::now().mono < not_after { Ok(()) } else { Err("it is too late to switch anything on".to_owned()) }
 }
 
 #[cfg(test)]
@@ -137,10 +143,11 @@ pub(super) mod tests {
         let before = switching.clone();
         switching.off().await.unwrap();
         switching.abandon();
-        assert!(before.on_before(Moment(u64::MAX)).await.is_err());
-        assert!(switching.on_before(Moment(0)).await.is_err());
+        assert!(before.on(Moment(u64::MAX)).await.is_err());
+        assert!(switching.on(Moment(0)).await.is_err());
+        assert!(before.plan_on(Moment(u64::MAX)).await.is_err() && switching.plan_on(Moment(0)).await.is_err());
         assert!(!switching.any_on().await.unwrap());
-        switching.on_before(Moment(u64::MAX)).await.unwrap();
+        switching.on(Moment(u64::MAX)).await.unwrap();
         assert!(switching.any_on().await.unwrap());
     }
 }
