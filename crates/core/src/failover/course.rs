@@ -65,6 +65,8 @@ pub enum Task {
     Start,
     /// Have it run, however long it takes to serve.
     Run,
+    /// Let it finish what people have written to it: OpenClaw's own drain may end before an answer is sent (2026.9.6).
+    Finish,
     /// End it in order.
     Stop,
     /// See the channels connected.
@@ -109,6 +111,7 @@ impl Course {
             Goal::StandBy if setting.warm && runs => with_the_rest(quietly(), setting),
             // Its process may be about to come back with the config from before: the stop sees to that.
             Goal::StandBy if setting.warm => with_the_rest(surely(), setting),
+            Goal::StandBy if runs => with_the_rest(vec![Task::Finish, Task::Stop], setting),
             Goal::StandBy => with_the_rest(vec![Task::Stop], setting),
             Goal::BeWarm | Goal::StayOff if runs => quietly(),
             Goal::StayOff => vec![Task::Edit { on: false }],
@@ -162,6 +165,7 @@ impl Course {
                 | Task::Edit { .. }
                 | Task::Start
                 | Task::Run
+                | Task::Finish
                 | Task::Stop
                 | Task::Reach { .. }
                 | Task::Silent,

@@ -63,6 +63,7 @@ impl World {
                 }
                 true
             }
+            Task::Finish => self.runs && !faults.deaf,
             Task::Stop => {
                 (self.runs, self.polls) = (false, false);
                 true
@@ -127,7 +128,7 @@ fn a_cold_standby_brings_the_files_first_and_ends_its_gateway() {
     assert_eq!(done, all);
     assert!(world.polls && course.worked());
     let (world, course, done) = whole(Goal::StandBy, COLD, world, Faults::default());
-    assert_eq!(done, [Task::Stop, Task::WipeSecrets, Task::GiveBack]);
+    assert_eq!(done, [Task::Finish, Task::Stop, Task::WipeSecrets, Task::GiveBack]);
     assert_eq!(world, STANDS_BY_COLD);
     assert!(course.worked() && !course.is_warm());
 }
@@ -180,7 +181,9 @@ fn channels_that_cannot_be_switched_off_are_not_left_to_run() {
 #[test]
 fn a_stop_that_fails_leaves_the_rest_as_it_is() {
     let mut course = Course::new(Goal::StandBy, COLD, true);
-    assert_eq!(course.take(), Some(Task::Stop));
+    assert_eq!(course.take(), Some(Task::Finish));
+    course.done(Task::Finish, Outcome::Failed);
+    assert_eq!(course.take(), Some(Task::Stop), "nobody waits for what is never finished");
     course.done(Task::Stop, Outcome::Failed);
     assert_eq!(course.take(), None, "a gateway that still runs needs its secrets");
     assert!(!course.worked());

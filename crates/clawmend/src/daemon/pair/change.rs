@@ -63,6 +63,7 @@ const fn name(task: Task) -> &'static str {
         Task::BringSecrets | Task::ReloadSecrets | Task::WipeSecrets => "secrets",
         Task::Patch { .. } | Task::Edit { .. } => "switch",
         Task::Start | Task::Run | Task::Stop => "gateway",
+        Task::Finish => "messages",
         Task::Reach { .. } | Task::Silent => "channel",
     }
 }
@@ -96,6 +97,7 @@ async fn perform(pair: &Pair, task: Task, hold: Hold) -> Went {
         Task::Edit { on } => gateway::edit(pair, on).await,
         Task::Start => plain(gateway::start(pair).await),
         Task::Run => plain(gateway::run(pair, hold).await),
+        Task::Finish => gateway::finish(pair).await,
         Task::Stop => plain(gateway::stop(pair).await),
         Task::Reach { started: true } => gateway::reach(pair, REACH_STARTED_LIMIT_MS).await,
         Task::Reach { started: false } => gateway::reach(pair, REACH_LIMIT_MS).await,

@@ -14,6 +14,7 @@ use crate::api::server::Reply;
 use crate::api::types::{DesiredState, GatewayStatus};
 use crate::failover::switches::{Plan, Switches};
 use crate::host::clock;
+use crate::openclaw::under_way;
 use clawmend_core::failover::course::Outcome;
 use clawmend_core::failover::ownership::{Account, Owned};
 use clawmend_core::failover::polling::{Polling, at_work, judge};
@@ -40,6 +41,9 @@ const PATCH_AGAIN: Duration = Duration::from_millis(400);
 const PATCH_TRIES: u32 = 25;
 /// So long a channel that was switched off may take to end, in milliseconds.
 const SILENT_LIMIT_MS: u64 = 15_000;
+/// So long a gateway that is to stand by may take to finish what people have written to it, in milliseconds. The primary
+/// serves its own channels meanwhile.
+const FINISH_LIMIT_MS: u64 = 60_000;
 /// So long secrets may take to be read again.
 const RELOAD_LIMIT: Duration = Duration::from_secs(10);
 
@@ -96,6 +100,29 @@ pub async fn run(pair: &Pair, hold: Hold) -> Result<String, String> {
     }
     say(pair, true, STOP_LIMIT).await?;
     Ok("it runs, with its channels off".to_owned())
+}
+
+/// What people have written to it is answered, within a bound. It goes on reading: its channels are its own. Where its
+/// database does not tell, nothing is waited for but OpenClaw's own drain.
+pub async fn finish(pair: &Pair) -> Went {
+    let until = clock::now().mono.plus(FINISH_LIMIT_MS);
+    let mut waited = false;
+    loop {
+        let state_dir = pair.home.state_dir.clone();
+        let found = tokio::task::spawn_blocking(move || under_way::messages(&state_dir)).await;
+        match found.ok().flatten() {
+            None | Some(0) => return Ok(waited.then(|| "what people had written was answered first".to_owned())),
+            Some(left) if clock::now().mono >= until => {
+                let limit_s = FINISH_LIMIT_MS / 1_000;
+                return Err((
+                    Outcome::Failed,
+                    format!("not all was answered within {limit_s} s; messages left: {left}"),
+                ));
+            }
+            Some(_) => waited = true,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Ended in order.

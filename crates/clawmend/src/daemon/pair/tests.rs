@@ -309,6 +309,35 @@ fn a_change_that_is_resumed_waits_for_the_ward() {
     });
 }
 
+/// OpenClaw's own drain may end before the answer is sent.
+#[test]
+fn a_cold_standby_answers_what_people_have_written_before_its_gateway_ends() {
+    alone(async || {
+        let scene = Scene::new();
+        scene.obey(true);
+        let state = scene.home.state_dir.join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        let database = rusqlite::Connection::open(state.join("openclaw.sqlite")).unwrap();
+        database
+            .execute_batch(
+                "CREATE TABLE channel_ingress_events (event_id TEXT, status TEXT);
+                 INSERT INTO channel_ingress_events VALUES ('1', 'claimed')",
+            )
+            .unwrap();
+        let pair = scene.guard_with("", Role::Active);
+        scene.obey(true);
+        let changing = Rc::clone(&pair);
+        let change =
+            tokio::task::spawn_local(async move { change::carry_out(&changing, Role::Watching, Reason::Person).await });
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        assert!(scene.gateway.desired.get() && !change.is_finished(), "somebody waits for an answer");
+        database.execute("UPDATE channel_ingress_events SET status = 'completed'", []).unwrap();
+        let change = change.await.unwrap();
+        assert!(change.worked && !scene.gateway.desired.get(), "{change:?}");
+        assert_eq!((change.steps[0].step.as_str(), change.steps[0].worked), ("messages", true));
+    });
+}
+
 /// A full disk is freed some day; until then what was decided is done all the same.
 #[test]
 fn what_could_not_be_written_down_is_written_down_later() {

@@ -220,6 +220,7 @@ impl Said<'_> {
             "workspace" => self.pick("Its files", "助手文件"),
             "secrets" => self.pick("Its secrets", "密钥"),
             "channel" => self.pick("Channel", "通道"),
+            "messages" => self.pick("Messages", "消息"),
             "switch" => self.pick("Its channels", "通道开关"),
             _ => self.pick("Gateway", "网关"),
         }
