@@ -1,10 +1,14 @@
-//! The config that `standby init` writes, on a real gateway with a Bot API on loopback.
+//! What `standby init` writes: the config, on a real gateway with a Bot API on loopback, and the guard's unit, in a real
+//! user manager.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use anyhow::{Context, Result, ensure};
-use clawmend_testkit::lab::{Home, HomeOptions, MockTelegram, RealGateway, lab, until};
-use serde_json::json;
+use clawmend_testkit::lab::{
+    Home, HomeOptions, MockTelegram, RealGateway, free_port, get_json, lab, skipped, until, until_some,
+};
+use clawmend_testkit::systemd_lab::{LAB_TOKEN, SystemdLab, Unavailable, openclaw_path};
+use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -82,5 +86,88 @@ fn a_gateway_runs_on_what_init_wrote() -> Result<()> {
     ensure!(!again.status.success(), "{again:?}");
     ensure!(String::from_utf8_lossy(&again.stderr).contains("is there already, and stays"), "{again:?}");
     ensure!(std::fs::read(home.config_path())? == before, "a config of a person was touched");
+    Ok(())
+}
+
+/// A user manager, and the folders of its user.
+struct Manager {
+    lab: SystemdLab,
+    path: std::ffi::OsString,
+    _root: tempfile::TempDir,
+}
+
+impl Manager {
+    fn start() -> Result<Self, Unavailable> {
+        let root = tempfile::tempdir().map_err(|error| Unavailable(error.to_string()))?;
+        let (lab, path) = (SystemdLab::start(root.path())?, openclaw_path()?);
+        if lab.is_own() { Ok(Self { lab, path, _root: root }) } else { Err(Unavailable("needs root".to_owned())) }
+    }
+
+    fn clawmend(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(self.lab.command(CLAWMEND).args(arguments).env("PATH", &self.path).output()?)
+    }
+
+    fn systemctl(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.lab.systemctl(arguments)?;
+        ensure!(output.status.success(), "{arguments:?}: {output:?}");
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The gateway, once a guard says that it is well.
+    fn healthy(&self) -> Result<Value> {
+        let mut last = String::new();
+        let found = until_some("the gateway to be healthy", BOUND, || {
+            let output = self.clawmend(&["status", "--json"])?;
+            let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            last = format!("{output:?}");
+            Ok((status["gateways"][0]["verdict"] == json!("healthy")).then(|| status["gateways"][0].clone()))
+        });
+        Ok(found.with_context(|| last)?.0)
+    }
+}
+
+#[test]
+fn a_guard_runs_as_the_unit_that_init_wrote() -> Result<()> {
+    const NAME: &str = "a guard as a unit";
+    let Some(_permit) = lab(NAME)? else { return Ok(()) };
+    let manager = match Manager::start() {
+        Ok(manager) => manager,
+        Err(reason) => {
+            skipped(NAME, &clawmend_testkit::lab::Unavailable(reason.0));
+            return Ok(());
+        }
+    };
+    let state = manager.lab.home().join(".openclaw");
+    let (port, listen) = (free_port()?, format!("127.0.0.1:{}", free_port()?));
+    let config = json!({"gateway": {"mode": "local", "port": port, "bind": "loopback",
+        "auth": {"mode": "token", "token": LAB_TOKEN}}});
+    std::fs::create_dir_all(&state)?;
+    std::fs::write(state.join("openclaw.json"), config.to_string())?;
+
+    let done = manager.clawmend(&["standby", "init", "--side", "primary", "--listen", &listen])?;
+    ensure!(done.status.success(), "{done:?}");
+    let guide = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(guide.contains("systemctl --user daemon-reload && systemctl --user enable --now clawmend"), "{guide}");
+    ensure!(manager.lab.systemctl(["is-enabled", "clawmend"])?.stdout != b"enabled\n", "nobody has enabled it yet");
+    manager.systemctl(&["daemon-reload"])?;
+    manager.systemctl(&["enable", "--now", "clawmend"])?;
+    let pid = || Ok::<_, anyhow::Error>(manager.healthy()?["incarnation"]["pid"].clone());
+    let life = pid()?;
+    ensure!(life.is_u64(), "{life}");
+
+    // The guard is started anew by systemd, and the gateway goes on.
+    let main = || manager.systemctl(&["show", "--property", "MainPID", "--value", "clawmend"]);
+    let first = main()?;
+    manager.systemctl(&["kill", "--kill-whom=main", "--signal=KILL", "clawmend"])?;
+    until("another guard", BOUND, || main().is_ok_and(|pid| pid != first && pid != "0"))?;
+    let now = pid()?;
+    ensure!(now == life, "the gateway did not outlive its guard: it was {life}, and is {now}");
+
+    // Stopped, it leaves the gateway alone, and finds it again.
+    manager.systemctl(&["stop", "clawmend"])?;
+    ensure!(get_json(port, "/healthz")?.0 == 200, "the gateway went with its guard");
+    manager.systemctl(&["start", "clawmend"])?;
+    let now = pid()?;
+    ensure!(now == life, "the gateway was started anew: it was {life}, and is {now}");
     Ok(())
 }

@@ -113,7 +113,7 @@ pub fn in_same_group_or_cgroup(leader: &Incarnation, cgroup: Option<&str>) -> Ve
 }
 
 /// `pid` is this life, or was started by it, directly or through others, or lives in its own cgroup (a cgroup
-/// that is shared with us, such as a login session, says nothing, unless it is a service's).
+/// that is shared with us, such as a login session, says nothing, unless it is a service's and not the guard's own).
 #[must_use]
 pub fn is_descendant(pid: u32, of: &Incarnation) -> bool {
     os::process::is_descendant(pid, of)

@@ -6,6 +6,7 @@
 
 pub mod at_boot;
 pub mod launchd;
+pub mod own_unit;
 #[cfg(target_os = "linux")]
 pub mod systemd;
 pub mod task_scheduler;
@@ -73,6 +74,9 @@ pub enum ServiceError {
     /// The name is no unit name. A person must correct it.
     #[error("not a unit name: at most 255 letters, digits and :-_.\\@")]
     BadName,
+    /// A value has characters that no file of the manager's can hold. A person must change it.
+    #[error("a path or a setting has a line break or another control character, which a unit cannot hold")]
+    BadValue,
     /// This build does not know the manager.
     #[error("{manager} is not supported here yet; it would need: {needs}")]
     Unsupported {

@@ -3,8 +3,10 @@
 //!
 //! Invariant: settings of a person are added to, never replaced; a key that is there stays.
 
+mod begin;
 mod group;
 
+use begin::Begin;
 pub(super) use group::GroupArgs;
 
 use super::super::context::Context;
@@ -76,7 +78,7 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
     let present = Present::read(context)?;
     match args.side {
         Some(side) => pair(context, args, side, &present),
-        None => group::init(&args.group, args.fast, args.warm, &present),
+        None => group::init(context, args, &present),
     }
 }
 
@@ -95,7 +97,8 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
         output::tell(&format!("written to {}", home.config_path.display()));
     }
     present.write(&whole)?;
-    output::print(&guide(args, side, &key_path))?;
+    let begin = Begin::prepare(context, &settings::parse(&present.path, &whole)?, !args.no_service)?;
+    output::print(&guide(args, side, &key_path, &begin))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -167,8 +170,8 @@ fn section(args: &InitArgs, side: SideArg) -> String {
 }
 
 /// What is left for a person.
-fn guide(args: &InitArgs, side: SideArg, key: &Path) -> String {
-    let key = key.display();
+fn guide(args: &InitArgs, side: SideArg, key: &Path, begin: &Begin) -> String {
+    let (key, again, begin) = (key.display(), begin.again(), begin.step());
     let config = if args.telegram_user.is_some() {
         "  2. Add a model to this host's OpenClaw config: `openclaw configure`, or the `models` and `agents` of the primary's.
      Its channel, and that nothing in it acts by itself, are written."
@@ -184,7 +187,8 @@ fn guide(args: &InitArgs, side: SideArg, key: &Path) -> String {
             "\
 What is left to do on this host, the primary:
   1. Let only the standby reach {listen} (firewall); the private network hides what is said there.
-  2. Start the guard again, so that it answers: clawmend up
+  2. {begin}
+     {again}
   3. Take the standby's channel out of this host's OpenClaw config. Each channel has one owner.
   4. Copy the key to the other host, by a way that you trust, into the same place there:
      {key}
@@ -200,8 +204,9 @@ What is left to do on this host, the standby:
      {key}
      and keep it to yourself: chmod 600 {key}
 {config}
-  3. Start the guard: clawmend up. From then on it keeps {kept}
-     until the primary at {peer} is lost.
+  3. {begin}
+     {again}
+     From then on it keeps {kept} until the primary at {peer} is lost.
      A gateway that runs here now is stopped in order.
   4. Look whether all is ready: clawmend standby check
 {order}"
@@ -251,6 +256,7 @@ mod tests {
             after: Vec::new(),
             fast: false,
             warm: false,
+            no_service: false,
             telegram_token_file: None,
             telegram_user: None,
         }
@@ -269,8 +275,9 @@ mod tests {
     #[test]
     fn the_guides() {
         let key = Path::new("/home/user/.local/state/clawmend/pair.key");
-        let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), side, key));
+        let [unit, by_hand] = begin::tests::both();
+        let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), side, key, &unit));
         let written = InitArgs { telegram_user: Some(42), warm: false, ..args(SideArg::Standby) };
-        insta::assert_snapshot!([both.join("--\n"), guide(&written, SideArg::Standby, key)].join("--\n"));
+        insta::assert_snapshot!([both.join("--\n"), guide(&written, SideArg::Standby, key, &by_hand)].join("--\n"));
     }
 }

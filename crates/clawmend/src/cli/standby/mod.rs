@@ -86,6 +86,9 @@ pub struct InitArgs {
     /// about 1 GB of memory
     #[arg(long)]
     warm: bool,
+    /// Write no unit for the guard; without this, a user's systemd gets one, which is not enabled by it
+    #[arg(long)]
+    no_service: bool,
     /// On the standby: write a minimal OpenClaw config for the Telegram bot whose token is in this file
     #[arg(long, value_name = "FILE", requires = "telegram_user")]
     telegram_token_file: Option<PathBuf>,

@@ -132,7 +132,7 @@ async fn start(opening: &Opening, held_back: Vec<AccountName>) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm)]
     use super::super::super::news::News;
     use super::super::switching::tests::{switched, switching};
     use super::*;

@@ -128,13 +128,24 @@ fn descends(pid: u32, ancestor: u32) -> bool {
     false
 }
 
-/// A cgroup tells membership only when it was made for the service: one that also holds us (a login session, a
-/// container) would make everyone a member.
 fn shares_own_cgroup(pid: u32, of: u32) -> bool {
     let Some(theirs) = cgroup::scope_of(of).filter(|path| path != "/") else { return false };
     let ours = cgroup::scope_of(std::process::id());
-    let made_for_it = theirs.ends_with(".service") || ours.is_some_and(|ours| !cgroup::is_within(&ours, &theirs));
-    made_for_it && cgroup::scope_of(pid).is_some_and(|its| cgroup::is_within(&its, &theirs))
+    let parents = procfs::stat_of(of).and_then(|stat| cgroup::scope_of(stat.ppid));
+    is_made_for_it(&theirs, ours.as_deref(), parents.as_deref(), pid == std::process::id())
+        && cgroup::scope_of(pid).is_some_and(|its| cgroup::is_within(&its, &theirs))
+}
+
+/// A cgroup tells membership only when it was made for the process: one that also holds us (a login session, a container)
+/// would make everyone a member. A service's tells us also of ourselves, but not where it is the guard's own, which holds
+/// the keeper that started the process, or us who look at others from beside it.
+fn is_made_for_it(theirs: &str, ours: Option<&str>, parents: Option<&str>, of_ourselves: bool) -> bool {
+    let holds = |path: Option<&str>| path.is_some_and(|path| cgroup::is_within(path, theirs));
+    if theirs.ends_with(".service") {
+        !holds(parents) && (of_ourselves || !holds(ours))
+    } else {
+        ours.is_some() && !holds(ours)
+    }
 }
 
 /// See the facade.
@@ -196,6 +207,22 @@ mod tests {
         assert_eq!(in_same_group_or_cgroup(&parent, None), below, "orphans keep the dead leader's group");
         let sent = crate::host::signal::send(&below[0], crate::host::signal::Signal::Kill);
         assert_eq!(sent.unwrap(), crate::host::signal::Sent::Delivered);
+    }
+
+    #[test]
+    fn a_cgroup_that_holds_the_guard_or_the_keeper_makes_nobody_a_member() {
+        let made =
+            |theirs, ours, parents, of_ourselves| is_made_for_it(theirs, Some(ours), Some(parents), of_ourselves);
+        let (openclaws, guards, login, init) =
+            ("/u/openclaw.service", "/u/clawmend.service", "/u/login.scope", "/u/init");
+        // OpenClaw's own service, seen by a guard elsewhere, and by a shell of the assistant.
+        assert!(made(openclaws, login, init, false) && made(openclaws, openclaws, init, true));
+        // A guard that is a service itself, with its keeper, or one whose keeper has died.
+        assert!(!made(guards, guards, guards, false) && !made(guards, guards, init, false));
+        assert!(!made(guards, guards, guards, true), "only the tree tells");
+        // A login's.
+        assert!(!made(login, login, login, false) && made("/u/other.scope", login, init, false));
+        assert!(!is_made_for_it("/u/other.scope", None, None, false), "ours is not known");
     }
 
     #[test]

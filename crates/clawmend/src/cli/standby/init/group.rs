@@ -1,6 +1,7 @@
 //! `clawmend standby init --shared`: this host as a node of a shared group.
 
-use super::Present;
+use super::{Begin, InitArgs, Present};
+use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::settings::{Settings, SharedSettings, StoreSettings};
@@ -52,12 +53,13 @@ enum PausedArg {
     ResidualWindow,
 }
 
-pub(super) fn init(args: &GroupArgs, fast: bool, warm: bool, present: &Present) -> Result<ExitCode, CliError> {
-    let whole = present.with(&section(args, fast, warm))?;
+pub(super) fn init(context: &Context, args: &InitArgs, present: &Present) -> Result<ExitCode, CliError> {
+    let whole = present.with(&section(&args.group, args.fast, args.warm))?;
     let settings: Settings = crate::settings::parse(&present.path, &whole)?;
     present.write(&whole)?;
+    let begin = Begin::prepare(context, &settings, !args.no_service)?;
     if let Some(shared) = &settings.shared {
-        output::print(&guide(args, shared))?;
+        output::print(&guide(&args.group, shared, &begin))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,7 +110,8 @@ fn section(args: &GroupArgs, fast: bool, warm: bool) -> String {
 }
 
 /// What is left for a person.
-fn guide(args: &GroupArgs, settings: &SharedSettings) -> String {
+fn guide(args: &GroupArgs, settings: &SharedSettings, begin: &Begin) -> String {
+    let (again, begin) = (begin.again(), begin.step());
     let group = &settings.group;
     let store = match &settings.store {
         StoreSettings::Etcd(etcd) => {
@@ -153,8 +156,9 @@ What is left to do on this node, {name}:
   1. {store}
   2. Put the group's bot into this host's OpenClaw config, the same as on the other nodes. The guard switches its channels
      off, and on when this node owns them.{timed}
-  3. Have Clawmend's keeper run the gateway: clawmend run -- openclaw gateway run
-     A unit of OpenClaw's own must go first: openclaw gateway uninstall
+  3. {begin}
+     {again}
+     Clawmend's keeper runs the gateway. A unit of OpenClaw's own must go first: openclaw gateway uninstall
   4. {paused}
   5. Look whether all is ready: clawmend standby check
 Then the same on each of the other nodes, with `nodes` in this very order:
@@ -208,7 +212,8 @@ mod tests {
             assert!(shared);
             let text = section(&group, group.fence.is_some(), group.kubernetes);
             let shared = crate::settings::parse(Path::new("x"), &text).unwrap().shared.unwrap();
-            format!("{text}--\n{}", guide(&group, &shared))
+            let [begin, _] = super::super::begin::tests::both();
+            format!("{text}--\n{}", guide(&group, &shared, &begin))
         });
         insta::assert_snapshot!(said.join("==\n"));
     }
