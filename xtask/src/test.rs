@@ -99,8 +99,14 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "unit_config_is_restored",
     "child_thirty_guard_deaths",
     "child_own_restart_and_slow_boot",
+    "child_config_is_restored",
+    "child_unknown_token",
+    "a_persons_word_repairs_a_frozen_gateway_and_only_once",
+    "a_tap_on_a_card_repairs_a_frozen_gateway_and_only_once",
+    "a_drill_takes_over_with_its_secrets_and_steps_back",
     "unit_stops_around_a_crash",
     "a_standby_that_dies_goes_on_and_a_persons_word_stays",
+    "a_warm_standby_takes_over_without_a_start_and_steps_back",
     "a_warm_gateway_that_is_frozen_leads_to_the_cold_way",
     "a_warm_standby_goes_on_where_its_guard_died",
     "an_owner_that_is_cut_off_from_everything_is_followed",
@@ -158,8 +164,7 @@ fn wants_next(name: &str) -> bool {
 }
 
 /// Of the labs that judge one fault each, those that run with all other tests.
-const FAULTS_ALWAYS: [&str; 3] =
-    ["config::half_written_config", "ended::heap_exhausted", "port::port_taken_then_freed"];
+const FAULTS_ALWAYS: [&str; 2] = ["config::half_written_config", "ended::heap_exhausted"];
 
 fn in_matrix_only(binary: &str, name: &str) -> bool {
     if binary == matrix::FAULTS { !FAULTS_ALWAYS.contains(&name) } else { IN_MATRIX_ONLY.contains(&name) }

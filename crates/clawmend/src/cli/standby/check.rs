@@ -17,7 +17,7 @@ use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style};
 use super::{Pair, stores};
-use crate::api::types::{SCHEMA, StandbyReport};
+use crate::api::types::{SCHEMA, StandbyReport, StatusReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
 use crate::failover::look::reaches;
@@ -33,6 +33,7 @@ use crate::openclaw::unasked::{Unasked, unasked};
 use crate::settings::Settings;
 use clawmend_core::failover::ownership::Owned;
 use clawmend_core::failover::{Armed, Role};
+use clawmend_core::gateway::{Control, Form};
 use page::{ending, rows};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -85,8 +86,9 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     }
     let pair = Pair::of(context)?;
     let mut lines = Vec::new();
-    let guard = context.guard_status().map(|status| status.standby);
-    this_guard(guard.as_ref().map(Option::as_deref), &mut lines);
+    let status = context.guard_status();
+    let guard = status.as_ref().map(|status| status.standby.as_deref());
+    this_guard(guard, &mut lines);
     space(context, &mut lines)?;
     match PairKey::load(&pair.key) {
         Ok(key) if pair.is_standby() => {
@@ -98,9 +100,10 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     }
     stores::check(context, &pair, home(context, pair.standby.gateway.as_ref()).ok().as_ref(), &mut lines)?;
     if pair.is_standby() {
+        lines.extend(status.as_ref().and_then(|status| gateway(context, &pair, status)));
         lines.extend(own_doings(context, &pair));
         lines.extend(at_boot(context, &pair, &settings));
-        lines.extend(guard.flatten().as_deref().and_then(warm));
+        lines.extend(guard.flatten().and_then(warm));
     }
     finish(context, Whole::Pair, &lines)
 }
@@ -242,6 +245,35 @@ fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &
     }
 }
 
+/// Whether the guard here could start the gateway.
+fn gateway(context: &Context, pair: &Pair, status: &StatusReport) -> Option<Line> {
+    let home = home(context, pair.standby.gateway.as_ref()).ok()?;
+    let found = status.gateways.iter().find(|gateway| gateway.id == home.id)?;
+    Some(startable(found.control, found.form, found.control_reason.as_deref()))
+}
+
+fn startable(control: Control, form: Option<Form>, why: Option<&str>) -> Line {
+    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    let (level, text) = match (control, form) {
+        (Control::Full, _) => (Level::Good, "the guard here can start the gateway".to_owned()),
+        (Control::Observe, Some(Form::Foreign) | None) => {
+            let text = format!(
+                "the guard here only looks at the gateway{why}, so a takeover could not start it: end both, then \
+                 `clawmend run -- openclaw gateway run`"
+            );
+            (Level::Bad, text)
+        }
+        (Control::Observe, Some(Form::Child | Form::Systemd | Form::Launchd | Form::ScheduledTask)) => {
+            let text = format!(
+                "the guard here may only look at the gateway{why}, so a takeover could not start it; `clawmend status` says \
+                 what would let it"
+            );
+            (Level::Bad, text)
+        }
+    };
+    Line { check: "gateway", level, text }
+}
+
 /// What this node's gateway would do by itself.
 fn own_doings(context: &Context, pair: &Pair) -> Option<Line> {
     let home = home(context, pair.standby.gateway.as_ref()).ok()?;
@@ -335,6 +367,9 @@ mod tests {
         for (cron, heartbeats) in [(false, false), (true, false), (true, true)] {
             lines.push(timed(Unasked { cron, heartbeats }));
         }
+        lines.push(startable(Control::Full, Some(Form::Systemd), None));
+        lines.push(startable(Control::Observe, Some(Form::Foreign), None));
+        lines.push(startable(Control::Observe, Some(Form::Systemd), Some("no polkit rule lets claw manage it")));
         lines.extend(seniors::tests::every_line());
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
     }

@@ -4,9 +4,13 @@
 //! second only. What it does not do is done in the file.
 //!
 //! It cannot while the lease of an earlier process lies in its way, which was killed in the middle of a change
-//! ([`under_way::reload`]); it is started anew then, at once. Nodes of a group are ended by SIGKILL whenever they lose their lease, and three such ends within five minutes trip
-//! OpenClaw's crash-loop breaker: a channel that is switched on is not started then, but by `channels.start`
-//! (OpenClaw 2026.9.6).
+//! ([`under_way::reload`]); it is started anew then, at once. Nodes of a group are ended by SIGKILL whenever they lose
+//! their lease, and three such ends within five minutes trip OpenClaw's crash-loop breaker: a channel that is switched on
+//! is not started then, but by `channels.start` (OpenClaw 2026.9.6).
+//!
+//! Most of the time goes into loading the channel's plugin, which OpenClaw does when the channel is on. With the channel on
+//! and its accounts off it would be loaded before, but such a gateway sends what it is asked to send, with the token of an
+//! account that is off: it would not be mute.
 //!
 //! Invariants: nothing is switched on or started from `not_after` on; it is said to be open only when the gateway itself
 //! says that a channel of it is at work; whoever waits for an end of this process does not wait for this. Start at
