@@ -5,7 +5,8 @@
 //!
 //! Invariants: it is said to be quiet only with the channels off, read back, and nothing under way, no change of its config
 //! either: one that is killed while it takes one up leaves the next one deaf to changes for five minutes
-//! ([`under_way::reload`]). What is under way and cannot be told uses up the time that there is. Whoever waits for an end does not wait for this. Start at [`run`].
+//! ([`under_way::reload`]). What is under way and cannot be told uses up the time that there is. Whoever waits for an end
+//! does not wait for this. Start at [`run`].
 
 use super::super::news::AskGateway;
 use super::heard::{Heard, Ward};

@@ -10,12 +10,13 @@ use crate::settings::Settings;
 use std::path::Path;
 
 /// Variables that say where things are. A service does not have those of a login.
-const WHERE: [&str; 7] = [
+const WHERE: [&str; 8] = [
     "PATH",
     "CLAWMEND_CONFIG",
     "CLAWMEND_STATE_DIR",
     "CLAWMEND_RUNTIME_DIR",
     "OPENCLAW_HOME",
+    "OPENCLAW_PROFILE",
     "OPENCLAW_STATE_DIR",
     "OPENCLAW_CONFIG_PATH",
 ];
