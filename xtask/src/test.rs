@@ -216,11 +216,12 @@ pub fn shown_before(binary: &str, name: &str) -> Option<Vec<String>> {
 
 /// Prints what failed and what was skipped, and the one line that sums all up.
 pub fn report(tally: &Tally) -> bool {
-    for failure in &tally.failures {
-        println!("FAILED: {failure}");
-    }
     for skip in &tally.skips {
         println!("skipped: {skip}");
+    }
+    // Last, where a log that was cut still has it.
+    for failure in &tally.failures {
+        println!("FAILED: {failure}");
     }
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     tally.failed == 0

@@ -22,10 +22,12 @@ impl TestBinary {
         self.target.starts_with("lab_")
     }
 
-    /// Runs it in its package's folder, as cargo does.
+    /// Runs it in its package's folder, as cargo does. Without backtraces: they are the test harness's own, and push
+    /// what a test says out of the part of a log that is kept.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package).stdin(Stdio::null());
+        command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package).env("RUST_BACKTRACE", "0");
+        command.stdin(Stdio::null());
         command
     }
 }

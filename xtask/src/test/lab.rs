@@ -17,6 +17,10 @@ static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Of a failed lab's output so many lines are shown.
 const LINES_SHOWN: usize = 120;
 
+/// Of what it said at its end so many lines, and of each so many characters, are repeated when all is over.
+const LINES_REPEATED: usize = 24;
+const COLUMNS_REPEATED: usize = 400;
+
 /// The labs of a binary.
 ///
 /// # Errors
@@ -77,7 +81,8 @@ pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, String)], canari
         let lines: Vec<&str> = text.lines().collect();
         println!("{}", lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n"));
         let how = ended.map_or_else(|| format!("passed its limit of {LIMIT:?}"), |status| status.to_string());
-        tally = Tally { failed: 1, failures: vec![format!("{} {name}: {how}", binary.name)], ..Tally::default() };
+        let failure = format!("{} {name}: {how}\n{}", binary.name, why(&text));
+        tally = Tally { failed: 1, failures: vec![failure], ..Tally::default() };
     }
     let word = if !good {
         "FAILED"
@@ -93,6 +98,13 @@ pub fn run(binary: &TestBinary, name: &str, variables: &[(&str, String)], canari
     Ok(tally)
 }
 
+/// What a failed test said at its end, for the last lines of the whole run.
+fn why(text: &str) -> String {
+    let begins = |line: &str| line.starts_with("Error: ") || line.contains(" panicked at ");
+    let said = text.lines().skip_while(|line| !begins(line)).take(LINES_REPEATED);
+    said.map(|line| format!("    {}\n", line.chars().take(COLUMNS_REPEATED).collect::<String>())).collect()
+}
+
 #[cfg(target_os = "linux")]
 fn sweep(mark: &str) {
     clawmend_testkit::lab::sweep_run(mark);
@@ -100,3 +112,20 @@ fn sweep(mark: &str) {
 
 #[cfg(not(target_os = "linux"))]
 fn sweep(_mark: &str) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_repeated_and_nothing_before_it() {
+        let text = "running 1 test\nmeasured: 3 s\nError: waited in vain for: a\n\nCaused by:\n    b\n";
+        assert_eq!(why(text), "    Error: waited in vain for: a\n    \n    Caused by:\n        b\n");
+        assert_eq!(why("thread 'a' (7) panicked at b.rs:1:2:\nc"), "    thread 'a' (7) panicked at b.rs:1:2:\n    c\n");
+        assert_eq!(why("nothing"), "");
+        assert_eq!(
+            why(&format!("Error: {}\n{}", "x".repeat(5_000), "y\n".repeat(500))).lines().count(),
+            LINES_REPEATED
+        );
+    }
+}

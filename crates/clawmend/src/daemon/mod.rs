@@ -42,6 +42,7 @@ use crate::host::alarm::Alarm;
 use crate::host::clock;
 use crate::host::files::private_dir;
 use crate::notify::outbox::Condition;
+use crate::openclaw::files::identity;
 use crate::settings::{self, Settings};
 use crate::store::{Filter, Store};
 use body::{Body, Child};
@@ -212,7 +213,12 @@ fn settings_watch(context: &Context, path: PathBuf) {
     let (settings, notes, voice) = (Rc::clone(&context.settings), Rc::clone(&context.notes), Rc::clone(&context.voice));
     let fresh_policy = context.policy.clone();
     tokio::task::spawn_local(async move {
-        let stamp = |path: &Path| std::fs::metadata(path).and_then(|seen| seen.modified()).ok();
+        // The time alone is too coarse: an editor that empties a file and fills it within one tick of the kernel's clock
+        // would leave us with the empty one.
+        let stamp = |path: &Path| {
+            let seen = std::fs::metadata(path).ok()?;
+            Some((seen.modified().ok()?, seen.len(), identity(&seen)))
+        };
         let places = crate::notify::file::beside(&path);
         let (mut before, mut before_places) = (stamp(&path), stamp(&places));
         let mut alarm = Alarm::new();

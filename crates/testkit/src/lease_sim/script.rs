@@ -5,9 +5,12 @@ use crate::sim::rng::Rng;
 
 /// A second, in the world's unit.
 pub const SECOND: u64 = 1_000_000;
-/// Until then things happen.
+/// Until then things happen, and what happens late begins by then.
 pub const TROUBLE_US: u64 = 300 * SECOND;
-/// Then everything works again, and at this time somebody must own.
+/// From then on everybody may decide, and the network loses nothing: three answers in a row, lost by chance just before
+/// the end, would look like a group that cannot decide.
+pub const QUIET_US: u64 = TROUBLE_US + 90 * SECOND;
+/// At this time somebody must own.
 pub const END_US: u64 = 540 * SECOND;
 
 /// What happens. Times are lengths, in microseconds.

@@ -14,7 +14,7 @@ mod troubles;
 use super::clock::Clock;
 use super::node::Machine;
 use super::oracle::{Oracle, Seen, Tally};
-use super::script::{self, END_US, SECOND, Script, TROUBLE_US, Trouble};
+use super::script::{self, END_US, QUIET_US, SECOND, Script, TROUBLE_US, Trouble};
 use super::{Mutation, Setting};
 use crate::sim::rng::Rng;
 use clawmend_core::failover::lease::{
@@ -166,7 +166,7 @@ impl World {
             self.after(at, Due::Trouble(index));
         }
         self.after(30 * SECOND, Due::PersonLooks);
-        self.after(TROUBLE_US + 90 * SECOND, Due::AllMayDecide);
+        self.after(QUIET_US, Due::AllMayDecide);
         while let Some(Reverse((us, number))) = self.queue.pop() {
             if us > END_US {
                 break;
