@@ -152,6 +152,7 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "a_store_that_is_slow_or_talks_nonsense_promotes_nobody",
     "a_gateway_whose_guard_and_keeper_are_frozen_is_shut_off",
     "a_fence_that_cannot_be_renewed_ends_its_gateway",
+    "a_warm_gateway_waits_behind_its_fence",
     "a_gateway_from_before_the_fence_is_not_left_to_run",
     "a_warm_node_takes_over_from_a_host_that_is_lost",
     "a_warm_node_speaks_for_nobody",

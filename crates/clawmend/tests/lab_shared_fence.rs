@@ -42,12 +42,16 @@ impl Drop for Rooms {
 impl Fenced {
     /// `None`: not on this machine, and it was said why.
     fn prepared(name: &str) -> Result<Option<Self>> {
+        Self::prepared_as(name, PLAN)
+    }
+
+    fn prepared_as(name: &str, plan: Plan) -> Result<Option<Self>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         if let Err(reason) = runtime.block_on(Egress::available()) {
             skipped(name, &Unavailable(reason.to_string()));
             return Ok(None);
         }
-        Ok(Group::prepared(name, PLAN)?.map(|group| Self { group, rooms: Rooms::default() }))
+        Ok(Group::prepared(name, plan)?.map(|group| Self { group, rooms: Rooms::default() }))
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -101,11 +105,60 @@ impl Fenced {
         Ok(String::from_utf8(asked.stdout)?)
     }
 
+    /// Its gateway runs, with its channels off, and nothing of it gets out.
+    fn is_warm(&self, host: u8) -> Result<Life> {
+        self.group.reports(host, "a node to be warm", |report| {
+            report["role"] == json!("candidate")
+                && report["warm"] == json!(true)
+                && report["egress_fence"]["state"] == json!("shut")
+        })?;
+        self.group.gateway(host)
+    }
+
+    /// It owns, and its gateway gets out.
+    fn is_open(&self, host: u8) -> Result<()> {
+        let is = |report: &Value| report["role"] == json!("owner") && report["egress_fence"]["state"] == json!("open");
+        self.group.reports(host, "an owner's fence to be open", is).map(drop)
+    }
+
     /// How many packets of its gateway a host has dropped.
     fn dropped(&self, host: u8) -> Result<u64> {
         let table = self.nft(host, &["list", "table", "inet", &self.table(host)?])?;
         packets(&table)
     }
+}
+
+/// A gateway that runs mute does so behind a shut fence; the fence opens before its channel does. Owner's guard and gateway
+/// are killed, and then it hands over.
+#[test]
+fn a_warm_gateway_waits_behind_its_fence() -> Result<()> {
+    let plan = Plan { more: "egress_fence = true\nwarm = true", ..PLAN };
+    let Some(mut fenced) = Fenced::prepared_as("a warm gateway behind a fence", plan)? else { return Ok(()) };
+    fenced.begin()?;
+    let mute = fenced.is_warm(BETA)?;
+    let owner = fenced.group.gateway(ALPHA)?;
+    let lost = Instant::now();
+    fenced.group.alpha.kill()?;
+    owner.signal(Signal::KILL)?;
+    let took = fenced.group.polls(BETA, lost)?.began.duration_since(lost);
+    let mark = fenced.group.ask();
+    ensure!(fenced.group.answer(&mark)? == BETA);
+    ensure!(fenced.group.gateway(BETA)? == mute, "the gateway was started anew");
+    fenced.is_open(BETA)?;
+    eprintln!("measured: guard and gateway killed; the warm one behind a fence polls {took:?} after that");
+
+    fenced.group.alpha.start()?;
+    let again = fenced.is_warm(ALPHA)?;
+    let said = Instant::now();
+    fenced.group.beta.order(&["standby", "handover", "--to", "alpha"])?;
+    let took = fenced.group.polls(ALPHA, said)?.began.duration_since(said);
+    let mark = fenced.group.ask();
+    ensure!(fenced.group.answer(&mark)? == ALPHA);
+    ensure!(fenced.group.gateway(ALPHA)? == again, "the gateway was started anew");
+    fenced.is_open(ALPHA)?;
+    fenced.is_warm(BETA)?;
+    eprintln!("measured: handed over, the other one behind a fence polls {took:?} after the order (warm)");
+    fenced.group.never_two()
 }
 
 fn packets(table: &str) -> Result<u64> {

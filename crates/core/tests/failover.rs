@@ -293,6 +293,8 @@ struct Judge {
     by_person: bool,
     /// It failed, and they have said nothing since.
     again: bool,
+    /// What a person wants instead of what is under way: that it carries, or not.
+    wanted: Option<bool>,
     last: Option<bool>,
 }
 
@@ -301,14 +303,22 @@ impl Judge {
         match evidence {
             Evidence::Look(sight) => self.note_look(at, *sight),
             Evidence::Armed(armed) => self.armed = *armed == Armed::Yes,
-            Evidence::Person(_) => self.again = false,
+            Evidence::Person(order) => {
+                self.again = false;
+                self.wanted = match (order, self.last.filter(|_| self.under_way)) {
+                    (Order::Promote, Some(false)) => Some(true),
+                    (Order::Demote, Some(true)) => Some(false),
+                    (Order::Promote | Order::Demote | Order::Hold | Order::Release, _) => None,
+                };
+            }
             Evidence::Own(_) | Evidence::Seniors(_) => {}
             Evidence::Done { worked } => {
                 if std::mem::take(&mut self.under_way) {
                     // What could not be ended goes on.
                     self.carries = (self.last == Some(true)) == *worked;
                     self.left = self.last == Some(true) && !worked;
-                    self.again = self.by_person && !worked;
+                    let failed = self.by_person && !worked;
+                    self.again = self.wanted.take().map_or(failed, |wanted| wanted != self.carries);
                 }
             }
         }

@@ -1,7 +1,11 @@
 //! What this node owns, read again whenever its config has changed.
+//!
+//! Invariant: an account's secret may stand in a file of its own, and a part of the config in another one, so nothing that
+//! was read counts for longer than a minute, and what could not be told for a few seconds only.
 
 use super::key::PairKey;
 use super::switches::as_if_on;
+use crate::host::clock;
 use crate::openclaw::config::read_tree;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
@@ -9,9 +13,15 @@ use crate::openclaw::owners::Place;
 use crate::openclaw::ownership;
 use crate::openclaw::touched::version;
 use clawmend_core::failover::Armed;
-use clawmend_core::failover::ownership::{Owned, compare};
+use clawmend_core::failover::ownership::{Identity, Owned, compare};
+use clawmend_core::time::Moment;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// So long what was read counts while the config stays as it is, in milliseconds.
+const COUNTS_MS: u64 = 60_000;
+/// The same where something could not be told: a person is at it.
+const UNKNOWN_COUNTS_MS: u64 = 5_000;
 
 /// The accounts of this home's config on disk, those included that a warm standby has switched off: it owns them as soon
 /// as it carries. `state`: our own state folder, where that is written down.
@@ -51,7 +61,7 @@ pub struct Reading {
     uid: u32,
     key: PairKey,
     state: PathBuf,
-    last: Option<(Stamp, Seen)>,
+    last: Option<Last>,
 }
 
 /// What was read.
@@ -67,6 +77,31 @@ pub struct Seen {
 
 type Stamp = (SystemTime, u64);
 
+struct Last {
+    stamp: Stamp,
+    read_at: Moment,
+    seen: Seen,
+}
+
+impl Seen {
+    /// Something that is owned could not be told.
+    fn is_doubtful(&self) -> bool {
+        match &self.owned {
+            Owned::Unknown { .. } => true,
+            Owned::Known(accounts) => {
+                accounts.iter().any(|account| matches!(account.identity, Identity::Unknown { .. }))
+            }
+        }
+    }
+}
+
+impl Last {
+    fn counts(&self, now: Moment, stamp: Stamp) -> bool {
+        let limit_ms = if self.seen.is_doubtful() { UNKNOWN_COUNTS_MS } else { COUNTS_MS };
+        self.stamp == stamp && now.since(self.read_at) < limit_ms
+    }
+}
+
 impl Reading {
     /// Nothing is read yet. `state`: our own state folder.
     #[must_use]
@@ -74,18 +109,62 @@ impl Reading {
         Self { home, uid, key, state: state.to_owned(), last: None }
     }
 
-    /// As of now. A file that an account's secret stands in is read again only together with the config.
+    /// As of now.
     pub fn now(&mut self) -> Seen {
+        self.at(clock::now().mono)
+    }
+
+    fn at(&mut self, now: Moment) -> Seen {
         let there = std::fs::metadata(&self.home.config_path).ok();
         let stamp = there.and_then(|there| Some((there.modified().ok()?, there.len())));
-        if let (Some((before, seen)), Some(stamp)) = (&self.last, stamp)
-            && *before == stamp
+        if let (Some(last), Some(stamp)) = (&self.last, stamp)
+            && last.counts(now, stamp)
         {
-            return seen.clone();
+            return last.seen.clone();
         }
         let (owned, switched_on) = read(&self.home, self.uid, &self.key, &self.state);
         let seen = Seen { owned, version: version(&self.home), switched_on };
-        self.last = stamp.map(|stamp| (stamp, seen.clone()));
+        self.last = stamp.map(|stamp| Last { stamp, read_at: now, seen: seen.clone() });
         seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clawmend_core::gateway::GatewayId;
+
+    /// The config stays as it is, and what it names changes.
+    #[test]
+    fn what_could_not_be_told_is_looked_at_again_and_nothing_counts_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let home = Home {
+            id: GatewayId("default".into()),
+            profile: None,
+            user_home: path.to_owned(),
+            state_dir: path.to_owned(),
+            config_path: path.join("openclaw.json"),
+            port: None,
+        };
+        let token = path.join("token");
+        let config = serde_json::json!({"channels": {"telegram": {"enabled": true, "tokenFile": token}}});
+        std::fs::write(&home.config_path, config.to_string()).unwrap();
+        let (key, _) = PairKey::load_or_make(&path.join("pair.key")).unwrap();
+        let mut reading = Reading::new(home, crate::daemon::own_uid(), key, path);
+        let at = |ms: u64| Moment(1_000_000 + ms);
+        assert!(reading.at(at(0)).is_doubtful());
+        write_private(&token, "111:one");
+        assert!(reading.at(at(UNKNOWN_COUNTS_MS - 1)).is_doubtful(), "it is not read all the time");
+        let one = reading.at(at(UNKNOWN_COUNTS_MS));
+        assert!(!one.is_doubtful(), "{one:?}");
+        write_private(&token, "222:two");
+        assert_eq!(reading.at(at(UNKNOWN_COUNTS_MS + 1)), one);
+        assert_ne!(reading.at(at(UNKNOWN_COUNTS_MS + COUNTS_MS)), one, "another bot");
+    }
+
+    fn write_private(path: &Path, text: &str) {
+        crate::host::files::write_atomic(path, text.as_bytes(), crate::host::files::Durability::Durable).unwrap();
     }
 }

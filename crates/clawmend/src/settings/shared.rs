@@ -85,6 +85,16 @@ impl SharedSettings {
         }
     }
 
+    /// The record that this node counts on: where its terms mean something.
+    #[must_use]
+    pub fn lease(&self) -> String {
+        let store = match self.store {
+            StoreSettings::Etcd(_) => "etcd",
+            StoreSettings::Kubernetes(_) => "kubernetes",
+        };
+        format!("{store}:{}", self.group)
+    }
+
     /// A node's name; `None`: not in the list of this node.
     #[must_use]
     pub fn name_of(&self, node: NodeId) -> Option<&str> {

@@ -220,6 +220,9 @@ async fn nonsense_is_unknown() {
         (302, String::new()),
         (500, r#"{"message":"etcdserver: request timed out"}"#.to_owned()),
         (503, "no".to_owned()),
+        // Of a proxy whose backend is being replaced, and of something else that is not there.
+        (404, "<html>404 Not Found</html>".to_owned()),
+        (404, r#"{"kind":"Status","reason":"NotFound","details":{"kind":"namespaces","name":"lab"}}"#.to_owned()),
     ];
     for (status, body) in says {
         let shown: String = body.chars().take(100).collect();

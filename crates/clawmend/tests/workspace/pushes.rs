@@ -220,3 +220,23 @@ pub fn conflict(folder: &std::path::Path) {
     // So that only MERGE_HEAD holds that side.
     git(folder, &["branch", "--quiet", "-D", "other"]);
 }
+
+/// It stays here with what it holds now, and what else is written still leaves the machine.
+#[test]
+fn a_file_that_came_to_hold_a_secret_does_not_stop_the_pushes_when_the_remote_changes_it() {
+    let pair = pair();
+    write(&pair.primary.folder, "MEMORY.md", "one\n");
+    pair.primary.push().unwrap();
+    let secret = "one\nthe bot is 123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1\n";
+    write(&pair.primary.folder, "MEMORY.md", secret);
+    assert_eq!(pushed(&pair.primary), PushedTo::Known);
+    pair.person("main", "MEMORY.md", "zero\none\n");
+    write(&pair.primary.folder, "today.md", "work of a day\n");
+    let PushedTo::Side { branch, why: Apart::InTheWay } = pushed(&pair.primary) else { panic!("merged") };
+    assert_eq!(pair.files(&branch)["today.md"], "work of a day\n");
+    assert_eq!(fs::read_to_string(pair.primary.folder.join("MEMORY.md")).unwrap(), secret);
+    write(&pair.primary.folder, "MEMORY.md", "one\n");
+    assert_eq!(pushed(&pair.primary), PushedTo::Merged);
+    assert_eq!(pair.files("main")["MEMORY.md"], "zero\none\n");
+    assert_eq!(pair.files("main")["today.md"], "work of a day\n");
+}

@@ -154,7 +154,8 @@ impl Course {
             }
             (Task::Edit { on: false }, Outcome::Failed) => self.still_on(),
             (Task::Reach { started: false }, Outcome::Failed) => self.start_again(),
-            (Task::Start | Task::Stop, Outcome::Failed) => self.give_up(),
+            // Nobody would hear it with its channels off.
+            (Task::Start | Task::Stop | Task::Edit { on: true }, Outcome::Failed) => self.give_up(),
             (
                 Task::BringWorkspace
                 | Task::GiveBack

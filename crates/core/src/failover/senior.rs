@@ -89,15 +89,17 @@ impl Seniors {
         self.due_since = None;
     }
 
-    /// The primary is lost: why this node waits all the same, or nothing.
-    pub fn keep_waiting(&mut self, now: Moment, figures: &Figures) -> Option<Waits> {
+    /// The primary is lost, or `broken`: its guard answers and has repaired it in vain for too long. Why this node waits
+    /// all the same, or nothing. One that sees the primary knows better than a node that does not; of a broken one both see
+    /// the same, so it has its turn as well.
+    pub fn keep_waiting(&mut self, now: Moment, broken: bool, figures: &Figures) -> Option<Waits> {
         let due_since = *self.due_since.get_or_insert(now);
         let mut turn_ms = 0_u64;
         for known in &self.all {
             let turns = u64::from(matches!(known.heard, Some(Senior::Ready { .. })));
             turn_ms = turn_ms.saturating_add(turns.saturating_mul(figures.turn_ms()));
             let its_turn = now.since(due_since) < turn_ms;
-            if let Some(waits) = known.waited_for(now, its_turn, figures) {
+            if let Some(waits) = known.waited_for(now, its_turn, broken, figures) {
                 return Some(waits);
             }
         }
@@ -134,7 +136,7 @@ impl Known {
         }
     }
 
-    fn waited_for(&self, now: Moment, its_turn: bool, figures: &Figures) -> Option<Waits> {
+    fn waited_for(&self, now: Moment, its_turn: bool, broken: bool, figures: &Figures) -> Option<Waits> {
         if self.missed >= figures.misses.max(1) {
             return None;
         }
@@ -142,8 +144,8 @@ impl Known {
         match self.heard {
             None => Some(Waits::Unheard),
             Some(Senior::Carries { .. }) => (silent_ms < figures.repair_ms).then_some(Waits::Carries),
-            Some(Senior::Ready { sees_primary: true }) => Some(Waits::SeesPrimary),
-            Some(Senior::Ready { sees_primary: false }) => its_turn.then_some(Waits::ItsTurn),
+            Some(Senior::Ready { sees_primary: true }) if !broken => Some(Waits::SeesPrimary),
+            Some(Senior::Ready { .. }) => its_turn.then_some(Waits::ItsTurn),
             Some(Senior::Unwilling | Senior::Silent) => None,
         }
     }
@@ -165,14 +167,14 @@ mod tests {
         let at = |look: usize| Moment(1_000_000 + look as u64 * 10_000);
         let mut wait = |(look, seen): (usize, &[Senior; N])| {
             seniors.look(at(look), seen);
-            seniors.keep_waiting(at(look), &figures())
+            seniors.keep_waiting(at(look), false, &figures())
         };
         looks.iter().enumerate().map(&mut wait).collect()
     }
 
     #[test]
     fn with_nobody_before_it_nothing_is_waited_for() {
-        assert_eq!(Seniors::new(0).keep_waiting(Moment(5), &figures()), None);
+        assert_eq!(Seniors::new(0).keep_waiting(Moment(5), false, &figures()), None);
     }
 
     #[test]
@@ -201,6 +203,23 @@ mod tests {
         assert_eq!(waits(&[[sees]; 60]).last(), Some(&Some(Waits::SeesPrimary)));
     }
 
+    /// Its guard answers, and its gateway stays broken: whoever comes first and cannot, once and again, does not keep the
+    /// next one waiting without an end.
+    #[test]
+    fn of_a_broken_primary_each_has_its_turn() {
+        let mut seniors = Seniors::new(1);
+        let (sees, boots) = (Senior::Ready { sees_primary: true }, Senior::Carries { serves: false });
+        let all: Vec<Option<Waits>> = (0..12)
+            .map(|look| {
+                let at = Moment(1_000_000 + look * 10_000);
+                seniors.look(at, &[if look % 3 == 2 { boots } else { sees }]);
+                seniors.keep_waiting(at, true, &figures())
+            })
+            .collect();
+        assert_eq!(all[0], Some(Waits::ItsTurn));
+        assert!(all[6..].contains(&None), "{all:?}");
+    }
+
     #[test]
     fn one_that_would_not_and_one_that_is_lost_are_passed_over() {
         assert_eq!(waits(&[[Senior::Unwilling]]), [None]);
@@ -220,9 +239,9 @@ mod tests {
         for look in 0..3 {
             seniors.look(Moment(look), &[Senior::Silent]);
         }
-        assert_eq!(seniors.keep_waiting(Moment(3), &figures()), None);
+        assert_eq!(seniors.keep_waiting(Moment(3), false, &figures()), None);
         seniors.forget();
-        assert_eq!(seniors.keep_waiting(Moment(4), &figures()), Some(Waits::Unheard));
+        assert_eq!(seniors.keep_waiting(Moment(4), false, &figures()), Some(Waits::Unheard));
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub struct Memory {
     /// A person's word was not carried out yet, because the change failed: it is tried again, though they hold this node.
     #[serde(default)]
     pub again: bool,
+    /// What a person wants this node to be once the change that is under way has ended, where that leads elsewhere.
+    #[serde(default)]
+    pub wanted: Option<Role>,
 }
 
 impl Memory {
@@ -242,7 +245,9 @@ impl Standby {
     /// What an earlier guard decided holds, unless the primary is back by now, one that comes before this node carries, or the
     /// configs are not apart any more; a person's word holds for the first two.
     fn resume(&mut self, now: Now, sight: Sight, out: &mut Vec<Output>) {
-        if let Some(obstacle) = self.unarmed() {
+        if self.memory.wanted == Some(Role::Watching) {
+            self.turn(now, Role::Demoting, Reason::Person, out);
+        } else if let Some(obstacle) = self.unarmed() {
             self.tell_once(now, Telling::NotPromoted { obstacle }, out);
             self.turn(now, Role::Demoting, Reason::Resumed, out);
         } else if sight == Sight::Serves && self.memory.why != Some(Reason::Person) {
@@ -299,7 +304,8 @@ impl Standby {
             self.not_due();
             return self.consider_the_end(now, out);
         };
-        self.waits = self.seniors.keep_waiting(now.mono, &self.figures);
+        let broken = reason == Reason::RepairTooLong;
+        self.waits = self.seniors.keep_waiting(now.mono, broken, &self.figures);
         if self.waits.is_some() {
             return;
         }
@@ -369,7 +375,7 @@ impl Standby {
     }
 
     fn order(&mut self, now: Now, order: Order, out: &mut Vec<Output>) {
-        self.memory.again = false;
+        (self.memory.again, self.memory.wanted) = (false, None);
         match (order, self.memory.role) {
             (Order::Promote, Role::Watching) => {
                 if let Some(obstacle) = self.unarmed() {
@@ -387,12 +393,19 @@ impl Standby {
                 self.begin_anew();
                 out.push(Output::Persist);
             }
-            // What is under way ends first, and stays as it ends.
+            // What is under way ends first.
+            (Order::Demote, Role::Promoting) => self.end_as(Role::Watching, out),
+            (Order::Promote, Role::Demoting) => self.end_as(Role::Active, out),
             (Order::Hold | Order::Promote | Order::Demote, _) => {
                 self.memory.held = true;
                 out.push(Output::Persist);
             }
         }
+    }
+
+    fn end_as(&mut self, role: Role, out: &mut Vec<Output>) {
+        (self.memory.held, self.memory.wanted) = (true, Some(role));
+        out.push(Output::Persist);
     }
 
     fn done(&mut self, now: Now, worked: bool, out: &mut Vec<Output>) {
@@ -405,7 +418,8 @@ impl Standby {
         self.memory.left = self.memory.role == Role::Promoting && !worked;
         self.memory.role = role;
         let reason = self.memory.why.take().unwrap_or(Reason::Resumed);
-        self.memory.again = reason == Reason::Person && !worked;
+        let wanted = self.memory.wanted.take();
+        self.memory.again = wanted.map_or(reason == Reason::Person && !worked, |wanted| wanted != role);
         if !worked {
             self.not_before = now.mono.plus(self.figures.retry_ms);
             self.tell_once(now, Telling::Failed { role }, out);

@@ -133,6 +133,19 @@ fn a_cold_standby_brings_the_files_first_and_ends_its_gateway() {
     assert!(course.worked() && !course.is_warm());
 }
 
+/// Nobody would hear a gateway whose channels are off: it is tried again, and people are told.
+#[test]
+fn channels_that_cannot_be_switched_on_are_no_takeover() {
+    let mut course = Course::new(Goal::Carry, COLD, false);
+    let mut done = Vec::new();
+    while let Some(task) = course.take() {
+        done.push(task);
+        course.done(task, if task == (Task::Edit { on: true }) { Outcome::Failed } else { Outcome::Done });
+    }
+    assert_eq!(done, [Task::BringWorkspace, Task::BringSecrets, Task::Edit { on: true }]);
+    assert!(!course.worked());
+}
+
 #[test]
 fn where_the_call_does_not_work_the_cold_way_follows() {
     let deaf = Faults { deaf: true, ..Faults::default() };

@@ -103,3 +103,35 @@ fn a_takeover_is_not_resumed_where_its_reason_is_gone() {
     assert_eq!(scene.changes(), [(10, Output::Demote(Reason::Resumed))]);
     assert_eq!(scene.told(), [Telling::NotPromoted { obstacle: Obstacle::NotApart { why } }]);
 }
+
+/// What is under way cannot be left half-done; what a person wants instead comes right after it.
+#[test]
+fn the_opposite_of_what_is_under_way_follows_it() {
+    // The takeover that a person does not want works; and it fails, which is what they wanted.
+    for (works, changes) in [(true, 2), (false, 1)] {
+        let mut scene = Scene::armed();
+        scene.works = works;
+        scene.ends = false;
+        scene.watch(30, Sight::Silent);
+        assert_eq!(scene.role(), Role::Promoting);
+        scene.see(Evidence::Person(Order::Demote));
+        // The next guard knows.
+        assert_eq!(scene.standby.memory().wanted, Some(Role::Watching));
+        scene.ends = true;
+        scene.see(Evidence::Done { worked: works });
+        scene.watch(60, Sight::Silent);
+        assert_eq!((scene.role(), scene.changes().len()), (Role::Watching, changes), "{works}");
+        assert!(scene.standby.memory().held && scene.standby.memory().wanted.is_none());
+    }
+    // And the other way round.
+    let mut scene = Scene::armed();
+    scene.watch(30, Sight::Silent);
+    assert_eq!(scene.role(), Role::Active);
+    scene.ends = false;
+    scene.see(Evidence::Person(Order::Demote));
+    scene.see(Evidence::Person(Order::Promote));
+    scene.ends = true;
+    scene.see(Evidence::Done { worked: true });
+    scene.watch(10, Sight::Serves);
+    assert_eq!(scene.role(), Role::Active);
+}

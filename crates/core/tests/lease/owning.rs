@@ -195,10 +195,16 @@ fn a_node_on_which_it_does_not_start_leaves_it_to_another() {
 }
 
 #[test]
-fn nothing_starts_without_a_deadman() {
+fn nothing_starts_without_a_deadman_and_the_lease_is_left_to_another_node() {
     let mut scene = Scene::new();
     scene.can_arm = false;
+    scene.run(FIGURES.handover_ms);
+    assert_eq!(scene.steps(), ["acquire", "disable", "release"]);
+    assert_eq!(scene.told(), [Telling::NoDeadman, Telling::GaveUp(Why::CannotStart)]);
+    scene.run(600_000);
+    assert_eq!(scene.started(), None, "nobody else came, so it tried again");
+    assert!(scene.steps().len() > 6);
+    scene.can_arm = true;
     scene.run(60_000);
-    assert_eq!(scene.steps(), ["acquire"]);
-    assert_eq!(scene.told(), [Telling::NoDeadman]);
+    assert!(scene.started().is_some());
 }

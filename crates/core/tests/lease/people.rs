@@ -1,7 +1,7 @@
 //! Planned switches, orders, split brains, and the order of several standbys.
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
-use clawmend_core::failover::lease::{Directive, Evidence, NodeId, Order, PausePolicy, Request, Telling, Why};
+use clawmend_core::failover::lease::{Directive, Evidence, Figures, NodeId, Order, PausePolicy, Request, Telling, Why};
 
 #[test]
 fn a_planned_switch_drains_ends_switches_off_and_only_then_gives_the_lease_back() {
@@ -148,4 +148,48 @@ fn a_primary_that_is_back_does_not_take_the_lease_from_who_owns() {
         scene.other(OTHER, &Request::Renew { term, off: Default::default() });
     }
     assert_eq!(scene.started(), None);
+}
+
+/// Its channels are switched off while it drains: a guard that begins meanwhile does not go on as an owner that is deaf.
+#[test]
+fn a_guard_that_begins_in_a_planned_switch_carries_it_out() {
+    let mut scene = Scene::owning();
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    scene.run(1_000);
+    assert!(scene.life.is_some(), "it drains");
+    scene.begin_guard();
+    assert_eq!(scene.steps(), ["quiesce", "end", "disable"]);
+    assert!(!scene.holder.owns() && scene.life.is_none());
+}
+
+/// The lease is renewed meanwhile, and the deadman follows it.
+#[test]
+fn a_drain_may_take_longer_than_the_lease() {
+    let figures = Figures::fast();
+    assert!(figures.drain_ms > figures.usable_ms());
+    let mut scene = Scene::owning_with(figures);
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    for _ in 0..figures.drain_ms / 100 - 1 {
+        scene.run(100);
+        let fenced = scene.fenced.unwrap();
+        assert!(scene.now() < fenced.until, "the deadman would have struck at {fenced:?}");
+        assert_eq!(Some(fenced.term), scene.term());
+    }
+    scene.run(200);
+    assert_eq!(scene.steps(), ["quiesce", "end", "disable", "release"]);
+}
+
+/// It may have to wait for days.
+#[test]
+fn a_persons_word_outlives_the_guard_until_it_is_carried_out() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 5);
+    scene.other(OTHER, &Request::Acquire);
+    scene.run(2_000);
+    scene.say(Order::Promote { vouch: None });
+    scene.begin_guard();
+    let free = scene.expires;
+    scene.run(60_000);
+    let waited = scene.started().unwrap() - free;
+    assert!(waited < FIGURES.rank_ms, "out of turn: {waited} ms");
+    assert!(!scene.disk.wanted);
 }

@@ -121,3 +121,30 @@ fn an_owner_that_gave_the_lease_back_is_no_suspect() {
     assert!(scene.told().contains(&Telling::GaveUp(Why::Person)));
     assert!(scene.record.view(false).suspects.is_empty());
 }
+
+/// The store is told of a person's word, so that nobody asks for the same one after a planned switch.
+#[test]
+fn a_persons_word_clears_the_record() {
+    let mut scene = lost_owner(PausePolicy::Manual);
+    scene.run(60_000);
+    let vouch = scene.holder.to_vouch_for();
+    scene.say(Order::Promote { vouch });
+    scene.run(FIGURES.renew_ms + 1_000);
+    assert!(scene.started().is_some());
+    assert!(scene.record.view(true).suspects.is_empty(), "{:?}", scene.record.view(true));
+}
+
+/// The same machine is lost once more, after it had owned in between.
+#[test]
+fn a_person_is_asked_again_when_the_same_node_is_lost_again() {
+    let mut scene = lost_owner(PausePolicy::Manual);
+    scene.run(60_000);
+    let asks = Telling::NeedsPerson { nodes: BTreeSet::from([OTHER]) };
+    let count = |scene: &Scene| scene.told().iter().filter(|told| **told == asks).count();
+    assert_eq!(count(&scene), 1);
+    scene.other(OTHER, &Request::Acquire);
+    scene.run(60_000);
+    assert_eq!(count(&scene), 2, "{:?}", scene.told());
+    scene.run(600_000);
+    assert_eq!(count(&scene), 2);
+}

@@ -276,7 +276,9 @@ fn invalid(name: &str, body: &Value) -> Option<&'static str> {
 }
 
 fn not_found(name: &str) -> Reply {
-    failure(404, "NotFound", &format!("leases.coordination.k8s.io \"{name}\" not found"))
+    let (code, mut body, wait) = failure(404, "NotFound", &format!("leases.coordination.k8s.io \"{name}\" not found"));
+    body["details"] = json!({"name": name, "group": "coordination.k8s.io", "kind": "leases"});
+    (code, body, wait)
 }
 
 fn failure(code: u16, reason: &str, message: &str) -> Reply {

@@ -119,7 +119,7 @@ pub(super) enum Said<'a> {
 pub(super) fn say(context: &Context, settings: &SharedSettings, said: &Said<'_>) -> Result<ExitCode, CliError> {
     let order = match said {
         Said::Promote(off) => Order::Promote { vouch: vouch(context, settings, off)? },
-        Said::HandOver(to) => Order::HandOver { to: to.map(|name| node(settings, name)).transpose()? },
+        Said::HandOver(to) => Order::HandOver { to: to.map(|name| other(settings, name)).transpose()? },
         Said::Demote => Order::Demote,
         Said::Hold => Order::Hold,
         Said::Release => Order::Release,
@@ -128,6 +128,17 @@ pub(super) fn say(context: &Context, settings: &SharedSettings, said: &Said<'_>)
         Some(answer) => wish::done(context, answer),
         None => Err(no_guard()),
     }
+}
+
+/// Another node than this one.
+fn other(settings: &SharedSettings, name: &str) -> Result<NodeId, CliError> {
+    let id = node(settings, name)?;
+    if id == settings.node {
+        let others = settings.nodes.iter().filter(|known| *known != name).cloned().collect::<Vec<String>>().join(", ");
+        return Err(CliError::new(Kind::Usage, format!("{name} is this node itself; name another one, or none"))
+            .hint(format!("the others are {others}")));
+    }
+    Ok(id)
 }
 
 fn node(settings: &SharedSettings, name: &str) -> Result<NodeId, CliError> {

@@ -183,11 +183,18 @@ impl Node {
             Output::Tell(_) | Output::Promote(_) | Output::Demote(_) | Output::Persist => None,
         });
         let role = words::role(self.machine.memory().role);
+        let wanted = self.machine.memory().wanted;
         let answer = match (refused, order) {
             (Some(why), _) => Answer::Failed { why },
             (None, Order::Release) => {
                 Answer::Done { message: format!("this node is {role}, and decides by itself again") }
             }
+            (None, Order::Promote | Order::Demote) if wanted.is_some() => Answer::Done {
+                message: format!(
+                    "this node is {role} first, which cannot be left half-done; then it turns at once, and stays so until \
+                     `clawmend standby release`"
+                ),
+            },
             (None, Order::Promote | Order::Demote | Order::Hold) => {
                 Answer::Done { message: format!("this node is {role}, and stays so until `clawmend standby release`") }
             }

@@ -103,7 +103,7 @@ impl Shared {
         let fence = Fence::raise(&settings, &home).await?;
         let (outcomes, heard) = mpsc::channel(OUTCOMES);
         let (orders, asked) = mpsc::channel(ORDERS);
-        let memory = kept::load(state);
+        let memory = kept::load(state, &settings.lease());
         let report = RefCell::new(SharedReport::new(&settings, &memory));
         Ok(Some(Rc::new(Self {
             settings,

@@ -65,7 +65,9 @@ pub(super) async fn run(
     let mut node = begin(Rc::clone(&shared), store, heard);
     let state = watch::found(&shared.keeper).await;
     let orphan = shared.body.borrow().as_ref().and_then(|body| body.child()?.orphan()).map(|(life, _)| life);
-    node.found(watch::evidence_of(&state, orphan));
+    let found = watch::evidence_of(&state, orphan);
+    watch::disarm_what_is_from_elsewhere(&shared.keeper, &found, shared.memory.seen).await;
+    node.found(found);
     watch::children(shared.keeper.clone(), node.heard.clone());
     let mut alarm = Alarm::new();
     loop {
@@ -105,7 +107,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
     shared.report.borrow_mut().store = store.describe();
     Node {
         holder: Holder::new(shared.settings.node(), shared.memory.clone()),
-        writer: kept::Writer::new(&shared.state),
+        writer: kept::Writer::new(&shared.state, &shared.settings.lease()),
         store: Rc::new(store),
         shared,
         out: Vec::new(),

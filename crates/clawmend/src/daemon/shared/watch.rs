@@ -12,7 +12,7 @@ use crate::host::pidfd::{ExitWatch, WatchError};
 use crate::host::process;
 use crate::keeper::client::{Keeper, KeeperError};
 use crate::keeper::protocol::State;
-use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway};
+use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway, Term};
 use clawmend_core::gateway::Incarnation;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -144,6 +144,23 @@ pub fn deadman(
             }
         }
     });
+}
+
+/// A deadman under a higher term than this node knows is from a lease that it does not count on any more: the store has
+/// lost its memory, or it is another one. Where nothing runs it only stands in the way.
+pub async fn disarm_what_is_from_elsewhere(dir: &Path, found: &Gateway, seen: Term) {
+    let Gateway::Found { life: None, fenced: Some(fenced) } = found else { return };
+    if fenced.term <= seen {
+        return;
+    }
+    let disarmed = async { Keeper::start(dir).await?.disarm(fenced.term).await };
+    match tokio::time::timeout(ARMING, disarmed).await {
+        Ok(Ok(())) => {
+            tracing::info!(term = fenced.term.0, "a deadman of an earlier lease was taken away; nothing runs")
+        }
+        Ok(Err(error)) => tracing::error!(%error, "a deadman of an earlier lease could not be taken away"),
+        Err(_) => tracing::error!("a deadman of an earlier lease could not be taken away in time"),
+    }
 }
 
 /// As the core knows it.

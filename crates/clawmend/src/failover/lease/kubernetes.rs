@@ -118,7 +118,7 @@ impl Kubernetes {
         };
         let lease = match reply.status {
             200 => Some(self.read(&reply)?),
-            404 => None,
+            404 if self.says_there_is_none(&reply) => None,
             _ => return Err(self.refused(&reply)),
         };
         let record = match &lease {
@@ -218,6 +218,17 @@ impl Kubernetes {
             429 => Trouble::Busy { place },
             _ => Trouble::Status { place, status, said },
         }
+    }
+
+    /// By the API server's own word (Kubernetes, "API Concepts", kind `Status`). Whatever else answers 404 on its way, such
+    /// as a proxy whose server is being replaced, does not take the lease away.
+    fn says_there_is_none(&self, reply: &Reply) -> bool {
+        let Some(status) = reply.json() else { return false };
+        let says = |pointer: &str, text: &str| status.pointer(pointer).and_then(Value::as_str) == Some(text);
+        says("/kind", "Status")
+            && says("/reason", "NotFound")
+            && says("/details/kind", "leases")
+            && says("/details/name", &self.name)
     }
 
     fn garbled(&self, what: &'static str) -> Trouble {

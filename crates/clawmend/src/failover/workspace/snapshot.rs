@@ -7,6 +7,7 @@ use super::error::{Person, WorkspaceError};
 use super::git::{Call, failed};
 use super::judge::{LeftOut, Why, reason, shown};
 use super::repo::{LAST, Repo};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Most files that one snapshot looks at.
@@ -32,6 +33,8 @@ pub(super) struct Snapshot {
     pub(super) left_out: Vec<LeftOut>,
     /// How many besides.
     pub(super) more: usize,
+    /// Files that git knows, which the snapshot has as they were before: on the disk they are others.
+    pub(super) as_before: BTreeSet<Vec<u8>>,
 }
 
 /// The newest commit that the workspace is known to come from: ours, unless the user went on from it.
@@ -58,10 +61,13 @@ pub(super) fn take(repo: &Repo, base: Option<&str>, to: For, most: u64) -> Resul
     if changed.parts().count() + others.parts().count() > MAX_FILES {
         return Err(Person::TooMany(MAX_FILES).into());
     }
-    let (mut taken, mut left_out) = (Vec::new(), Vec::new());
+    let (mut taken, mut left_out, mut as_before) = (Vec::new(), Vec::new(), BTreeSet::new());
     for path in changed.parts() {
         repo.git.in_time()?;
         let why = if to == For::Remote { reason(repo.git.folder(), path, most) } else { None };
+        if why.is_some() {
+            as_before.insert(path.to_vec());
+        }
         sort(path, why, &mut taken, &mut left_out);
     }
     for path in others.parts() {
@@ -70,7 +76,7 @@ pub(super) fn take(repo: &Repo, base: Option<&str>, to: For, most: u64) -> Resul
     }
     let more = left_out.len().saturating_sub(MAX_NAMED);
     left_out.truncate(MAX_NAMED);
-    let mut snapshot = Snapshot { index, tree: String::new(), left_out, more };
+    let mut snapshot = Snapshot { index, tree: String::new(), left_out, more, as_before };
     snapshot.add(repo, taken)?;
     Ok(snapshot)
 }

@@ -14,7 +14,8 @@ use std::path::Path;
 /// Most files in the way that are looked at.
 const MAX_IN_THE_WAY: usize = 10_000;
 
-/// Files on the disk that `to` would overwrite, and that the snapshot does not have: ignored ones, and those left out.
+/// Files on the disk that `to` would overwrite, and that the snapshot does not have: ignored ones, and those left out,
+/// whether git knows them or not.
 pub(super) fn in_the_way(repo: &Repo, snapshot: &Snapshot, to: &str) -> Result<Vec<Vec<u8>>, WorkspaceError> {
     let arguments = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=A", &snapshot.tree, to];
     let new = repo.git.must(Call::new(arguments))?;
@@ -23,6 +24,11 @@ pub(super) fn in_the_way(repo: &Repo, snapshot: &Snapshot, to: &str) -> Result<V
     let mut found = BTreeSet::new();
     for path in new.parts() {
         one_in_the_way(repo.git.folder(), path, &ours, &mut found)?;
+    }
+    if !snapshot.as_before.is_empty() {
+        let arguments = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", &snapshot.tree, to];
+        let other = repo.git.must(Call::new(arguments))?;
+        found.extend(other.parts().filter(|path| snapshot.as_before.contains(*path)).map(<[u8]>::to_vec));
     }
     Ok(found.into_iter().collect())
 }

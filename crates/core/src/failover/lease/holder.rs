@@ -82,8 +82,6 @@ pub struct Holder {
     look_at: Moment,
     /// It does not take over before.
     rests_until: Moment,
-    /// A person wants it to take over, out of turn.
-    wanted: bool,
     vouch: Option<Vouch>,
     fenced: Option<Fenced>,
     /// The deadman was last asked for this.
@@ -118,7 +116,6 @@ impl Holder {
             seen: None,
             look_at: Moment(0),
             rests_until: Moment(0),
-            wanted: false,
             vouch: None,
             fenced: None,
             arming: None,
@@ -195,7 +192,7 @@ impl Holder {
             Evidence::Seen(view) => self.watched(now, view, out),
             Evidence::Gateway(gateway) => self.gateway(now, gateway, out),
             Evidence::Armed(fenced) => self.fenced = Some(*fenced),
-            Evidence::NotArmed => self.tell_once(Telling::NoDeadman, out),
+            Evidence::NotArmed => self.not_armed(now, out),
             Evidence::Unfenced => self.unfenced(now, out),
             Evidence::TurnedOff { node, term, worked } => self.turned_off(now, *node, *term, *worked, out),
             Evidence::Quiesced => self.quiesced(),

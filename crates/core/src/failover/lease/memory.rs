@@ -33,4 +33,7 @@ pub struct Memory {
     pub seen: Term,
     /// A person, or a split brain, keeps this node from taking over.
     pub held: bool,
+    /// A person wants it to take over, out of turn: as soon as the lease is free.
+    #[serde(default)]
+    pub wanted: bool,
 }

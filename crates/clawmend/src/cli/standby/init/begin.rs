@@ -10,8 +10,10 @@ use crate::settings::Settings;
 use std::path::Path;
 
 /// Variables that say where things are. A service does not have those of a login.
-const WHERE: [&str; 8] = [
+const WHERE: [&str; 10] = [
     "PATH",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
     "CLAWMEND_CONFIG",
     "CLAWMEND_STATE_DIR",
     "CLAWMEND_RUNTIME_DIR",
@@ -39,11 +41,13 @@ impl Begin {
         let home =
             setup::homes_here(context.global.gateway.as_ref(), settings).ok().and_then(|all| all.into_iter().next());
         let runs_it = settings.shared.is_some() || !home.as_ref().is_some_and(|home| has_service(home, settings));
-        let arguments = arguments(context.global.config.as_deref(), runs_it);
-        let mut begin = Self { by_hand: by_hand(&arguments), has_unit: false };
+        let profile = home.as_ref().and_then(|home| home.profile.as_deref());
+        let arguments = arguments(context.global.config.as_deref(), runs_it, profile);
+        let said = home.as_ref().filter(|_| runs_it).map(|home| said_of(home, settings)).unwrap_or_default();
+        let mut begin = Self { by_hand: by_hand(&said, &arguments), has_unit: false };
         if let Some(home) = home.filter(|_| wanted && own_unit::is_possible()) {
             begin.has_unit = true;
-            match own_unit::write(&home.user_home, &unit(&arguments)?) {
+            match own_unit::write(&home.user_home, &unit(said, &arguments)?) {
                 Ok(Written::New(path)) => output::tell(&format!("written to {}", path.display())),
                 Ok(Written::Before(path)) => output::tell(&format!("{} is there already, and stays", path.display())),
                 Err(error) => {
@@ -89,7 +93,16 @@ fn has_service(home: &Home, settings: &Settings) -> bool {
     setup::unit_of(home, entry).is_some()
 }
 
-fn arguments(config: Option<&Path>, runs_it: bool) -> Vec<String> {
+/// Where a person's `[[gateway]]` says that it is. A guard that is given the gateway's command looks there, and not into
+/// its settings.
+fn said_of(home: &Home, settings: &Settings) -> Vec<(String, String)> {
+    let Some(entry) = settings.gateways.iter().find(|entry| entry.id == home.id) else { return Vec::new() };
+    let said = [("OPENCLAW_STATE_DIR", &entry.state_dir), ("OPENCLAW_CONFIG_PATH", &entry.config)];
+    said.into_iter().filter_map(|(name, path)| Some((name.to_owned(), path.as_ref()?.display().to_string()))).collect()
+}
+
+/// `profile`: another one than OpenClaw's default.
+fn arguments(config: Option<&Path>, runs_it: bool, profile: Option<&str>) -> Vec<String> {
     let mut arguments = Vec::new();
     if let Some(config) = config {
         let config = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
@@ -97,14 +110,17 @@ fn arguments(config: Option<&Path>, runs_it: bool) -> Vec<String> {
     }
     arguments.push("run".to_owned());
     if runs_it {
-        arguments.extend(["--", "openclaw", "gateway", "run"].map(str::to_owned));
+        arguments.extend(["--", "openclaw"].map(str::to_owned));
+        arguments.extend(profile.into_iter().flat_map(|profile| ["--profile".to_owned(), profile.to_owned()]));
+        arguments.extend(["gateway", "run"].map(str::to_owned));
     }
     arguments
 }
 
-fn by_hand(arguments: &[String]) -> String {
+fn by_hand(said: &[(String, String)], arguments: &[String]) -> String {
+    let said = said.iter().map(|(name, value)| format!("{name}={}", shell(value)));
     let words: Vec<String> =
-        std::iter::once("clawmend".to_owned()).chain(arguments.iter().map(|word| shell(word))).collect();
+        said.chain(std::iter::once("clawmend".to_owned())).chain(arguments.iter().map(|word| shell(word))).collect();
     words.join(" ")
 }
 
@@ -114,11 +130,14 @@ fn shell(word: &str) -> String {
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-fn unit(arguments: &[String]) -> Result<OwnUnit, CliError> {
+fn unit(said: Vec<(String, String)>, arguments: &[String]) -> Result<OwnUnit, CliError> {
     let program = std::env::current_exe()?.display().to_string();
     let variable =
         |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok().filter(|value| !value.is_empty())?));
-    let variables = WHERE.iter().filter_map(variable).collect();
+    let is_said = |name: &&&str| said.iter().any(|(known, _)| known == **name);
+    let mut variables: Vec<(String, String)> =
+        WHERE.iter().filter(|name| !is_said(name)).filter_map(variable).collect();
+    variables.extend(said);
     Ok(OwnUnit { command: std::iter::once(program).chain(arguments.iter().cloned()).collect(), variables })
 }
 
@@ -128,13 +147,28 @@ pub(super) mod tests {
 
     /// On a host with a systemd and no service of OpenClaw's, and on one without.
     pub fn both() -> [Begin; 2] {
-        let by_hand = by_hand(&arguments(None, true));
+        let by_hand = by_hand(&[], &arguments(None, true, None));
         [true, false].map(|has_unit| Begin { by_hand: by_hand.clone(), has_unit })
     }
 
     #[test]
     fn what_is_typed_is_taken_as_it_is() {
-        let arguments = arguments(Some(Path::new("/a b/it's.toml")), false);
-        assert_eq!(by_hand(&arguments), r"clawmend --config '/a b/it'\''s.toml' run");
+        let arguments = arguments(Some(Path::new("/a b/it's.toml")), false, Some("work"));
+        assert_eq!(by_hand(&[], &arguments), r"clawmend --config '/a b/it'\''s.toml' run");
+    }
+
+    #[test]
+    fn the_gateway_of_the_settings_is_the_one_that_is_run() {
+        let text = "[[gateway]]\nid = \"work\"\nstate_dir = \"/data/claw of mine\"\n";
+        let settings = crate::settings::parse(Path::new("clawmend.toml"), text).unwrap();
+        let home = setup::homes_here(None, &settings).unwrap().remove(0);
+        let said = said_of(&home, &settings);
+        let typed = by_hand(&said, &arguments(None, true, home.profile.as_deref()));
+        assert_eq!(
+            typed,
+            "OPENCLAW_STATE_DIR='/data/claw of mine' clawmend run -- openclaw --profile work gateway run"
+        );
+        let unit = unit(said, &[]).unwrap();
+        assert!(unit.variables.contains(&("OPENCLAW_STATE_DIR".to_owned(), "/data/claw of mine".to_owned())));
     }
 }

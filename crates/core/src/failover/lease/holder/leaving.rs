@@ -27,6 +27,11 @@ impl Leaving {
     pub(super) const fn until(&self) -> Option<Moment> {
         self.drains_until
     }
+
+    /// Its gateway goes on for now, and may speak.
+    pub(super) const fn drains(&self) -> bool {
+        self.drains_until.is_some()
+    }
 }
 
 impl Holder {
@@ -40,7 +45,12 @@ impl Holder {
             return;
         }
         if let Some(until) = drains_until {
-            out.push(Directive::Quiesce { until });
+            // Its channels are switched off while it drains. A guard that begins meanwhile does not take it for one that
+            // serves.
+            if let Some(active) = &mut self.memory.active {
+                active.opened = false;
+            }
+            out.extend([Directive::Persist, Directive::Quiesce { until }]);
         } else if self.process.is_wanted() {
             self.end(now, why, out);
         }
@@ -107,8 +117,7 @@ impl Holder {
     }
 
     fn hold(&mut self, held: bool, out: &mut Vec<Directive>) {
-        self.memory.held = held;
-        self.wanted = false;
+        (self.memory.held, self.memory.wanted) = (held, false);
         out.push(Directive::Persist);
     }
 
@@ -131,14 +140,14 @@ impl Holder {
     }
 
     fn promote(&mut self, now: Moment, vouch: Option<Vouch>, out: &mut Vec<Directive>) {
-        self.hold(false, out);
+        (self.memory.held, self.memory.wanted) = (false, self.lease.is_none());
+        out.push(Directive::Persist);
         if vouch.is_some() {
             self.vouch = vouch;
         }
         if self.lease.is_some() {
             return;
         }
-        self.wanted = true;
         if let Some(node) = self.seen.as_ref().and_then(|seen| seen.view.holder) {
             out.push(Directive::Tell(Telling::HeldElsewhere { node }));
         }

@@ -9,6 +9,7 @@ use super::super::memory::Active;
 use super::super::output::{Directive, Telling, Why};
 use super::super::pause::{Clearance, clearance};
 use super::super::record::{NodeId, Term};
+use super::leaving::Leaving;
 use super::{Holder, Lease};
 use crate::gateway::Incarnation;
 use crate::time::Moment;
@@ -178,10 +179,23 @@ impl Holder {
             return;
         }
         self.gone(now);
+        self.start_failed(now, out);
+    }
+
+    fn start_failed(&mut self, now: Moment, out: &mut Vec<Directive>) {
         self.failed_starts = self.failed_starts.saturating_add(1);
         if self.failed_starts >= Self::STARTS_MAX {
             self.failed_starts = 0;
             self.leave(now, Why::CannotStart, None, false, out);
+        }
+    }
+
+    /// Nothing starts without it, and it is asked for again with each renewal. One that has no gateway yet does not keep
+    /// the lease from nodes that could have one.
+    pub(super) fn not_armed(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        self.tell_once(Telling::NoDeadman, out);
+        if self.lease.is_some() && self.process.is_silent() && self.leaving.is_none() {
+            self.start_failed(now, out);
         }
     }
 
@@ -206,9 +220,9 @@ impl Holder {
         }
     }
 
-    /// The deadman of a gateway that runs follows the lease.
+    /// The deadman of a gateway that runs follows the lease, also while it drains: it would end it in the middle of a turn.
     pub(super) fn keep_armed(&mut self, out: &mut Vec<Directive>) {
-        if self.process.is_wanted() && self.leaving.is_none() {
+        if self.process.is_wanted() && self.leaving.as_ref().is_none_or(Leaving::drains) {
             self.arm(out);
         }
     }
@@ -236,7 +250,7 @@ impl Holder {
         let ready = ready && self.leaving.is_none();
         let Some(lease) = self.lease.as_ref().filter(|lease| ready && lease.confirmed) else { return };
         match clearance(self.node.pause, lease.term, &lease.suspects, self.vouch.as_ref()) {
-            Clearance::Clear => {}
+            Clearance::Clear => self.note_vouched(),
             Clearance::Accepted(nodes) => self.tell_once(Telling::Residual { nodes }, out),
             Clearance::TurnOff(nodes) => return self.turn_off(now, &nodes, out),
             Clearance::AskPerson(nodes) => {
@@ -267,6 +281,14 @@ impl Holder {
         let act = self.next_act();
         self.last_start = act;
         out.push(Directive::Start { act, term, not_after: until });
+    }
+
+    /// A person's word is worth as much as the hook's: the record is told, so that nobody asks for it again.
+    fn note_vouched(&mut self) {
+        let (Some(lease), Some(vouch)) = (&mut self.lease, &self.vouch) else { return };
+        if vouch.term == lease.term {
+            lease.off.extend(vouch.nodes.iter().filter(|node| lease.suspects.remove(node)));
+        }
     }
 
     fn turn_off(&mut self, now: Moment, nodes: &BTreeSet<NodeId>, out: &mut Vec<Directive>) {

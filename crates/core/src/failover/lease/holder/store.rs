@@ -123,7 +123,7 @@ impl Holder {
     fn turn(&self, seen: &Sighting) -> Moment {
         let figures = &self.node.figures;
         let meant = seen.view.reserved == Some(self.node.id);
-        if self.wanted || meant {
+        if self.memory.wanted || meant {
             return seen.free_since;
         }
         // Who let it run out does not come back for it at once: nobody waits for that one.
@@ -205,6 +205,10 @@ impl Holder {
             let known = self.memory.seen;
             return self.tell_once(Telling::StoreConfused { said: view.term, known }, out);
         }
+        if view.term > self.memory.seen {
+            // Somebody has owned since: what is in the way now is told, though it may be what was in the way before.
+            self.begin_telling_anew();
+        }
         self.memory.seen = view.term;
         let before = self.seen.as_ref().filter(|seen| seen.view.term == view.term);
         let free_since = before.filter(|seen| seen.view.holder.is_none()).map_or(now, |seen| seen.free_since);
@@ -251,10 +255,9 @@ impl Holder {
             self.rests_until = now.plus(self.node.figures.retry_ms);
             return self.tell_once(Telling::StoreConfused { said: term, known }, out);
         }
-        self.memory.seen = term;
+        (self.memory.seen, self.memory.wanted) = (term, false);
         out.push(Directive::Persist);
         self.begin_telling_anew();
-        self.wanted = false;
         self.lease = Some(Lease {
             deadline: self.node.figures.deadline(sent),
             renew_at: sent.plus(self.node.figures.renew_ms),
