@@ -143,6 +143,7 @@ fn unit(said: Vec<(String, String)>, arguments: &[String]) -> Result<OwnUnit, Cl
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// On a host with a systemd and no service of OpenClaw's, and on one without.
