@@ -1,7 +1,8 @@
 //! What this node owns, read again whenever its config has changed.
 //!
 //! Invariant: an account's secret may stand in a file of its own, and a part of the config in another one, so nothing that
-//! was read counts for longer than a minute, and what could not be told for a few seconds only.
+//! was read counts for longer than a minute, and what could not be told for a few seconds only. What was known stays known
+//! while the config is the same and it only cannot be read.
 
 use super::key::PairKey;
 use super::switches::as_if_on;
@@ -123,7 +124,14 @@ impl Reading {
             return last.seen.clone();
         }
         let (owned, switched_on) = read(&self.home, self.uid, &self.key, &self.state);
-        let seen = Seen { owned, version: version(&self.home), switched_on };
+        let mut seen = Seen { owned, version: version(&self.home), switched_on };
+        if let Some(last) = self.last.take().filter(|last| stamp == Some(last.stamp))
+            && seen.is_doubtful()
+            && !last.seen.is_doubtful()
+        {
+            // A token may stand in the environment of the gateway's process, which has ended: nothing has changed.
+            seen = Seen { switched_on: seen.switched_on, ..last.seen };
+        }
         self.last = stamp.map(|stamp| Last { stamp, read_at: now, seen: seen.clone() });
         seen
     }
@@ -161,7 +169,16 @@ mod tests {
         assert!(!one.is_doubtful(), "{one:?}");
         write_private(&token, "222:two");
         assert_eq!(reading.at(at(UNKNOWN_COUNTS_MS + 1)), one);
-        assert_ne!(reading.at(at(UNKNOWN_COUNTS_MS + COUNTS_MS)), one, "another bot");
+        let two = reading.at(at(UNKNOWN_COUNTS_MS + COUNTS_MS));
+        assert_ne!(two, one, "another bot");
+        std::fs::remove_file(&token).unwrap();
+        assert_eq!(
+            reading.at(at(UNKNOWN_COUNTS_MS + 2 * COUNTS_MS)),
+            two,
+            "known for as long as the config is the same"
+        );
+        std::fs::write(path.join("openclaw.json"), config.to_string() + "\n").unwrap();
+        assert!(reading.at(at(UNKNOWN_COUNTS_MS + 2 * COUNTS_MS + 1)).is_doubtful());
     }
 
     fn write_private(path: &Path, text: &str) {
