@@ -139,6 +139,10 @@ impl Node {
             self.act(Act::Disable);
         }
         self.observe(&Evidence::Gateway(gateway));
+        if self.holder.lease().is_none() {
+            // Whatever the guard before us had left open: this node does not go on as the owner.
+            self.arming.send_replace(None);
+        }
         self.see_that_it_is_fenced();
     }
 
