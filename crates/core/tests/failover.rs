@@ -318,7 +318,9 @@ impl Judge {
                     self.carries = (self.last == Some(true)) == *worked;
                     self.left = self.last == Some(true) && !worked;
                     let failed = self.by_person && !worked;
-                    self.again = self.wanted.take().map_or(failed, |wanted| wanted != self.carries);
+                    let wanted = self.wanted.take();
+                    self.again = wanted.map_or(failed, |wanted| wanted != self.carries || !worked);
+                    self.wanted = wanted.filter(|wanted| *wanted == self.carries && !worked);
                 }
             }
         }
@@ -359,7 +361,8 @@ impl Judge {
             Output::Tell(_) | Output::Refused(_) | Output::Persist => return,
         };
         assert!(!std::mem::replace(&mut self.under_way, true), "two changes at once");
-        assert!(self.carries != promote || (self.left && !promote), "it is that already");
+        let half_done = self.wanted == Some(promote);
+        assert!(self.carries != promote || (self.left && !promote) || half_done, "it is that already");
         assert!(person || !self.held, "a person holds it");
         if promote {
             assert!(self.armed, "the configs may share a channel");

@@ -14,7 +14,7 @@ use crate::openclaw::owners::Place;
 use crate::openclaw::ownership;
 use crate::openclaw::touched::version;
 use clawmend_core::failover::Armed;
-use clawmend_core::failover::ownership::{Identity, Owned, compare};
+use clawmend_core::failover::ownership::{Account, Identity, Owned, compare};
 use clawmend_core::time::Moment;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -43,6 +43,26 @@ fn read(home: &Home, uid: u32, key: &PairKey, state: &Path) -> (Owned, Option<bo
             (Owned::Known(ownership::owned_in(&tree, &place, &key.for_fingerprints())), Some(on))
         }
         Err(problem) => (Owned::Unknown { why: problem.message }, None),
+    }
+}
+
+/// With what was known of the same config before, where it only cannot be read now: a token may stand in the environment of
+/// the gateway's process, which has ended. Each account for itself.
+fn as_known(now: Owned, before: Owned) -> Owned {
+    match (now, before) {
+        (Owned::Known(mut accounts), Owned::Known(before)) => {
+            for account in &mut accounts {
+                let same = |old: &&Account| (&old.channel, &old.account) == (&account.channel, &account.account);
+                if matches!(account.identity, Identity::Unknown { .. })
+                    && let Some(old) = before.iter().find(same)
+                {
+                    account.identity = old.identity.clone();
+                }
+            }
+            Owned::Known(accounts)
+        }
+        (Owned::Unknown { .. }, before @ Owned::Known(_)) => before,
+        (now, Owned::Unknown { .. }) => now,
     }
 }
 
@@ -125,12 +145,8 @@ impl Reading {
         }
         let (owned, switched_on) = read(&self.home, self.uid, &self.key, &self.state);
         let mut seen = Seen { owned, version: version(&self.home), switched_on };
-        if let Some(last) = self.last.take().filter(|last| stamp == Some(last.stamp))
-            && seen.is_doubtful()
-            && !last.seen.is_doubtful()
-        {
-            // A token may stand in the environment of the gateway's process, which has ended: nothing has changed.
-            seen = Seen { switched_on: seen.switched_on, ..last.seen };
+        if let Some(last) = self.last.take().filter(|last| stamp == Some(last.stamp)) {
+            seen.owned = as_known(seen.owned, last.seen.owned);
         }
         self.last = stamp.map(|stamp| Last { stamp, read_at: now, seen: seen.clone() });
         seen

@@ -168,10 +168,11 @@ impl Switches {
         Ok((!plan.is_empty()).then_some(Plan(plan)))
     }
 
-    /// Reads back that they are on, and forgets them.
+    /// Reads back that they are on, and forgets them. A disk that does not take that makes them no less on: the record is
+    /// emptied the next time.
     ///
     /// # Errors
-    /// One is not, or it cannot be read, or not be forgotten.
+    /// One is not, or it cannot be read.
     pub fn are_on(&self) -> Result<(), String> {
         let record = Record::read(&self.record);
         if record.0.is_empty() {
@@ -181,7 +182,10 @@ impl Switches {
         if record.0.iter().any(|(name, before)| *before != Some(false) && now.channel(name) == Some(false)) {
             return Err("the channels could not be switched on in the config".to_owned());
         }
-        self.remember(&Record::default())
+        if let Err(why) = self.remember(&Record::default()) {
+            tracing::warn!("the channels are on; that cannot be written down: {why}");
+        }
+        Ok(())
     }
 
     /// Channels that the gateway would open, with what the config includes.

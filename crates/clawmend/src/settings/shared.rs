@@ -88,9 +88,11 @@ impl SharedSettings {
     /// The record that this node counts on: where its terms mean something.
     #[must_use]
     pub fn lease(&self) -> String {
-        let store = match self.store {
-            StoreSettings::Etcd(_) => "etcd",
-            StoreSettings::Kubernetes(_) => "kubernetes",
+        let store = match &self.store {
+            StoreSettings::Etcd(_) => "etcd".to_owned(),
+            StoreSettings::Kubernetes(settings) => {
+                format!("kubernetes:{}", settings.namespace.as_deref().unwrap_or_default())
+            }
         };
         format!("{store}:{}", self.group)
     }

@@ -92,7 +92,8 @@ pub struct Memory {
     /// A person's word was not carried out yet, because the change failed: it is tried again, though they hold this node.
     #[serde(default)]
     pub again: bool,
-    /// What a person wants this node to be once the change that is under way has ended, where that leads elsewhere.
+    /// What a person wants this node to be once the change that is under way has ended, which leads elsewhere. Kept where
+    /// that has failed: then it is not what they want, though it is called so.
     #[serde(default)]
     pub wanted: Option<Role>,
 }
@@ -285,7 +286,8 @@ impl Standby {
     }
 
     fn obey_again(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.memory.role == Role::Active {
+        let to_carry = self.memory.wanted.map_or(self.memory.role == Role::Watching, |wanted| wanted == Role::Active);
+        if !to_carry {
             self.turn(now, Role::Demoting, Reason::Person, out);
         } else if let Some(obstacle) = self.unarmed() {
             self.tell_once(now, Telling::NotPromoted { obstacle }, out);
@@ -418,8 +420,13 @@ impl Standby {
         self.memory.left = self.memory.role == Role::Promoting && !worked;
         self.memory.role = role;
         let reason = self.memory.why.take().unwrap_or(Reason::Resumed);
+        // A change that failed has left things half-done, also where it ends as a person wants it: the way there is gone.
         let wanted = self.memory.wanted.take();
-        self.memory.again = wanted.map_or(reason == Reason::Person && !worked, |wanted| wanted != role);
+        self.memory.wanted = wanted.filter(|wanted| *wanted == role && !worked);
+        self.memory.again = match wanted {
+            Some(wanted) => wanted != role || !worked,
+            None => reason == Reason::Person && !worked,
+        };
         if !worked {
             self.not_before = now.mono.plus(self.figures.retry_ms);
             self.tell_once(now, Telling::Failed { role }, out);

@@ -193,3 +193,19 @@ fn a_persons_word_outlives_the_guard_until_it_is_carried_out() {
     assert!(waited < FIGURES.rank_ms, "out of turn: {waited} ms");
     assert!(!scene.disk.wanted);
 }
+
+/// An old word does not take what is meant for somebody else.
+#[test]
+fn whom_it_is_handed_over_to_comes_before_one_that_is_wanted() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 0);
+    scene.other(OTHER, &Request::Acquire);
+    scene.run(2_000);
+    scene.say(Order::Promote { vouch: None });
+    let term = scene.record.view(true).term;
+    scene.other(OTHER, &Request::Release { term, to: Some(NodeId(3)) });
+    scene.expires = scene.ms;
+    scene.run(FIGURES.handover_ms - FIGURES.look_ms);
+    assert_eq!(scene.started(), None);
+    scene.run(FIGURES.look_ms * 4);
+    assert!(scene.started().is_some(), "nobody came");
+}

@@ -5,7 +5,7 @@
 //! within one record of one kind of store: of another group's nothing is believed.
 
 use crate::host::files::{Durability, write_atomic};
-use clawmend_core::failover::lease::{Memory, Term};
+use clawmend_core::failover::lease::{Active, Memory, Term};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,9 @@ pub fn load(state: &Path, lease: &str) -> Memory {
     match read() {
         Ok(Kept { lease: Some(before), memory }) if before != lease => {
             tracing::info!(before, lease, "this node counts on another lease than before; its terms begin anew");
-            Memory { seen: Term::default(), ..memory }
+            // Nobody goes on with a gateway that was started under the other one.
+            let active = memory.active.map(|active| Active { opened: false, ..active });
+            Memory { seen: Term::default(), active, ..memory }
         }
         Ok(kept) => kept.memory,
         Err(error) => {
@@ -99,7 +101,6 @@ impl Writer {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use clawmend_core::failover::lease::{Active, Term};
     use clawmend_core::gateway::Incarnation;
 
     #[tokio::test(flavor = "current_thread")]
@@ -108,7 +109,7 @@ mod tests {
         let load = |folder: &Path| load(folder, "etcd:home");
         assert_eq!(load(folder.path()), Memory::default());
         let memory = Memory {
-            active: Some(Active { term: Term(4), life: None, opened: false }),
+            active: Some(Active { term: Term(4), life: None, opened: true }),
             mute: Some(Incarnation { pid: 7, start: 8, boot: "b".into() }),
             seen: Term(5),
             held: true,
@@ -119,7 +120,8 @@ mod tests {
         assert!(writer.save(&memory, Duration::from_secs(60)).await);
         assert_eq!(load(folder.path()), memory);
         let other = super::load(folder.path(), "kubernetes:home");
-        assert_eq!(other, Memory { seen: Term(0), ..memory.clone() }, "terms of another store say nothing");
+        let active = Some(Active { term: Term(4), life: None, opened: false });
+        assert_eq!(other, Memory { seen: Term(0), active, ..memory.clone() }, "terms of another store say nothing");
         let older = r#"{"active":{"term":4,"life":null},"seen":5,"held":false}"#;
         std::fs::write(folder.path().join(FILE), older).unwrap();
         let read = load(folder.path());

@@ -65,9 +65,7 @@ pub(super) async fn run(
     let mut node = begin(Rc::clone(&shared), store, heard);
     let state = watch::found(&shared.keeper).await;
     let orphan = shared.body.borrow().as_ref().and_then(|body| body.child()?.orphan()).map(|(life, _)| life);
-    let found = watch::evidence_of(&state, orphan);
-    watch::disarm_what_is_from_elsewhere(&shared.keeper, &found, shared.memory.seen).await;
-    node.found(found);
+    node.found(watch::evidence_of(&state, orphan));
     watch::children(shared.keeper.clone(), node.heard.clone());
     let mut alarm = Alarm::new();
     loop {

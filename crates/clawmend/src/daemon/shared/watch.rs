@@ -12,7 +12,7 @@ use crate::host::pidfd::{ExitWatch, WatchError};
 use crate::host::process;
 use crate::keeper::client::{Keeper, KeeperError};
 use crate::keeper::protocol::State;
-use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway, Term};
+use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway};
 use clawmend_core::gateway::Incarnation;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -123,7 +123,7 @@ pub fn deadman(
                     keeper = Keeper::start(&dir).await.ok();
                 }
                 match &mut keeper {
-                    Some(asked) => asked.arm(fenced).await.map_err(|error| error.to_string()),
+                    Some(asked) => arm(asked, fenced).await.map_err(|error| error.to_string()),
                     None => Err("there is no keeper".to_owned()),
                 }
             };
@@ -146,20 +146,21 @@ pub fn deadman(
     });
 }
 
-/// A deadman under a higher term than this node knows is from a lease that it does not count on any more: the store has
-/// lost its memory, or it is another one. Where nothing runs it only stands in the way.
-pub async fn disarm_what_is_from_elsewhere(dir: &Path, found: &Gateway, seen: Term) {
-    let Gateway::Found { life: None, fenced: Some(fenced) } = found else { return };
-    if fenced.term <= seen {
-        return;
-    }
-    let disarmed = async { Keeper::start(dir).await?.disarm(fenced.term).await };
-    match tokio::time::timeout(ARMING, disarmed).await {
-        Ok(Ok(())) => {
-            tracing::info!(term = fenced.term.0, "a deadman of an earlier lease was taken away; nothing runs")
+/// One under a higher term is from a lease that this node does not count on any more: the store has lost its memory, or it
+/// is another one. Where nothing runs it only stands in the way; the keeper takes it away at no other time.
+async fn arm(keeper: &mut Keeper, fenced: Fenced) -> Result<Fenced, KeeperError> {
+    let refused = match keeper.arm(fenced).await {
+        Err(KeeperError::Refused(refusal)) => KeeperError::Refused(refusal),
+        other => return other,
+    };
+    let state = keeper.hello().await?;
+    match state.fenced().filter(|before| before.term > fenced.term && state.child.is_none()) {
+        Some(before) => {
+            tracing::info!(term = before.term.0, "a deadman of an earlier lease is taken away; nothing runs");
+            keeper.disarm(before.term).await?;
+            keeper.arm(fenced).await
         }
-        Ok(Err(error)) => tracing::error!(%error, "a deadman of an earlier lease could not be taken away"),
-        Err(_) => tracing::error!("a deadman of an earlier lease could not be taken away in time"),
+        None => Err(refused),
     }
 }
 

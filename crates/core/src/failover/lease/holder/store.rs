@@ -122,8 +122,9 @@ impl Holder {
     /// When it is this node's turn to take a free lease.
     fn turn(&self, seen: &Sighting) -> Moment {
         let figures = &self.node.figures;
-        let meant = seen.view.reserved == Some(self.node.id);
-        if self.memory.wanted || meant {
+        // Whom it was handed over to comes first, also before one that a person wants.
+        let first = seen.view.reserved.map_or(self.memory.wanted, |node| node == self.node.id);
+        if first {
             return seen.free_since;
         }
         // Who let it run out does not come back for it at once: nobody waits for that one.
