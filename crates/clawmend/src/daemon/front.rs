@@ -147,7 +147,9 @@ impl Context {
         match &self.pair {
             Some(pair) => pair.order(order, call.reply),
             None => {
-                let why = "this host is not one of a pair; `clawmend standby init` makes it one".to_owned();
+                let why = "the guard here runs for no pair; where clawmend.toml has a [standby], start the guard again, else `clawmend standby \
+                     init` makes this host one of a pair"
+                    .to_owned();
                 let _ = call.reply.send(Answer::Failed { why }.into());
             }
         }
@@ -161,7 +163,7 @@ impl Context {
         match &self.shared {
             Some(shared) => shared.order(order, call.reply),
             None => {
-                let why = "this host is not one of a shared group; its settings have no [shared]".to_owned();
+                let why = "the guard here runs for no shared group; where clawmend.toml has a [shared], start the guard again".to_owned();
                 let _ = call.reply.send(Answer::Failed { why }.into());
             }
         }

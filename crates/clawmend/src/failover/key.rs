@@ -26,7 +26,9 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// Others may read it, or it is none of ours.
-    #[error("{path} can be read by others: `chmod 600` it, or make a new one with `clawmend standby init`")]
+    #[error(
+        "{path} can be read by others: `chmod 600` it; if somebody has read it, delete it, make a new one on the primary, and copy that"
+    )]
     Open {
         /// Which.
         path: PathBuf,

@@ -99,8 +99,16 @@ async fn serves(gateway: Option<SocketAddr>, limit: Duration) -> bool {
     matches!(probe.probe(Endpoint::Healthz, limits, |_| {}).await.outcome, HttpOutcome::Ok)
 }
 
+/// In words for people.
+pub const IS_A_STANDBY: &str =
+    "a standby answers at `peer`: name the primary there, and a standby that comes before this one in `after`";
+
 /// What the primary's guard says, as a standby takes it. While a pause hides the verdict, the process tells.
+/// Another standby is nobody's primary, whatever it carries: its accounts are not those that must be apart.
 fn sight_of(told: &Told) -> (Sight, String) {
+    if told.standby.is_some() {
+        return (Sight::Unclear, IS_A_STANDBY.to_owned());
+    }
     let sight = match told.verdict {
         _ if told.stopped => Sight::Stopped,
         Verdict::Healthy | Verdict::Degraded | Verdict::Suspect => Sight::Serves,
@@ -115,6 +123,8 @@ fn sight_of(told: &Told) -> (Sight, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failover::peer::wire::StandsBy;
+    use clawmend_core::failover::Role;
     use clawmend_core::failover::ownership::Owned;
     use clawmend_core::time::Wall;
 
@@ -146,6 +156,16 @@ mod tests {
             (Verdict::Down, false, true, Sight::Stopped),
         ] {
             assert_eq!(sight_of(&told(verdict, alive, stopped)).0, sight, "{verdict:?} {alive} {stopped}");
+        }
+    }
+
+    /// Whatever it says of its gateway, which is off while it stands by.
+    #[test]
+    fn another_standby_is_nobodys_primary() {
+        for verdict in [Verdict::Healthy, Verdict::Stopped, Verdict::Down] {
+            let standby = Some(StandsBy { role: Role::Watching, would: true, sees_primary: true });
+            let told = Told { standby, ..told(verdict, false, true) };
+            assert_eq!(sight_of(&told).0, Sight::Unclear, "{verdict:?}");
         }
     }
 }

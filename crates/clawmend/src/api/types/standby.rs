@@ -6,6 +6,9 @@ use crate::settings::{Side, StandbySettings};
 use clawmend_core::failover::{Reason, Role, Step};
 use serde::{Deserialize, Serialize};
 
+/// How [`StandbyReport::workspace`] begins where the push failed.
+pub const NOT_PUSHED: &str = "not pushed: ";
+
 /// This host's part in a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandbyReport {
@@ -45,7 +48,7 @@ pub struct StandbyReport {
     /// Why it does not, for people.
     #[serde(default)]
     pub not_warm_because: Option<String>,
-    /// What became of the last push of a primary's workspace, for people.
+    /// What became of the last push of a primary's workspace, for people. Begins with [`NOT_PUSHED`] where it failed.
     #[serde(default)]
     pub workspace: Option<String>,
     /// What is wrong with this node, for people.

@@ -4,11 +4,13 @@
 //! channel. The primary goes on all the while; each node has channels of its own. Whatever fails on the way, the node is
 //! released again, so that it decides by itself. Start at [`failover`].
 
+use super::super::config::settings;
 use super::super::consent;
 use super::super::context::{Context, no_guard, unexpected};
 use super::super::duration::human;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, clean};
+use super::super::standby::began_before;
 use crate::api::types::{ChangeReport, SCHEMA, StandbyReport, Time};
 use crate::api::{Answer, Request};
 use crate::host::clock;
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 const TAKEOVER: Duration = Duration::from_secs(720);
 /// An orderly end may take 330 s, and the primary may have to be well for up to half an hour after several takeovers.
 const STEP_BACK: Duration = Duration::from_secs(45 * 60);
+/// A guard that is being replaced takes orders again within this.
+const RELEASE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// In our own state folder.
@@ -68,10 +72,14 @@ pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliErro
 
 fn look(context: &Context) -> Result<StandbyReport, CliError> {
     let status = context.guard_status().ok_or_else(no_guard)?;
-    status.standby.map(|report| *report).ok_or_else(|| {
-        CliError::new(Kind::NotFound, "this host is not one of a pair")
-            .hint("`clawmend help standby` tells how it becomes one")
-    })
+    if let Some(report) = status.standby {
+        return Ok(*report);
+    }
+    if settings(context)?.standby.is_some() {
+        return Err(began_before("one of a pair"));
+    }
+    Err(CliError::new(Kind::NotFound, "this host is not one of a pair")
+        .hint("`clawmend help standby` tells how it becomes one"))
 }
 
 /// Whether a takeover may be tried now.
@@ -121,7 +129,10 @@ fn carry_out(context: &Context) -> Result<Drill, CliError> {
     }
     // Whatever became of it.
     let released = clock::now();
-    say(context, Order::Release)?;
+    if let Err(why) = release(context) {
+        drill.problem = Some(format!("this node is still held ({}): say `clawmend standby release`", why.message));
+        return Ok(drill);
+    }
     output::tell("released; it steps back once the primary has been well for long enough");
     match reached(context, Time(released.wall), Role::Watching, STEP_BACK) {
         Ok(change) => {
@@ -147,6 +158,17 @@ fn say(context: &Context, order: Order) -> Result<(), CliError> {
         | Answer::Incident(_)
         | Answer::Log { .. }
         | Answer::End => Err(unexpected()),
+    }
+}
+
+/// Held, it would carry on for ever.
+fn release(context: &Context) -> Result<(), CliError> {
+    let until = Instant::now() + RELEASE;
+    loop {
+        match say(context, Order::Release) {
+            Err(_) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
+            done => return done,
+        }
     }
 }
 

@@ -17,10 +17,10 @@ use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style};
 use super::{Pair, stores};
-use crate::api::types::{SCHEMA, StandbyReport, StatusReport};
+use crate::api::types::{NOT_PUSHED, SCHEMA, StandbyReport, StatusReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
-use crate::failover::look::reaches;
+use crate::failover::look::{IS_A_STANDBY, reaches};
 use crate::failover::owned::{armed, owned};
 use crate::failover::peer::client::ask;
 use crate::failover::peer::wire::{Question, Told};
@@ -34,6 +34,7 @@ use crate::settings::Settings;
 use clawmend_core::failover::ownership::Owned;
 use clawmend_core::failover::{Armed, Role};
 use clawmend_core::gateway::{Control, Form};
+use clawmend_core::health::Verdict;
 use page::{ending, rows};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -126,11 +127,19 @@ fn finish(context: &Context, whole: Whole, lines: &[Line]) -> Result<ExitCode, C
 
 fn this_guard(guard: Option<Option<&StandbyReport>>, lines: &mut Vec<Line>) {
     let (level, text) = match guard {
-        None => (Level::Bad, "no guard is running here: `clawmend up`".to_owned()),
+        None => (Level::Bad, "no guard is running here: `systemctl --user start clawmend`, or the command that `clawmend standby init` has \
+                      printed"
+                .to_owned()),
         Some(None) => {
             (Level::Bad, "the guard here began before this host was one of a pair: start it again".to_owned())
         }
         Some(Some(StandbyReport { problem: Some(problem), .. })) => (Level::Bad, problem.clone()),
+        Some(Some(StandbyReport { armed: Some(false), not_armed_because: Some(why), .. })) => {
+            (Level::Bad, format!("the guard here would not take over: {why}"))
+        }
+        Some(Some(StandbyReport { workspace: Some(said), .. })) if said.starts_with(NOT_PUSHED) => {
+            (Level::Bad, format!("the guard here has {said}"))
+        }
         Some(Some(report)) => {
             let seen = report.sight.as_deref().unwrap_or("nothing of the other node yet");
             (Level::Good, format!("the guard here runs as {}; seen last: {seen}", report.side))
@@ -195,9 +204,13 @@ fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
         },
     });
     match told {
+        Ok(told) if told.standby.is_some() => {
+            lines.push(Line { check: "primary", level: Level::Bad, text: IS_A_STANDBY.to_owned() });
+        }
         Ok(told) => {
             let text = format!("the guard at {peer} answers; its gateway is {}", told.verdict.name());
-            lines.push(Line { check: "primary", level: Level::Good, text });
+            let level = if matches!(told.verdict, Verdict::Healthy) { Level::Good } else { Level::Warning };
+            lines.push(Line { check: "primary", level, text });
             compared(context, pair, key, &told, lines);
             let half = i64::try_from(back.mono.since(sent.mono) / 2).unwrap_or(0);
             clocks(told.wall.0 - (sent.wall.0 + half), lines);
@@ -255,14 +268,14 @@ fn gateway(context: &Context, pair: &Pair, status: &StatusReport) -> Option<Line
 fn startable(control: Control, form: Option<Form>, why: Option<&str>) -> Line {
     let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
     let (level, text) = match (control, form) {
-        (Control::Full, _) => (Level::Good, "the guard here can start the gateway".to_owned()),
-        (Control::Observe, Some(Form::Foreign) | None) => {
+        (Control::Full | Control::Observe, Some(Form::Foreign)) | (Control::Observe, None) => {
             let text = format!(
                 "the guard here only looks at the gateway{why}, so a takeover could not start it: end both, then \
                  `clawmend run -- openclaw gateway run`"
             );
             (Level::Bad, text)
         }
+        (Control::Full, _) => (Level::Good, "the guard here can start the gateway".to_owned()),
         (Control::Observe, Some(Form::Child | Form::Systemd | Form::Launchd | Form::ScheduledTask)) => {
             let text = format!(
                 "the guard here may only look at the gateway{why}, so a takeover could not start it; `clawmend status` says \

@@ -83,6 +83,9 @@ pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliEr
 }
 
 fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) -> Result<ExitCode, CliError> {
+    if side == SideArg::Primary && args.peer.is_some() {
+        return Err(CliError::new(Kind::Usage, "--peer is for the standby: it asks, and the primary answers"));
+    }
     let whole = present.with(&section(args, side))?;
     let openclaw = openclaw_config(context, args, side, &present.settings)?;
     let state = context.state_dir()?;
@@ -182,6 +185,7 @@ fn guide(args: &InitArgs, side: SideArg, key: &Path, begin: &Begin) -> String {
     let kept =
         if args.warm { "this host's gateway running, with its channels off," } else { "this host's gateway off" };
     let order = in_order(args);
+    let fast = if args.fast { " --fast" } else { "" };
     match (side, args.listen, args.peer) {
         (SideArg::Primary, Some(listen), _) => format!(
             "\
@@ -190,11 +194,11 @@ What is left to do on this host, the primary:
   2. {begin}
      {again}
   3. Take the standby's channel out of this host's OpenClaw config. Each channel has one owner.
-  4. Copy the key to the other host, by a way that you trust, into the same place there:
+  4. On the other host:
+     clawmend standby init --side standby --peer {listen}{fast}
+  5. Copy the key to the other host, by a way that you trust, to where that has said. Here it is:
      {key}
      It is a secret: whoever has it can speak as this pair.
-Then, on the other host:
-  clawmend standby init --side standby --peer {listen}
 "
         ),
         (SideArg::Standby, _, Some(peer)) => format!(

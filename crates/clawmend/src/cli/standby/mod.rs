@@ -71,13 +71,13 @@ pub struct InitArgs {
     side: Option<SideArg>,
     /// On the primary: the address of the private network that its guard answers on, such as 100.64.0.1:18790; on a standby
     /// that others come after: the same
-    #[arg(long, value_name = "ADDRESS", required_if_eq("side", "primary"))]
+    #[arg(long, value_name = "ADDRESS", required_if_eq("side", "primary"), conflicts_with = "shared", value_parser = address)]
     listen: Option<SocketAddr>,
     /// On the standby: the primary's address
-    #[arg(long, value_name = "ADDRESS", required_if_eq("side", "standby"))]
+    #[arg(long, value_name = "ADDRESS", required_if_eq("side", "standby"), conflicts_with = "shared", value_parser = address)]
     peer: Option<SocketAddr>,
     /// On a standby: it takes over only where the standby that answers at this address does not. Once for each
-    #[arg(long, value_name = "ADDRESS", requires = "peer")]
+    #[arg(long, value_name = "ADDRESS", requires = "peer", value_parser = address)]
     after: Vec<SocketAddr>,
     /// Look every half second instead of every 10 s; with --shared: a lease of 5 s instead of 15 s
     #[arg(long)]
@@ -90,7 +90,7 @@ pub struct InitArgs {
     #[arg(long)]
     no_service: bool,
     /// On the standby: write a minimal OpenClaw config for the Telegram bot whose token is in this file
-    #[arg(long, value_name = "FILE", requires = "telegram_user")]
+    #[arg(long, value_name = "FILE", requires = "telegram_user", conflicts_with = "shared")]
     telegram_token_file: Option<PathBuf>,
     /// The number of the only Telegram user that this bot answers
     #[arg(long, value_name = "NUMBER", requires = "telegram_token_file")]
@@ -100,6 +100,14 @@ pub struct InitArgs {
     shared: bool,
     #[command(flatten)]
     group: GroupArgs,
+}
+
+/// As the settings take it.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| {
+        "an address and a port are needed, such as 100.64.0.1:18790; a name is not enough, for the name server may be lost \
+         together with the other host"
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -161,6 +169,13 @@ impl Pair {
     fn is_standby(&self) -> bool {
         self.standby.side == Side::Standby
     }
+}
+
+/// The settings say so, and the guard that runs does not know it.
+pub(in crate::cli) fn began_before(what: &str) -> CliError {
+    CliError::new(Kind::NeedsPerson, format!("the guard here began before this host was {what}"))
+        .hint("start it again: `systemctl --user restart clawmend`, or Ctrl-C and its command once more")
+        .hint("the gateway goes on meanwhile")
 }
 
 /// This host is not one of a pair.

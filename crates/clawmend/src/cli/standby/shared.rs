@@ -151,7 +151,8 @@ fn node(settings: &SharedSettings, name: &str) -> Result<NodeId, CliError> {
 
 /// A person's word counts for exactly the machines that they are shown.
 fn vouch(context: &Context, settings: &SharedSettings, off: &[String]) -> Result<Option<Vouch>, CliError> {
-    let report = context.guard_status().and_then(|status| status.shared).ok_or_else(no_guard)?;
+    let status = context.guard_status().ok_or_else(no_guard)?;
+    let report = status.shared.ok_or_else(|| super::began_before("a node of a group"))?;
     let shown: BTreeSet<&String> = report.vouch.iter().flat_map(|vouch| &vouch.nodes).collect();
     let named: BTreeSet<&String> = off.iter().collect();
     if shown != named {

@@ -29,7 +29,11 @@ pub(super) fn show(context: &Context) -> Result<ExitCode, CliError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(report) = status.standby else { return Err(super::none()) };
+    let Some(report) = status.standby else {
+        // It has a section, or this says how it gets one.
+        super::Pair::of(context)?;
+        return Err(super::began_before("one of a pair"));
+    };
     if context.global.json {
         output::print_json(&report)?;
     } else {

@@ -5,6 +5,7 @@
 
 use super::super::ward::multiple_after;
 use super::Pair;
+use crate::api::types::NOT_PUSHED;
 use crate::failover::workspace::{
     Branch, GaveBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Workspace, folders,
 };
@@ -119,7 +120,7 @@ pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
                 Err(why) => Err(why),
             };
             let failed = said.is_err();
-            let said = said.unwrap_or_else(|why| format!("not pushed: {why}"));
+            let said = said.unwrap_or_else(|why| format!("{NOT_PUSHED}{why}"));
             if said != last {
                 pair.say(&format!("workspace: {said}"));
                 last.clone_from(&said);

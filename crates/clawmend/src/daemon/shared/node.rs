@@ -384,9 +384,14 @@ impl Node {
         report.egress_fence = self.shared.fence.as_ref().map(|fence| fence.report(&now));
         report.held = self.holder.memory().held;
         report.warm = self.shared.settings.warm.then(|| self.holder.is_warm());
-        // Who runs needs nobody's word any more, and other settings never ask for it.
+        // Who runs needs nobody's word any more. With a hook it is a way out only for who waits for it in vain.
         let speaks = self.running.is_some() && !self.holder.is_mute();
-        let asks = self.shared.settings.paused == PausePolicy::Manual && !speaks;
+        let asks = !speaks
+            && match self.shared.settings.paused {
+                PausePolicy::Manual => true,
+                PausePolicy::ExternalFence => lease.is_some(),
+                PausePolicy::ResidualWindow => false,
+            };
         report.vouch = self.holder.to_vouch_for().filter(|_| asks).map(|vouch| VouchReport {
             term: vouch.term.0,
             nodes: vouch.nodes.iter().map(|node| self.shared.name_of(*node)).collect(),

@@ -10,7 +10,7 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
     let owns = report.term.is_some();
     let elsewhere = report.owner.as_ref().filter(|owner| **owner != report.node);
     let message = match (order, elsewhere) {
-        (Order::Promote { .. }, _) if owns => "this node owns the channels already".to_owned(),
+        (Order::Promote { .. }, _) if report.role == "owner" => "this node owns the channels already".to_owned(),
         (Order::Promote { .. }, Some(owner)) => {
             format!(
                 "{owner} owns the channels; this node takes over as soon as the lease is free. To have it now, say there: \
@@ -26,6 +26,7 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
                 ),
             };
         }
+        (Order::Promote { .. }, None) if owns => "this node holds the lease, and takes over now".to_owned(),
         (Order::Promote { .. }, None) => "this node takes over as soon as the lease is free".to_owned(),
         (Order::HandOver { .. }, _) if !owns => {
             return Answer::Failed {
@@ -77,7 +78,8 @@ mod tests {
 
     #[test]
     fn each_order_is_answered_by_how_things_are() {
-        let owner = SharedReport { term: Some(3), owner: Some("beta".into()), ..report() };
+        let owner = SharedReport { term: Some(3), role: "owner".into(), owner: Some("beta".into()), ..report() };
+        let taking = SharedReport { term: Some(3), role: "taking_over".into(), ..report() };
         let elsewhere = SharedReport { owner: Some("alpha".into()), ..report() };
         let asks = SharedReport { vouch: Some(VouchReport { term: 4, nodes: vec!["alpha".into()] }), ..report() };
         let vouch = Vouch { term: Term(4), nodes: BTreeSet::from([NodeId(1)]) };
@@ -90,7 +92,9 @@ mod tests {
             Order::Release,
         ];
         let mut lines = Vec::new();
-        for (name, report) in [("owner", owner), ("elsewhere", elsewhere), ("asks", asks), ("free", report())] {
+        for (name, report) in
+            [("owner", owner), ("taking over", taking), ("elsewhere", elsewhere), ("asks", asks), ("free", report())]
+        {
             lines.extend(orders.iter().map(|order| format!("{name}: {order:?}\n  {:?}", answer(order, &report))));
         }
         insta::assert_snapshot!(lines.join("\n"));

@@ -126,8 +126,8 @@ impl Said<'_> {
                 format!("它的网关持有租约（任期 {}）运行；其他节点都不使用这些渠道。", term.0),
             ),
             Telling::GaveUp(why) => (
-                format!("{}. Its gateway is off. Another node takes over, if there is one.", upper(because_en(*why))),
-                format!("{}。它的网关已关闭。若有其他节点，将由其接管。", because_zh(*why)),
+                format!("{}. Its channels are off. Another node takes over, if there is one.", upper(because_en(*why))),
+                format!("{}。它的渠道已关闭。若有其他节点，将由其接管。", because_zh(*why)),
             ),
             Telling::NeedsPerson { .. } => (
                 "A machine that held the channels never gave them back. It may be lost, or only paused, and would go on where it was. Nobody answers now."

@@ -135,8 +135,8 @@ impl Said<'_> {
                 format!("{}网关现在运行在这台备机上。", because_zh(*reason)),
             ),
             Telling::SteppedBack { reason } => (
-                format!("{} The gateway on this standby is off again.", because_en(*reason)),
-                format!("{}这台备机上的网关已停止。", because_zh(*reason)),
+                format!("{} The channels on this standby are off again.", because_en(*reason)),
+                format!("{}这台备机上的渠道已关闭。", because_zh(*reason)),
             ),
             Telling::Returned => ("It serves again without a break.".to_owned(), "主机已持续正常。".to_owned()),
             Telling::NotPromoted { obstacle: Obstacle::Held } => (

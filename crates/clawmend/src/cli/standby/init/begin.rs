@@ -1,7 +1,7 @@
 //! How the guard of this host is begun: by hand, or as a service whose unit is written here.
 
 use crate::cli::context::Context;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::daemon::setup;
 use crate::openclaw::discovery::Home;
@@ -36,7 +36,7 @@ impl Begin {
     /// Sees what this host has, and writes the unit where that is wanted and a systemd could run it.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The name of this program is not known.
     pub fn prepare(context: &Context, settings: &Settings, wanted: bool) -> Result<Self, CliError> {
         let home =
             setup::homes_here(context.global.gateway.as_ref(), settings).ok().and_then(|all| all.into_iter().next());
@@ -50,11 +50,10 @@ impl Begin {
             match own_unit::write(&home.user_home, &unit(said, &arguments)?) {
                 Ok(Written::New(path)) => output::tell(&format!("written to {}", path.display())),
                 Ok(Written::Before(path)) => output::tell(&format!("{} is there already, and stays", path.display())),
+                // The settings are written by then, and the guide is needed all the more.
                 Err(error) => {
-                    return Err(CliError::new(
-                        Kind::NeedsPerson,
-                        format!("the guard's unit cannot be written: {error}"),
-                    ));
+                    begin.has_unit = false;
+                    output::tell(&format!("the guard's unit cannot be written, so it is begun by hand: {error}"));
                 }
             }
         }
@@ -69,10 +68,10 @@ impl Begin {
         }
         format!(
             "\
-Start the guard, now and whenever this host starts:
-     systemctl --user daemon-reload && systemctl --user enable --now clawmend
+Start the guard, now and whenever this host starts; logged in as this user, not by `su`:
      loginctl enable-linger
-     The last one lets it run while you are not logged in. By hand it is: {by_hand}"
+     systemctl --user daemon-reload && systemctl --user enable --now clawmend
+     The first one lets it run while you are not logged in. By hand it is: {by_hand}"
         )
     }
 
