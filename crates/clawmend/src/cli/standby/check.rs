@@ -127,9 +127,11 @@ fn finish(context: &Context, whole: Whole, lines: &[Line]) -> Result<ExitCode, C
 
 fn this_guard(guard: Option<Option<&StandbyReport>>, lines: &mut Vec<Line>) {
     let (level, text) = match guard {
-        None => (Level::Bad, "no guard is running here: `systemctl --user start clawmend`, or the command that `clawmend standby init` has \
-                      printed"
-                .to_owned()),
+        None => {
+            let text = "no guard is running here: `systemctl --user start clawmend`, or the command that `clawmend standby \
+                        init` has printed";
+            (Level::Bad, text.to_owned())
+        }
         Some(None) => {
             (Level::Bad, "the guard here began before this host was one of a pair: start it again".to_owned())
         }

@@ -146,8 +146,9 @@ pub fn deadman(
     });
 }
 
-/// One under a higher term is from a lease that this node does not count on any more: the store has lost its memory, or it
-/// is another one. Where nothing runs it only stands in the way; the keeper takes it away at no other time.
+/// Arms it. A deadman that stands there under a higher term is from a lease that this node does not count on any more: the
+/// store has lost its memory, or it is another one. Where nothing runs it only stands in the way; the keeper takes it away
+/// at no other time.
 async fn arm(keeper: &mut Keeper, fenced: Fenced) -> Result<Fenced, KeeperError> {
     let refused = match keeper.arm(fenced).await {
         Err(KeeperError::Refused(refusal)) => KeeperError::Refused(refusal),

@@ -27,11 +27,6 @@ impl Leaving {
     pub(super) const fn until(&self) -> Option<Moment> {
         self.drains_until
     }
-
-    /// Its gateway goes on for now, and may speak.
-    pub(super) const fn drains(&self) -> bool {
-        self.drains_until.is_some()
-    }
 }
 
 impl Holder {

@@ -9,7 +9,6 @@ use super::super::memory::Active;
 use super::super::output::{Directive, Telling, Why};
 use super::super::pause::{Clearance, clearance};
 use super::super::record::{NodeId, Term};
-use super::leaving::Leaving;
 use super::{Holder, Lease};
 use crate::gateway::Incarnation;
 use crate::time::Moment;
@@ -222,7 +221,8 @@ impl Holder {
 
     /// The deadman of a gateway that runs follows the lease, also while it drains: it would end it in the middle of a turn.
     pub(super) fn keep_armed(&mut self, out: &mut Vec<Directive>) {
-        if self.process.is_wanted() && self.leaving.as_ref().is_none_or(Leaving::drains) {
+        let goes_on = self.leaving.as_ref().is_none_or(|leaving| leaving.until().is_some());
+        if self.process.is_wanted() && goes_on {
             self.arm(out);
         }
     }
