@@ -76,3 +76,76 @@ fn a_standby_that_never_pulled_gives_what_it_has() {
     assert_eq!(gave(&pair).branch.as_deref(), Some("clawmend/standby"));
     assert_eq!(pair.files("clawmend/standby").len(), 4);
 }
+
+#[test]
+fn what_was_not_given_before_the_next_takeover_is_given_after_it() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    pair.standby.pull().unwrap();
+    write(&pair.standby.folder, "first.md", "first\n");
+    let away = pair.dir.path().join("away.git");
+    std::fs::rename(pair.remote(), &away).unwrap();
+    assert!(pair.standby.give_back().is_err());
+    std::fs::rename(&away, pair.remote()).unwrap();
+    pair.standby.pull().unwrap();
+    pair.standby.pull().unwrap();
+    assert!(!pair.standby.folder.join("first.md").exists(), "the primary's files, and those only");
+    write(&pair.standby.folder, "second.md", "second\n");
+    let both = gave(&pair);
+    assert_eq!(both.branch.as_deref(), Some("clawmend/standby"));
+    let [earlier] = both.earlier.as_slice() else { panic!("{both:?}") };
+    assert!(earlier.starts_with("clawmend/standby-20"), "{earlier}");
+    assert_eq!(pair.files(earlier)["first.md"], "first\n");
+    assert_eq!(pair.files("clawmend/standby")["second.md"], "second\n");
+    // Once; and what was given is not given again by the next takeover.
+    pair.standby.pull().unwrap();
+    assert_eq!(gave(&pair).earlier, Vec::<String>::new());
+    assert_eq!(pair.branches().len(), 3, "{:?}", pair.branches());
+}
+
+#[test]
+fn what_the_remote_refuses_of_an_earlier_takeover_keeps_nothing_else_from_it() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    let hook = pair.remote().join("hooks/update");
+    let refuse = |what: &str| {
+        std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        std::fs::write(&hook, format!("#!/bin/sh\ncase \"$1\" in {what}) exit 1;; esac\n")).unwrap();
+        git(&pair.remote(), &["config", "core.hooksPath", "hooks"]);
+        std::process::Command::new("chmod").arg("755").arg(&hook).status().unwrap();
+    };
+    for name in ["first.md", "second.md"] {
+        pair.standby.pull().unwrap();
+        write(&pair.standby.folder, name, "x\n");
+        refuse("*");
+        assert!(pair.standby.give_back().is_err());
+        refuse("none");
+    }
+    pair.standby.pull().unwrap();
+    write(&pair.standby.folder, "third.md", "x\n");
+    refuse("*-20*");
+    assert!(pair.standby.give_back().is_err(), "what is owed is told of");
+    assert!(pair.files("clawmend/standby").contains_key("third.md"));
+    refuse("none");
+    let all = gave(&pair);
+    assert_eq!(all.branch.as_deref(), Some("clawmend/standby"));
+    let owed: Vec<_> = all.earlier.iter().map(|branch| pair.files(branch)).collect();
+    let has = |name: &str| owed.iter().filter(|files| files.contains_key(name)).count();
+    assert_eq!((owed.len(), has("first.md"), has("second.md")), (2, 1, 1), "{:?}", all.earlier);
+}
+
+#[test]
+fn a_commit_with_a_credential_stays_on_the_standby_too() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    pair.standby.pull().unwrap();
+    write(&pair.standby.folder, "plain.md", "plain\n");
+    write(&pair.standby.folder, "key.md", "apiKey: a1b2c3d4e5f6\n");
+    git(&pair.standby.folder, &["add", "-A"]);
+    git(&pair.standby.folder, &["commit", "--quiet", "-m", "all"]);
+    let given = gave(&pair);
+    assert_eq!(given.kept_back.unwrap().what.path, "key.md");
+    let files = pair.files(given.branch.as_deref().unwrap());
+    assert!(files.contains_key("plain.md") && !files.contains_key("key.md"), "{files:?}");
+    assert!(!git(&pair.remote(), &["cat-file", "--batch-all-objects", "--batch"]).contains("a1b2c3d4e5f6"));
+}

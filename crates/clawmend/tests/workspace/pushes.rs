@@ -1,7 +1,7 @@
 //! The primary's side.
 
 use crate::folders::*;
-use clawmend::failover::workspace::{Apart, PushedTo, Why, Workspace};
+use clawmend::failover::workspace::{Apart, Pushed, PushedTo, Why, Workspace};
 use std::fs;
 
 fn pushed(node: &Workspace) -> PushedTo {
@@ -239,4 +239,143 @@ fn a_file_that_came_to_hold_a_secret_does_not_stop_the_pushes_when_the_remote_ch
     assert_eq!(pushed(&pair.primary), PushedTo::Merged);
     assert_eq!(pair.files("main")["MEMORY.md"], "zero\none\n");
     assert_eq!(pair.files("main")["today.md"], "work of a day\n");
+}
+
+/// What somebody committed, beside a file that is fine.
+fn committed(pair: &Pair, path: &str, content: impl AsRef<[u8]>, message: &str) {
+    write(&pair.primary.folder, path, content);
+    git(&pair.primary.folder, &["add", "-A", "-f"]);
+    git(&pair.primary.folder, &["commit", "--quiet", "-m", message]);
+}
+
+fn all_of_the_remote(pair: &Pair) -> String {
+    let all = command(&pair.remote(), &["cat-file", "--batch-all-objects", "--batch"]).output().unwrap();
+    String::from_utf8_lossy(&all.stdout).into_owned()
+}
+
+#[test]
+fn commits_with_what_must_not_leave_stay_here_and_their_files_go() {
+    const KEY: &str = "apiKey: a1b2c3d4e5f6\n";
+    let cases: [(&str, &str, &str, &str, Why); 4] = [
+        ("key.md", KEY, "x", "key.md", Why::HoldsSecret),
+        (".env", "A=1\n", "x", ".env", Why::Named),
+        ("large.md", &"x".repeat(1001), "x", "large.md", Why::TooLarge),
+        ("fine.md", "fine\n", "apiKey: a1b2c3d4e5f6", "the message of", Why::HoldsSecret),
+    ];
+    for (path, content, message, named, why) in cases {
+        let mut pair = pair();
+        pair.primary.limits.file = 1000;
+        pushed(&pair.primary);
+        committed(&pair, "before.md", "fine\n", "before");
+        committed(&pair, path, content, message);
+        // Taking it out again does not take it out of the history.
+        fs::remove_file(pair.primary.folder.join(path)).unwrap();
+        committed(&pair, "after.md", "fine\n", "after");
+        let head = git(&pair.primary.folder, &["rev-parse", "HEAD"]);
+        let first = pair.primary.push().unwrap();
+        assert_eq!(first.to, PushedTo::Branch, "{path}");
+        let kept_back = first.kept_back.clone().unwrap();
+        assert_eq!(kept_back.commit, head.trim());
+        assert!(kept_back.what.path.starts_with(named) && kept_back.what.why == why, "{kept_back:?}");
+        let files = pair.files("main");
+        assert!(files.contains_key("before.md") && files.contains_key("after.md"), "{files:?}");
+        assert!(!files.contains_key(path));
+        let all = all_of_the_remote(&pair);
+        assert!(!all.contains("a1b2c3d4e5f6") && !all.contains("A=1") && !all.contains(&"x".repeat(1001)), "{path}");
+        assert_eq!(git(&pair.primary.folder, &["rev-parse", "HEAD"]), head, "the user's branch is as it was");
+        assert_eq!(pair.primary.push().unwrap(), Pushed { to: PushedTo::Known, ..first }, "nothing new, nothing made");
+        // Out of the history it is no matter any more.
+        git(&pair.primary.folder, &["reset", "--quiet", "--soft", "HEAD~3"]);
+        git(&pair.primary.folder, &["commit", "--quiet", "--allow-empty", "-m", "all in one"]);
+        let clean = pair.primary.push().unwrap();
+        assert_eq!((clean.kept_back, clean.followed), (None, true), "{path}");
+        assert!(git(&pair.remote(), &["log", "--format=%s", "main"]).contains("all in one"));
+    }
+}
+
+#[test]
+fn clean_commits_go_as_they_are_and_what_the_remote_has_is_no_matter() {
+    let pair = pair();
+    pushed(&pair.primary);
+    committed(&pair, "名字 \"a\"\n*.md", "fine\n", "a commit of the assistant's");
+    committed(&pair, "bytes.bin", [0, 159, 146, 150, b'\n', 0], "not text");
+    pushed(&pair.primary);
+    assert!(git(&pair.remote(), &["log", "--format=%s", "main"]).contains("a commit of the assistant's"));
+    // The person pushes it, whatever it is: that is their word.
+    committed(&pair, "key.md", "apiKey: a1b2c3d4e5f6\n", "mine");
+    assert!(pair.primary.push().unwrap().kept_back.is_some());
+    git(&pair.primary.folder, &["pull", "--quiet", "--no-edit", pair.remote().to_str().unwrap(), "main"]);
+    git(&pair.primary.folder, &["push", "--quiet", pair.remote().to_str().unwrap(), "HEAD:main"]);
+    write(&pair.primary.folder, "more.md", "more\n");
+    let next = pair.primary.push().unwrap();
+    assert_eq!((next.kept_back, next.to, next.followed), (None, PushedTo::Branch, true));
+    assert_eq!(pair.files("main")["more.md"], "more\n");
+    // So is what somebody else pushed and the user pulled.
+    pair.person("main", "theirs.md", "apiKey: f6e5d4c3b2a1\n");
+    git(&pair.primary.folder, &["pull", "--quiet", "--no-edit", pair.remote().to_str().unwrap(), "main"]);
+    write(&pair.primary.folder, "more.md", "even more\n");
+    let last = pair.primary.push().unwrap();
+    assert_eq!((last.kept_back, last.to, last.followed), (None, PushedTo::Branch, true));
+}
+
+#[test]
+fn a_workspace_that_was_cloned_goes_on_from_where_it_came() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    pair.person("main", ".env", "A=1\n");
+    fs::remove_dir_all(&pair.primary.folder).unwrap();
+    let remote = pair.remote();
+    git(pair.dir.path(), &["clone", "--quiet", remote.to_str().unwrap(), pair.primary.folder.to_str().unwrap()]);
+    write(&pair.primary.folder, "AGENTS.md", "# Others\n");
+    fs::remove_file(pair.primary.folder.join("SOUL.md")).unwrap();
+    let first = pair.primary.push().unwrap();
+    assert_eq!((first.kept_back, first.to, first.followed), (None, PushedTo::Branch, true));
+    let files = pair.files("main");
+    assert!(files["AGENTS.md"] == "# Others\n" && !files.contains_key("SOUL.md"), "{files:?}");
+    assert!(!pair.primary.folder.join("SOUL.md").exists());
+}
+
+#[test]
+fn while_commits_stay_here_the_files_go_as_the_user_has_them() {
+    let pair = pair();
+    let folder = &pair.primary.folder;
+    write(folder, "diary.md", "mine\n");
+    pushed(&pair.primary);
+    // Not for others any more; and one that is for others, though a rule ignores it.
+    write(folder, ".gitignore", "diary.md\n*.tmp\n");
+    write(folder, "note.tmp", "for others\n");
+    git(folder, &["rm", "--quiet", "--cached", "diary.md"]);
+    git(folder, &["add", "--force", ".gitignore", "note.tmp"]);
+    git(folder, &["commit", "--quiet", "-m", "rules"]);
+    committed(&pair, "key.md", "apiKey: a1b2c3d4e5f6\n", "key");
+    git(folder, &["rm", "--quiet", "--cached", "diary.md"]);
+    git(folder, &["commit", "--quiet", "--amend", "--no-edit"]);
+    write(folder, "diary.md", "mine alone\n");
+    let first = pair.primary.push().unwrap();
+    assert!(first.kept_back.is_some());
+    let files = pair.files("main");
+    assert_eq!(files.get("note.tmp").map(String::as_str), Some("for others\n"));
+    assert!(!files.contains_key("diary.md") && !files.contains_key("key.md"), "{files:?}");
+    // What others push meanwhile stays there, and comes here.
+    pair.person("main", "theirs.md", "theirs\n");
+    write(folder, "ours.md", "ours\n");
+    assert_eq!(pair.primary.push().unwrap().to, PushedTo::Merged);
+    write(folder, "ours.md", "ours again\n");
+    assert_eq!(pair.primary.push().unwrap().to, PushedTo::Branch);
+    let files = pair.files("main");
+    assert!(files["theirs.md"] == "theirs\n" && files["ours.md"] == "ours again\n", "{files:?}");
+    assert!(!all_of_the_remote(&pair).contains("a1b2c3d4e5f6"));
+    assert_eq!(fs::read_to_string(folder.join("diary.md")).unwrap(), "mine alone\n");
+}
+
+#[test]
+fn a_commit_that_another_one_stands_in_for_is_looked_through_as_it_is_sent() {
+    let pair = pair();
+    pushed(&pair.primary);
+    committed(&pair, "key.md", "apiKey: a1b2c3d4e5f6\n", "key");
+    fs::remove_file(pair.primary.folder.join("key.md")).unwrap();
+    committed(&pair, "after.md", "fine\n", "after");
+    git(&pair.primary.folder, &["replace", "--graft", "HEAD", "HEAD~2"]);
+    assert!(pair.primary.push().unwrap().kept_back.is_some());
+    assert!(!all_of_the_remote(&pair).contains("a1b2c3d4e5f6"));
 }

@@ -7,7 +7,7 @@ use super::super::ward::multiple_after;
 use super::Pair;
 use crate::api::types::NOT_PUSHED;
 use crate::failover::workspace::{
-    Branch, GaveBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Workspace, folders,
+    Branch, GaveBack, KeptBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Why, Workspace, folders,
 };
 use crate::host::alarm::Alarm;
 use crate::host::folders::FolderWatch;
@@ -204,7 +204,11 @@ fn gave_in_words(gave: &GaveBack) -> String {
         Some(branch) => format!("what was written here is on the branch {branch}; merge it on the primary"),
         None => "nothing was written here".to_owned(),
     };
-    now + &left_out_in_words(&gave.left_out, gave.left_out_more)
+    let now = match gave.earlier.as_slice() {
+        [] => now,
+        earlier => format!("{now}; what an earlier takeover wrote is on {}", earlier.join(", ")),
+    };
+    now + &left_out_in_words(&gave.left_out, gave.left_out_more) + &kept_back_in_words(gave.kept_back.as_ref())
 }
 
 fn pushed_in_words(pushed: &Pushed) -> String {
@@ -214,7 +218,7 @@ fn pushed_in_words(pushed: &Pushed) -> String {
         PushedTo::Merged => "merged with what others pushed, and pushed".to_owned(),
         PushedTo::Side { branch, why } => format!("pushed to the branch {branch}, for you to merge: {why}"),
     };
-    now + &left_out_in_words(&pushed.left_out, pushed.left_out_more)
+    now + &left_out_in_words(&pushed.left_out, pushed.left_out_more) + &kept_back_in_words(pushed.kept_back.as_ref())
 }
 
 fn left_out_in_words(left_out: &[LeftOut], more: usize) -> String {
@@ -227,6 +231,18 @@ fn left_out_in_words(left_out: &[LeftOut], more: usize) -> String {
     format!("; left out: {}{more}", named.join(", "))
 }
 
+fn kept_back_in_words(kept_back: Option<&KeptBack>) -> String {
+    let Some(KeptBack { commit, what: LeftOut { path, why } }) = kept_back else { return String::new() };
+    let (stay, by_hand) = (short(commit), "`git pull` and `git push` them yourself");
+    if *why == Why::TooMuch {
+        return format!("; the commits up to {stay} stay here, their files went: they are {why}; {by_hand}");
+    }
+    format!(
+        "; the commits up to {stay} stay here, their files went: {path} in one of them ({why}); take it out of all of them \
+         (`git rebase --interactive`), or {by_hand}"
+    )
+}
+
 fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
 }
@@ -234,7 +250,7 @@ fn short(commit: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failover::workspace::{Apart, Why};
+    use crate::failover::workspace::Apart;
 
     #[test]
     fn a_machine_has_a_name_for_branches() {
@@ -262,6 +278,7 @@ mod tests {
             to: PushedTo::Side { branch: "clawmend/vps-x".into(), why: Apart::Conflict },
             left_out: vec![secret; 7],
             left_out_more: 2,
+            kept_back: None,
             unfinished: None,
             followed: true,
         };
@@ -273,12 +290,34 @@ mod tests {
                 "pushed to the branch clawmend/vps-x, for you to merge: both sides changed the same place of a file; left out: {five} and 4 more"
             )
         );
+        let kept_back = |path: &str, why| {
+            let what = LeftOut { path: path.into(), why };
+            let kept_back = Some(KeptBack { commit: "0123456789abcdef".into(), what });
+            let (left_out, left_out_more) = (Vec::new(), 0);
+            Pushed { to: PushedTo::Known, left_out, left_out_more, kept_back, ..pushed.clone() }
+        };
+        assert_eq!(
+            pushed_in_words(&kept_back("notes.md", Why::HoldsSecret)),
+            "pushed; the commits up to 01234567 stay here, their files went: notes.md in one of them (holds a credential); \
+             take it out of all of them (`git rebase --interactive`), or `git pull` and `git push` them yourself"
+        );
+        assert_eq!(
+            pushed_in_words(&kept_back("", Why::TooMuch)),
+            "pushed; the commits up to 01234567 stay here, their files went: they are more than can be looked through; \
+             `git pull` and `git push` them yourself"
+        );
         let pulled = Pulled { to: PulledTo::Brought("0123456789abcdef".into()), kept: Some("clawmend/local-x".into()) };
         assert_eq!(
             pulled_in_words(&pulled),
             "brought to 01234567; what was here is kept on the branch clawmend/local-x"
         );
-        let gave = GaveBack { branch: Some("clawmend/vps".into()), left_out: Vec::new(), left_out_more: 0 };
+        let gave = GaveBack {
+            branch: Some("clawmend/vps".into()),
+            earlier: Vec::new(),
+            left_out: Vec::new(),
+            left_out_more: 0,
+            kept_back: None,
+        };
         assert_eq!(
             gave_in_words(&gave),
             "what was written here is on the branch clawmend/vps; merge it on the primary"

@@ -213,6 +213,8 @@ impl Git {
         command.env("LC_ALL", "C").env("LANG", "C").env("TZ", "UTC");
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", ":").env("GIT_SSH_COMMAND", SSH);
+        // What is looked at is what is sent: no commit stands in for another.
+        command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
         // No transport that runs a program by another name.
         command.env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
         command.env("GIT_AUTHOR_NAME", "Clawmend").env("GIT_AUTHOR_EMAIL", "clawmend@localhost");

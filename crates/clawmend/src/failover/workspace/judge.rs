@@ -4,7 +4,7 @@
 //! left out.
 
 use crate::openclaw::files::read_bounded;
-use crate::openclaw::redact::{holds_secret, plain};
+use crate::openclaw::redact::{self, plain};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,9 @@ pub enum Why {
     /// It cannot be read, or its name cannot be written.
     #[error("cannot be read")]
     Unreadable,
+    /// A history that is longer than what is looked through.
+    #[error("more than can be looked through")]
+    TooMuch,
 }
 
 /// Names `path`, as git writes it, for a person.
@@ -66,11 +69,21 @@ pub(super) fn reason(folder: &Path, path: &[u8], most: u64) -> Option<Why> {
         return Some(Why::TooLarge);
     }
     match read_bounded(&file, most) {
-        Ok(bytes) => std::str::from_utf8(&bytes).is_ok_and(holds_secret).then_some(Why::HoldsSecret),
+        Ok(bytes) => holds_secret(&bytes).then_some(Why::HoldsSecret),
         Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Some(Why::TooLarge),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(_) => Some(Why::Unreadable),
     }
+}
+
+/// Whether a credential stands in a text, in whatever encoding that keeps ASCII. Other bytes are not looked through.
+pub(super) fn holds_secret(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && redact::holds_secret(&String::from_utf8_lossy(bytes))
+}
+
+/// Why a file of this name and size is left out, if it is.
+pub(super) fn fit(path: &[u8], size: u64, most: u64) -> Option<Why> {
+    if is_secret_name(path) { Some(Why::Named) } else { (size > most).then_some(Why::TooLarge) }
 }
 
 fn is_secret_name(path: &[u8]) -> bool {

@@ -8,8 +8,8 @@ use super::git::Call;
 use super::judge::shown;
 use super::names::OURS;
 use super::remote::fetch;
-use super::repo::{BEGUN, DeadLocks, LAST, Repo};
-use super::snapshot::{For, Snapshot, base, commit, take};
+use super::repo::{BEGUN, DeadLocks, GIVEN, LAST, OWED, Repo};
+use super::snapshot::{For, Snapshot, base, begin, commit, take};
 use super::tree::{bring, in_the_way};
 use super::{Workspace, stamp};
 
@@ -49,12 +49,13 @@ impl Workspace {
         if repo.is_locked() {
             return Err(Retry::Busy { detail: "another git works on it".to_owned() }.into());
         }
-        let base = base(&repo)?;
-        let mut snapshot = take(&repo, base.as_deref(), For::Here, self.limits.file)?;
+        let base = base(&repo, repo.commit_of("HEAD")?.as_deref(), repo.commit_of(LAST)?.as_deref())?;
+        let mut snapshot = take(&repo, begin(&repo, base.as_deref())?, For::Here, self.limits.file)?;
         self.take_what_is_in_the_way(&repo, &mut snapshot, &theirs)?;
         let tree = repo.tree_of(Some(&theirs))?;
         let same_files = snapshot.tree == tree;
         let kept = self.keep_local(&repo, &snapshot, base.as_deref(), &theirs)?;
+        owe(&repo, &theirs)?;
         if !same_files {
             bring(&repo, &snapshot, &theirs)?;
         }
@@ -156,4 +157,20 @@ impl Workspace {
         repo.set_ref(BEGUN, theirs, None)?;
         repo.set_ref(LAST, theirs, None)
     }
+}
+
+/// What could not be given back at the last step back is given with the next one.
+fn owe(repo: &Repo, theirs: &str) -> Result<(), WorkspaceError> {
+    let Some(last) = repo.commit_of(LAST)? else { return Ok(()) };
+    for known in [BEGUN, GIVEN] {
+        if repo.commit_of(known)?.as_ref() == Some(&last) {
+            return Ok(());
+        }
+    }
+    let owed = repo.refs_below(OWED)?.iter().any(|(_, commit)| *commit == last);
+    if owed || repo.is_ancestor(&last, theirs)? {
+        return Ok(());
+    }
+    // Two within one second are two all the same.
+    repo.set_ref(&format!("{OWED}{}-{}", stamp(), last.get(..8).unwrap_or(&last)), &last, None)
 }

@@ -5,11 +5,12 @@
 
 use super::error::WorkspaceError;
 use super::git::Call;
+use super::history::{Ground, KeptBack};
 use super::judge::LeftOut;
 use super::names::OURS;
 use super::remote::{Sent, fetch, send};
 use super::repo::{DeadLocks, LAST, Repo};
-use super::snapshot::{For, Snapshot, base, commit, take};
+use super::snapshot::{For, Snapshot, commit, take};
 use super::tree::{bring, in_the_way};
 use super::{Workspace, follow, stamp};
 
@@ -29,6 +30,8 @@ pub struct Pushed {
     pub left_out: Vec<LeftOut>,
     /// How many more stayed.
     pub left_out_more: usize,
+    /// Commits of the user's or the assistant's that stayed here, though their files went.
+    pub kept_back: Option<KeptBack>,
     /// An operation that somebody has begun in the workspace and not ended, such as `merge`. Its files were pushed as
     /// they are.
     pub unfinished: Option<&'static str>,
@@ -80,15 +83,15 @@ impl Workspace {
     /// By consequence. Whatever it is, the files are as they were, or merged.
     pub fn push(&self) -> Result<Pushed, WorkspaceError> {
         let repo = Repo::open(&self.folder, &self.branch, self.limits.time, false, DeadLocks::ButIndex)?;
-        let base = base(&repo)?;
-        let snapshot = take(&repo, base.as_deref(), For::Remote, self.limits.file)?;
-        let parents = [repo.commit_of(LAST)?, repo.commit_of("HEAD")?].into_iter().flatten().collect();
+        let Ground { index, parents, kept_back } = self.ground(&repo)?;
+        let snapshot = take(&repo, index, For::Remote, self.limits.file)?;
         let tip = commit(&repo, &snapshot.tree, parents, &self.message("Workspace"))?;
         let mut pushed = Pushed {
             commit: tip.clone(),
             to: PushedTo::Nothing,
             left_out: snapshot.left_out.clone(),
             left_out_more: snapshot.more,
+            kept_back,
             unfinished: repo.unfinished(),
             followed: false,
         };
@@ -165,7 +168,7 @@ impl Workspace {
     /// Pushes our commits to a side branch: the one of the last time, as long as it is not merged.
     fn aside(&self, repo: &Repo, tip: &str, why: Apart, pushed: &mut Pushed) -> Result<(), WorkspaceError> {
         let mut name = format!("{OURS}{}-{}", self.node.as_str(), stamp());
-        for (side, commit) in sides(repo)? {
+        for (side, commit) in repo.refs_below(SIDES)? {
             if repo.is_ancestor(&commit, tip)? {
                 name = format!("{OURS}{side}");
                 break;
@@ -191,18 +194,9 @@ fn keep(repo: &Repo, snapshot: &Snapshot, tip: &str) -> Result<bool, WorkspaceEr
     follow(repo, &snapshot.index, tip)
 }
 
-/// Side branches and their commits, the newest first.
-fn sides(repo: &Repo) -> Result<Vec<(String, String)>, WorkspaceError> {
-    let list = ["for-each-ref", "--sort=-refname", "--count=8", "--format=%(refname) %(objectname)", SIDES];
-    let said = repo.git.must(Call::new(list))?;
-    let text = String::from_utf8_lossy(&said.out).into_owned();
-    let pairs = text.lines().filter_map(|line| line.strip_prefix(SIDES)?.split_once(' '));
-    Ok(pairs.map(|(side, commit)| (side.to_owned(), commit.to_owned())).collect())
-}
-
 /// All is on the main branch now.
 fn forget_sides(repo: &Repo) -> Result<(), WorkspaceError> {
-    for (side, _) in sides(repo)? {
+    for (side, _) in repo.refs_below(SIDES)? {
         repo.git.must(Call::new(["update-ref", "-d", &format!("{SIDES}{side}")]))?;
     }
     Ok(())

@@ -19,6 +19,10 @@ pub(super) const LAST: &str = "refs/clawmend/last";
 pub(super) const REMOTE: &str = "refs/clawmend/remote";
 /// What the standby began from.
 pub(super) const BEGUN: &str = "refs/clawmend/begun";
+/// What was given back last.
+pub(super) const GIVEN: &str = "refs/clawmend/given";
+/// What could not be given back before the next takeover, each by the time of that.
+pub(super) const OWED: &str = "refs/clawmend/owed/";
 /// A lock that is older belongs to a git that has died.
 const DEAD: Duration = Duration::from_secs(120);
 /// Most files that are looked at for locks.
@@ -234,6 +238,15 @@ impl Repo {
             arguments.push(from.unwrap_or(""));
         }
         self.git.must(Call::new(arguments)).map(drop)
+    }
+
+    /// The names of our refs below `folder`, without it, and their commits: the last names first, and a few only.
+    pub(super) fn refs_below(&self, folder: &str) -> Result<Vec<(String, String)>, WorkspaceError> {
+        let list = ["for-each-ref", "--sort=-refname", "--count=8", "--format=%(refname) %(objectname)", folder];
+        let said = self.git.must(Call::new(list))?;
+        let text = String::from_utf8_lossy(&said.out).into_owned();
+        let pairs = text.lines().filter_map(|line| line.strip_prefix(folder)?.split_once(' '));
+        Ok(pairs.map(|(name, commit)| (name.to_owned(), commit.to_owned())).collect())
     }
 
     /// The tree of what the user has staged; none where that is no tree, such as in a conflict.

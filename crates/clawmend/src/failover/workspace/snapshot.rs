@@ -6,7 +6,7 @@
 use super::error::{Person, WorkspaceError};
 use super::git::{Call, failed};
 use super::judge::{LeftOut, Why, reason, shown};
-use super::repo::{LAST, Repo};
+use super::repo::Repo;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -37,21 +37,25 @@ pub(super) struct Snapshot {
     pub(super) as_before: BTreeSet<Vec<u8>>,
 }
 
-/// The newest commit that the workspace is known to come from: ours, unless the user went on from it.
-pub(super) fn base(repo: &Repo) -> Result<Option<String>, WorkspaceError> {
-    let (head, last) = (repo.commit_of("HEAD")?, repo.commit_of(LAST)?);
-    match (head, last) {
-        (Some(head), Some(last)) if repo.is_ancestor(&head, &last)? => Ok(Some(last)),
-        (Some(head), _) => Ok(Some(head)),
-        (None, last) => Ok(last),
-    }
+/// The newest commit that the workspace is known to come from: `last`, which is ours, unless the user went on from it.
+pub(super) fn base(repo: &Repo, head: Option<&str>, last: Option<&str>) -> Result<Option<String>, WorkspaceError> {
+    Ok(match (head, last) {
+        (Some(head), Some(last)) if repo.is_ancestor(head, last)? => Some(last.to_owned()),
+        (Some(head), _) => Some(head.to_owned()),
+        (None, last) => last.map(str::to_owned),
+    })
 }
 
-/// Takes one, of what differs from `base`.
-pub(super) fn take(repo: &Repo, base: Option<&str>, to: For, most: u64) -> Result<Snapshot, WorkspaceError> {
+/// An index of the files of a commit or a tree, from which one is taken.
+pub(super) fn begin(repo: &Repo, base: Option<&str>) -> Result<PathBuf, WorkspaceError> {
     let index = repo.fresh_index("snapshot");
     let from = base.map_or_else(|| "--empty".to_owned(), |base| format!("{base}^{{tree}}"));
     repo.git.must(Call::new(["read-tree", &from]).index(&index))?;
+    Ok(index)
+}
+
+/// Takes one, of what differs from `index`.
+pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Snapshot, WorkspaceError> {
     // Its exit code only says whether anything differs.
     repo.git.run(Call::new(["update-index", "-q", "--refresh"]).index(&index))?;
     let changed =
