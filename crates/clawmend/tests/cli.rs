@@ -337,6 +337,7 @@ fn a_pair_is_made_and_mistakes_are_answered() {
         &with(&["primary", "--listen", "0.0.0.0:18790"]),
         &with(&["standby", "--peer", "primary.example:18790"]),
         &with(&["primary", "--listen", "127.0.0.1:18790", "--fast", "--no-service"]),
+        &with(&["primary", "--listen", "127.0.0.1:18790", "--fast", "--no-service"]),
         &with(&["standby", "--peer", "127.0.0.1:18790"]),
         &["standby", "status"],
     ]);
@@ -366,6 +367,7 @@ fn a_node_of_a_group_is_made_and_mistakes_are_answered() {
         &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", "http://etcd.example:2379"]),
         &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--kubernetes"]),
         &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--fence", "off"]),
+        &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--fast", "--no-service"]),
         &with(&["--node", "attic", "--nodes", "attic,cellar", "--etcd", etcd, "--fast", "--no-service"]),
         &with(&["--node", "cellar", "--nodes", "attic,cellar", "--etcd", etcd]),
         &["standby", "init", "--side", "standby", "--peer", "127.0.0.1:18790"],

@@ -6,13 +6,15 @@
 #[path = "pair/mod.rs"]
 mod pair;
 
-use anyhow::{Result, ensure};
-use clawmend_testkit::lab::{hold, until, until_some};
+use anyhow::{Context as _, Result, ensure};
+use clawmend_testkit::lab::{Answer, hold, until, until_some};
 use pair::hub::write;
 use pair::{BOUND, PRIMARY, Pair, workspace};
 use serde_json::{Value, json};
+use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,10 +64,24 @@ fn who_is_no_peer_promotes_nobody_and_is_named() -> Result<()> {
     pair.standby.start()?;
     pair.reports("the primary to be seen", |report| report["sight"] == json!("its guard says: healthy"))?;
 
-    // Another version of OpenClaw is said, and refuses nothing.
-    pair.standby.home.edit_config(|config| config["meta"]["lastTouchedVersion"] = json!("2025.1.1"))?;
-    let check = pair.standby.say(&["standby", "check"])?;
-    ensure!(check.stdout.contains("2025.1.1"), "{check:?}");
+    // Another version of OpenClaw is said, and refuses nothing; none at all could not take over.
+    let command = pair.standby.command();
+    let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
+    let path = path.context("a guard without PATH")?.to_owned();
+    let other = OtherOpenClaw::of(&path)?;
+    let check_with = |pair: &mut Pair, path: &OsStr| -> Result<Answer> {
+        pair.standby.kill()?;
+        pair.standby.set_variable("PATH", path.to_str().context("a plain PATH")?);
+        pair.standby.start()?;
+        pair.reports("the primary to be seen", |report| report["sight"] == json!("its guard says: healthy"))?;
+        pair.standby.say(&["standby", "check"])
+    };
+    let check = check_with(&mut pair, &other.path(&path)?)?;
+    ensure!(check.code == 0 && check.stdout.contains("OpenClaw is 2026.9.6 there and 2025.1.1 here"), "{check:?}");
+    let check = check_with(&mut pair, OsStr::new("/usr/sbin:/usr/bin:/sbin:/bin"))?;
+    ensure!(check.code == NEEDS_PERSON && check.stdout.contains("does not find openclaw on the PATH"), "{check:?}");
+    let check = check_with(&mut pair, &path)?;
+    ensure!(check.code == 0 && check.stdout.contains("OpenClaw 2026.9.6 on both"), "{check:?}");
 
     // The primary's guard is gone, and somebody else has its port.
     pair.primary.kill()?;
@@ -80,6 +96,28 @@ fn who_is_no_peer_promotes_nobody_and_is_named() -> Result<()> {
     turn.store(STRANGERS.len(), Ordering::Relaxed);
     pair.role_is("active")?;
     pair.verdict("bad input by who answers in the primary's place").map(drop)
+}
+
+/// A package of another version that runs the real program.
+struct OtherOpenClaw(tempfile::TempDir);
+
+impl OtherOpenClaw {
+    fn of(path: &OsStr) -> Result<Self> {
+        let real = std::env::split_paths(path).map(|folder| folder.join("openclaw")).find(|program| program.exists());
+        let real = real.context("no openclaw")?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("package.json"), r#"{"name": "openclaw", "version": "2025.1.1"}"#)?;
+        let program = folder.path().join("openclaw");
+        std::fs::write(&program, format!("#!/bin/sh\nexec \"{}\" \"$@\"\n", real.display()))?;
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+        Ok(Self(folder))
+    }
+
+    /// It comes first on this `PATH`.
+    fn path(&self, path: &OsStr) -> Result<OsString> {
+        let first = std::iter::once(self.0.path().to_owned());
+        Ok(std::env::join_paths(first.chain(std::env::split_paths(path)))?)
+    }
 }
 
 /// Its threads end with the lab's process.

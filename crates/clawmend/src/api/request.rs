@@ -158,6 +158,11 @@ pub enum Answer {
     },
     /// No more lines.
     End,
+    /// A person must change something first, or say it elsewhere; saying it again does not help.
+    NeedsPerson {
+        /// What.
+        why: String,
+    },
     /// The caller may not ask this.
     Refused {
         /// Why.

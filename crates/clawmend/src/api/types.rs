@@ -157,6 +157,22 @@ pub struct GatewayStatus {
     /// Its memory now and half an hour before; null while that is not known.
     #[serde(default)]
     pub memory: Option<MemoryReport>,
+    /// What its command starts, looked at within the last half minute; null where that is not known, as for a unit.
+    #[serde(default)]
+    pub program: Option<ProgramReport>,
+}
+
+/// What a command line starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramReport {
+    /// Its first word.
+    pub name: String,
+    /// Where that is; null: nowhere, such as not on the gateway's `PATH`.
+    pub path: Option<String>,
+    /// The version of OpenClaw that it belongs to; null: another program, or none.
+    pub openclaw: Option<String>,
+    /// What it needs besides and is not on the gateway's `PATH`: `node`, where its first line asks for that.
+    pub lacks: Option<String>,
 }
 
 /// The least that a process took within five minutes.

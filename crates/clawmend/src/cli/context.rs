@@ -88,6 +88,7 @@ pub fn understood(answer: Answer) -> Result<Answer, CliError> {
     match answer {
         Answer::Refused { why } => Err(CliError::new(Kind::Refused, format!("the guard refused: {why}"))),
         Answer::Failed { why } => Err(CliError::new(Kind::Retry, why)),
+        Answer::NeedsPerson { why } => Err(CliError::new(Kind::NeedsPerson, why)),
         Answer::NotFound { what, known } => {
             let error = CliError::new(Kind::NotFound, what);
             Err(if known.is_empty() { error } else { error.hint(format!("known here: {}", known.join(", "))) })
@@ -111,4 +112,32 @@ pub fn unexpected() -> CliError {
 /// No guard runs.
 pub fn no_guard() -> CliError {
     AskError::NoGuard.into()
+}
+
+/// How the guard of a pair's host or a group's node is begun: a plain `clawmend up` is not what its gateway needs.
+pub const BEGIN_NODE: &str =
+    "`systemctl --user start clawmend`, or the command that `clawmend standby init` has printed";
+
+/// No guard runs on a host of a pair or of a group.
+pub fn no_guard_of_node() -> CliError {
+    CliError::new(Kind::NoGuard, AskError::NoGuard.to_string()).hint(format!("start it: {BEGIN_NODE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::exit;
+    use super::*;
+
+    #[test]
+    fn a_no_has_its_exit_code() {
+        let why = || "so it is".to_owned();
+        for (answer, code) in [
+            (Answer::Failed { why: why() }, exit::RETRY),
+            (Answer::NeedsPerson { why: why() }, exit::NEEDS_PERSON),
+            (Answer::Refused { why: why() }, exit::REFUSED),
+        ] {
+            assert_eq!(understood(answer).map_err(|error| error.kind.exit_code()), Err(code));
+        }
+        assert_eq!(understood(Answer::End).map_err(|error| error.kind.exit_code()), Ok(Answer::End));
+    }
 }

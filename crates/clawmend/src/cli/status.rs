@@ -101,6 +101,7 @@ fn remembered(state: &Path, reader: Option<&Reader>, id: GatewayId, known: Optio
         }),
         next: Some("nothing, as no guard is running".to_owned()),
         memory: None,
+        program: None,
         id,
     }
 }

@@ -360,6 +360,7 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
         pause: pause_report(ward, &report),
         next: next_words(&report),
         memory: report.growth.map(MemoryReport::from),
+        program: ward.program.as_ref().and_then(|program| program.report(now.mono)),
     }
 }
 

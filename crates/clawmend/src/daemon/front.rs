@@ -150,7 +150,7 @@ impl Context {
                 let why = "the guard here runs for no pair; where clawmend.toml has a [standby], start the guard again, else `clawmend standby \
                      init` makes this host one of a pair"
                     .to_owned();
-                let _ = call.reply.send(Answer::Failed { why }.into());
+                let _ = call.reply.send(Answer::NeedsPerson { why }.into());
             }
         }
     }
@@ -164,7 +164,7 @@ impl Context {
             Some(shared) => shared.order(order, call.reply),
             None => {
                 let why = "the guard here runs for no shared group; where clawmend.toml has a [shared], start the guard again".to_owned();
-                let _ = call.reply.send(Answer::Failed { why }.into());
+                let _ = call.reply.send(Answer::NeedsPerson { why }.into());
             }
         }
     }

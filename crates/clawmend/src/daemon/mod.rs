@@ -24,6 +24,7 @@ mod pair;
 mod physician;
 mod premises;
 mod printed;
+mod program;
 mod pulse;
 mod sandbox;
 mod senses;

@@ -22,6 +22,7 @@ use super::desk;
 use super::keepsake::Keepsake;
 use super::news::{News, Sender};
 use super::physician::Physician;
+use super::program::Program;
 use super::pulse::{Pulse, ServiceWatchdog};
 use super::senses::Senses;
 use super::voice::Voice;
@@ -67,6 +68,7 @@ pub struct Ward {
     pub(super) guardian: Guardian,
     pub(super) body: Rc<Body>,
     pub(super) around: Around,
+    pub(super) program: Option<Program>,
     pub(super) keepsake: Keepsake,
     pub(super) physician: Physician,
     pub(super) settings: Rc<RefCell<Settings>>,
@@ -109,6 +111,9 @@ impl Ward {
     /// Guards until the queue is closed.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<News>) {
         let mut alarm = Alarm::new();
+        if let Some(program) = &self.program {
+            program.look_if_due(clock::now().mono);
+        }
         loop {
             let now = clock::now();
             let wake = self.wake_at(now);

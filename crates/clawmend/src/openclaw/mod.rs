@@ -15,6 +15,7 @@ pub mod logs;
 pub mod minimal;
 pub mod owners;
 pub mod ownership;
+pub mod program;
 pub mod redact;
 pub mod sandbox;
 pub mod session_lock;

@@ -25,7 +25,7 @@ pub use shared::{
     BadStoreUrl, EtcdSettings, FenceHook, KubernetesSettings, LeaseTiming, Login, SharedSettings, StoreSettings,
     StoreUrl,
 };
-pub use standby::{SecretsSettings, Side, StandbySettings, Timing, WorkspaceSettings};
+pub use standby::{SecretsSettings, Side, StandbySettings, Timing, WorkspaceSettings, private_address};
 pub use synthetic::SyntheticSettings;
 
 use serde::Deserialize;

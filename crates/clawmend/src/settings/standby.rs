@@ -222,7 +222,7 @@ fn checked_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<GatewayId>, D
 }
 
 fn private<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
-    checked(SocketAddr::deserialize(from)?).map(Some).map_err(D::Error::custom)
+    private_address(SocketAddr::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }
 
 fn seniors<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SocketAddr>, D::Error> {
@@ -234,10 +234,14 @@ fn seniors<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SocketAddr>, D::Err
     if let Some((_, twice)) = twice {
         return Err(D::Error::custom(format!("{twice} stands there twice")));
     }
-    all.into_iter().map(checked).collect::<Result<_, _>>().map_err(D::Error::custom)
+    all.into_iter().map(private_address).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
-fn checked(address: SocketAddr) -> Result<SocketAddr, String> {
+/// An address that is no public one.
+///
+/// # Errors
+/// What it is instead, in words for people.
+pub fn private_address(address: SocketAddr) -> Result<SocketAddr, String> {
     if is_private(address.ip()) {
         return Ok(address);
     }

@@ -6,7 +6,7 @@
 
 use super::super::config::settings;
 use super::super::consent;
-use super::super::context::{Context, no_guard, unexpected};
+use super::super::context::{Context, no_guard_of_node, unexpected};
 use super::super::duration::human;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, clean};
@@ -71,7 +71,7 @@ pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliErro
 }
 
 fn look(context: &Context) -> Result<StandbyReport, CliError> {
-    let status = context.guard_status().ok_or_else(no_guard)?;
+    let status = context.guard_status().ok_or_else(no_guard_of_node)?;
     if let Some(report) = status.standby {
         return Ok(*report);
     }
@@ -147,9 +147,11 @@ fn carry_out(context: &Context) -> Result<Drill, CliError> {
 }
 
 fn say(context: &Context, order: Order) -> Result<(), CliError> {
-    match context.ask(Request::Standby { order })?.ok_or_else(no_guard)? {
+    match context.ask(Request::Standby { order })?.ok_or_else(no_guard_of_node)? {
         Answer::Done { .. } => Ok(()),
-        Answer::Failed { why } | Answer::Refused { why } => Err(CliError::new(Kind::NeedsPerson, clean(&why, 400))),
+        Answer::Failed { why } | Answer::NeedsPerson { why } | Answer::Refused { why } => {
+            Err(CliError::new(Kind::NeedsPerson, clean(&why, 400)))
+        }
         Answer::NotFound { .. }
         | Answer::BadRequest { .. }
         | Answer::Status(_)

@@ -9,15 +9,16 @@ mod group;
 mod host;
 mod page;
 mod pause;
+mod program;
 mod seniors;
 mod store;
 
 use super::super::config::{home, settings};
-use super::super::context::Context;
+use super::super::context::{BEGIN_NODE, Context};
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style};
 use super::{Pair, stores};
-use crate::api::types::{NOT_PUSHED, SCHEMA, StandbyReport, StatusReport};
+use crate::api::types::{GatewayStatus, NOT_PUSHED, SCHEMA, StandbyReport, StatusReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
 use crate::failover::look::{IS_A_STANDBY, reaches};
@@ -93,7 +94,8 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     space(context, &mut lines)?;
     match PairKey::load(&pair.key) {
         Ok(key) if pair.is_standby() => {
-            ask_primary(context, &pair, &key, &mut lines)?;
+            let mine = own_version(context, &pair, status.as_ref());
+            ask_primary(context, &pair, &key, mine.as_deref(), &mut lines)?;
             ask_seniors(context, &pair, &key, &mut lines)?;
         }
         Ok(key) => this_primary(context, &pair, &key, &mut lines),
@@ -101,7 +103,7 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     }
     stores::check(context, &pair, home(context, pair.standby.gateway.as_ref()).ok().as_ref(), &mut lines)?;
     if pair.is_standby() {
-        lines.extend(status.as_ref().and_then(|status| gateway(context, &pair, status)));
+        lines.extend(status.as_ref().and_then(|status| gateway(context, &pair, status)).into_iter().flatten());
         lines.extend(own_doings(context, &pair));
         lines.extend(at_boot(context, &pair, &settings));
         lines.extend(guard.flatten().and_then(warm));
@@ -127,11 +129,7 @@ fn finish(context: &Context, whole: Whole, lines: &[Line]) -> Result<ExitCode, C
 
 fn this_guard(guard: Option<Option<&StandbyReport>>, lines: &mut Vec<Line>) {
     let (level, text) = match guard {
-        None => {
-            let text = "no guard is running here: `systemctl --user start clawmend`, or the command that `clawmend standby \
-                        init` has printed";
-            (Level::Bad, text.to_owned())
-        }
+        None => (Level::Bad, format!("no guard is running here: {BEGIN_NODE}")),
         Some(None) => {
             (Level::Bad, "the guard here began before this host was one of a pair: start it again".to_owned())
         }
@@ -173,7 +171,13 @@ fn this_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<L
     }
 }
 
-fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) -> Result<(), CliError> {
+fn ask_primary(
+    context: &Context,
+    pair: &Pair,
+    key: &PairKey,
+    mine: Option<&str>,
+    lines: &mut Vec<Line>,
+) -> Result<(), CliError> {
     let Some(peer) = pair.standby.peer else { return Ok(()) };
     let question = question();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -213,7 +217,7 @@ fn ask_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
             let text = format!("the guard at {peer} answers; its gateway is {}", told.verdict.name());
             let level = if matches!(told.verdict, Verdict::Healthy) { Level::Good } else { Level::Warning };
             lines.push(Line { check: "primary", level, text });
-            compared(context, pair, key, &told, lines);
+            compared(context, pair, key, &told, mine, lines);
             let half = i64::try_from(back.mono.since(sent.mono) / 2).unwrap_or(0);
             clocks(told.wall.0 - (sent.wall.0 + half), lines);
         }
@@ -238,7 +242,7 @@ fn ask_seniors(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
     Ok(())
 }
 
-fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &mut Vec<Line>) {
+fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, mine: Option<&str>, lines: &mut Vec<Line>) {
     lines.push(match armed("the primary", &own(context, pair, key), &told.accounts) {
         Armed::Yes => Line { check: "channels", level: Level::Good, text: "no account has two owners".to_owned() },
         Armed::No { why } => Line { check: "channels", level: Level::Bad, text: why },
@@ -247,24 +251,27 @@ fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, lines: &
         let text = format!("Clawmend is {} there and {} here", told.version, crate::version::VERSION);
         lines.push(Line { check: "versions", level: Level::Warning, text });
     }
-    let mine = home(context, pair.standby.gateway.as_ref()).ok().and_then(|home| version(&home));
-    if let (Some(theirs), Some(mine)) = (&told.openclaw, &mine) {
-        let same = theirs == mine;
-        let level = if same { Level::Good } else { Level::Warning };
-        let text = if same {
-            format!("OpenClaw {mine} on both")
-        } else {
-            format!("OpenClaw is {theirs} there and {mine} here")
-        };
-        lines.push(Line { check: "versions", level, text });
-    }
+    lines.push(program::versions(told.openclaw.as_deref(), mine));
+}
+
+/// By the package that the guard would start, else by who wrote the config last.
+fn own_version(context: &Context, pair: &Pair, status: Option<&StatusReport>) -> Option<String> {
+    let home = home(context, pair.standby.gateway.as_ref()).ok()?;
+    let by_guard = guarded(status, &home).and_then(|gateway| gateway.program.as_ref()?.openclaw.clone());
+    by_guard.or_else(|| version(&home))
+}
+
+/// What the guard here says of this gateway.
+fn guarded<'a>(status: Option<&'a StatusReport>, home: &Home) -> Option<&'a GatewayStatus> {
+    status?.gateways.iter().find(|gateway| gateway.id == home.id)
 }
 
 /// Whether the guard here could start the gateway.
-fn gateway(context: &Context, pair: &Pair, status: &StatusReport) -> Option<Line> {
+fn gateway(context: &Context, pair: &Pair, status: &StatusReport) -> Option<Vec<Line>> {
     let home = home(context, pair.standby.gateway.as_ref()).ok()?;
-    let found = status.gateways.iter().find(|gateway| gateway.id == home.id)?;
-    Some(startable(found.control, found.form, found.control_reason.as_deref()))
+    let found = guarded(Some(status), &home)?;
+    let startable = startable(found.control, found.form, found.control_reason.as_deref());
+    Some([Some(startable), found.program.as_ref().and_then(program::line)].into_iter().flatten().collect())
 }
 
 fn startable(control: Control, form: Option<Form>, why: Option<&str>) -> Line {
@@ -385,6 +392,7 @@ mod tests {
         lines.push(startable(Control::Full, Some(Form::Systemd), None));
         lines.push(startable(Control::Observe, Some(Form::Foreign), None));
         lines.push(startable(Control::Observe, Some(Form::Systemd), Some("no polkit rule lets claw manage it")));
+        lines.extend(program::tests::every_line());
         lines.extend(seniors::tests::every_line());
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
     }

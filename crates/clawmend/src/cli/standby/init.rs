@@ -1,7 +1,8 @@
 //! `clawmend standby init`: settings, key, and what is left to do. Here for one of a pair; [`group`] is for a node of a
 //! shared group.
 //!
-//! Invariant: settings of a person are added to, never replaced; a key that is there stays.
+//! Invariant: settings of a person are added to, never replaced; a key that is there stays. Said again, it changes nothing
+//! and tells once more what is left to do.
 
 mod begin;
 mod group;
@@ -46,21 +47,44 @@ impl Present {
             }
         };
         let settings = settings::parse(&path, &text)?;
-        let taken = match (&settings.standby, &settings.shared) {
-            (None, None) => return Ok(Self { path, text, settings }),
+        Ok(Self { path, text, settings })
+    }
+
+    /// With one more section, which is understood together with what is there; nothing where it is there already.
+    ///
+    /// # Errors
+    /// Another section is in its place, or this one is not understood.
+    fn with(&self, section: &str) -> Result<Option<String>, CliError> {
+        let taken = match (&self.settings.standby, &self.settings.shared) {
+            (None, None) => return self.added(section).map(Some),
             (Some(_), _) => "[standby]",
             (None, Some(_)) => "[shared]",
         };
-        Err(CliError::new(Kind::Usage, format!("{} has a {taken} section already", path.display()))
+        let path = self.path.display();
+        if says_the_same(&self.settings, &settings::parse(&self.path, section)?) {
+            output::tell(&format!("{path} says so already; it stays as it is"));
+            return Ok(None);
+        }
+        Err(CliError::new(Kind::Usage, format!("{path} has a {taken} section already, which says something else"))
             .hint("change it there, or take it out and say this again"))
     }
 
-    /// With one more section, which is understood together with what is there.
-    fn with(&self, section: &str) -> Result<String, CliError> {
+    fn added(&self, section: &str) -> Result<String, CliError> {
         let before = self.text.trim_end();
         let whole = if before.is_empty() { section.to_owned() } else { format!("{before}\n\n{section}") };
         settings::parse(&self.path, &whole)?;
         Ok(whole)
+    }
+
+    /// Writes what is new. The settings that hold now.
+    fn now(&self, whole: Option<String>) -> Result<Settings, CliError> {
+        match whole {
+            Some(whole) => {
+                self.write(&whole)?;
+                Ok(settings::parse(&self.path, &whole)?)
+            }
+            None => Ok(self.settings.clone()),
+        }
     }
 
     fn write(&self, whole: &str) -> Result<(), CliError> {
@@ -71,6 +95,20 @@ impl Present {
         output::tell(&format!("written to {}", self.path.display()));
         Ok(())
     }
+}
+
+/// In all that `init` has words for; what a person added since is theirs.
+fn says_the_same(there: &Settings, asked: &Settings) -> bool {
+    let pair = |of: &Settings| {
+        let standby = of.standby.as_ref()?;
+        Some((standby.side, standby.listen, standby.peer, standby.after.clone(), standby.timing, standby.warm))
+    };
+    let group = |of: &Settings| {
+        let shared = of.shared.as_ref()?;
+        let (names, store) = ((shared.group.clone(), shared.nodes.clone(), shared.node), shared.store.clone());
+        Some((names, store, shared.figures, shared.paused, shared.fence.clone(), shared.warm))
+    };
+    (pair(there), group(there)) == (pair(asked), group(asked))
 }
 
 pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliError> {
@@ -90,7 +128,8 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
     let openclaw = openclaw_config(context, args, side, &present.settings)?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
-    let key_path = state.join(key::FILE);
+    let own_key = present.settings.standby.as_ref().and_then(|standby| standby.key_file.clone());
+    let key_path = own_key.unwrap_or_else(|| state.join(key::FILE));
     if side == SideArg::Primary {
         PairKey::load_or_make(&key_path).map_err(of)?;
     }
@@ -99,8 +138,7 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
         write_atomic(&home.config_path, text.as_bytes(), Durability::Durable)?;
         output::tell(&format!("written to {}", home.config_path.display()));
     }
-    present.write(&whole)?;
-    let begin = Begin::prepare(context, &settings::parse(&present.path, &whole)?, !args.no_service)?;
+    let begin = Begin::prepare(context, &present.now(whole)?, !args.no_service)?;
     output::print(&guide(args, side, &key_path, &begin))?;
     Ok(ExitCode::SUCCESS)
 }

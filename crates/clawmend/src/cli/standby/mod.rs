@@ -10,12 +10,12 @@ pub(super) use shared::page as shared_page;
 pub(super) use show::render as page;
 
 use super::config::settings;
-use super::context::{Context, no_guard};
+use super::context::{Context, no_guard_of_node};
 use super::error::{CliError, Kind};
 use super::wish;
 use crate::api::Request;
 use crate::failover::key;
-use crate::settings::{Side, StandbySettings};
+use crate::settings::{Side, StandbySettings, private_address};
 use clawmend_core::failover::Order;
 use init::GroupArgs;
 use shared::Said;
@@ -103,11 +103,13 @@ pub struct InitArgs {
 }
 
 /// As the settings take it.
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| {
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().map_err(|_| {
         "an address and a port are needed, such as 100.64.0.1:18790; a name is not enough, for the name server may be lost \
          together with the other host"
-    })
+            .to_owned()
+    })?;
+    private_address(address)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -148,7 +150,7 @@ fn not_for_a_pair(why: &str) -> CliError {
 fn order(context: &Context, order: Order) -> Result<ExitCode, CliError> {
     match context.ask(Request::Standby { order })? {
         Some(answer) => wish::done(context, answer),
-        None => Err(no_guard()),
+        None => Err(no_guard_of_node()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The shared group in `standby`: its page, and what a person says to one of its nodes.
 
-use super::super::context::{Context, no_guard};
+use super::super::context::{Context, no_guard_of_node};
 use super::super::error::{CliError, Kind};
 use super::super::output::clean;
 use super::super::{wish, words};
@@ -126,7 +126,7 @@ pub(super) fn say(context: &Context, settings: &SharedSettings, said: &Said<'_>)
     };
     match context.ask(Request::Shared { order })? {
         Some(answer) => wish::done(context, answer),
-        None => Err(no_guard()),
+        None => Err(no_guard_of_node()),
     }
 }
 
@@ -151,7 +151,7 @@ fn node(settings: &SharedSettings, name: &str) -> Result<NodeId, CliError> {
 
 /// A person's word counts for exactly the machines that they are shown.
 fn vouch(context: &Context, settings: &SharedSettings, off: &[String]) -> Result<Option<Vouch>, CliError> {
-    let status = context.guard_status().ok_or_else(no_guard)?;
+    let status = context.guard_status().ok_or_else(no_guard_of_node)?;
     let report = status.shared.ok_or_else(|| super::began_before("a node of a group"))?;
     let shown: BTreeSet<&String> = report.vouch.iter().flat_map(|vouch| &vouch.nodes).collect();
     let named: BTreeSet<&String> = off.iter().collect();

@@ -96,7 +96,9 @@ async fn ask(ward: &Sender, news: impl FnOnce(oneshot::Sender<Reply>) -> News, l
     let Ok(Some(Reply::Once(answer))) = tokio::time::timeout(limit, asked).await else { return Done::NoAnswer };
     match *answer {
         Answer::Done { .. } => Done::Yes,
-        Answer::Failed { why } | Answer::Refused { why } | Answer::BadRequest { why } => Done::No(why),
+        Answer::Failed { why } | Answer::NeedsPerson { why } | Answer::Refused { why } | Answer::BadRequest { why } => {
+            Done::No(why)
+        }
         Answer::NotFound { what, .. } => Done::No(format!("there is no {what}")),
         Answer::Status(_)
         | Answer::Check(_)

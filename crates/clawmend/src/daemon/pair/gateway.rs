@@ -138,7 +138,7 @@ async fn say(pair: &Pair, carry: bool, limit: Duration) -> Result<String, String
     match tokio::time::timeout(limit, answer).await {
         Ok(Ok(Reply::Once(answer))) => match *answer {
             Answer::Done { message } => Ok(message),
-            Answer::Failed { why } | Answer::Refused { why } => Err(why),
+            Answer::Failed { why } | Answer::NeedsPerson { why } | Answer::Refused { why } => Err(why),
             Answer::NotFound { .. }
             | Answer::BadRequest { .. }
             | Answer::Status(_)

@@ -152,19 +152,21 @@ impl Pair {
     pub fn order(&self, order: Order, reply: oneshot::Sender<Reply>) {
         use crate::api::request::Answer;
         let sender = self.orders.borrow().clone();
-        let failed = |why: &str| Answer::Failed { why: why.to_owned() }.into();
+        let needs_person = |why: &str| Answer::NeedsPerson { why: why.to_owned() }.into();
         match sender {
             Some(sender) => {
                 if let Err(error) = sender.try_send((order, reply)) {
                     let (_, reply) = error.into_inner();
-                    let _ = reply.send(failed("too many orders wait; ask again in a moment"));
+                    let why = "too many orders wait; ask again in a moment".to_owned();
+                    let _ = reply.send(Answer::Failed { why }.into());
                 }
             }
             None if self.settings.side == Side::Primary => {
-                let _ = reply.send(failed("this host is the primary; say it on the standby"));
+                let _ = reply.send(needs_person("this host is the primary; say it on the standby"));
             }
             None => {
-                let _ = reply.send(failed("this host is no part of its pair yet; `clawmend standby check` says why"));
+                let _ =
+                    reply.send(needs_person("this host is no part of its pair yet; `clawmend standby check` says why"));
             }
         }
     }

@@ -104,7 +104,8 @@ impl Answers for Answering {
             standby.asked();
         }
         let status = self.status().await?;
-        let Seen { owned: accounts, version: openclaw, .. } = self.reading.borrow_mut().now();
+        let Seen { owned: accounts, version: by_config, .. } = self.reading.borrow_mut().now();
+        let openclaw = status.program.and_then(|program| program.openclaw).or(by_config);
         Some(Told {
             version: crate::version::VERSION.to_owned(),
             openclaw,

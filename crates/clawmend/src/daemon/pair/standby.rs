@@ -185,7 +185,7 @@ impl Node {
         let role = words::role(self.machine.memory().role);
         let wanted = self.machine.memory().wanted;
         let answer = match (refused, order) {
-            (Some(why), _) => Answer::Failed { why },
+            (Some(why), _) => Answer::NeedsPerson { why },
             (None, Order::Release) => {
                 Answer::Done { message: format!("this node is {role}, and decides by itself again") }
             }

@@ -193,6 +193,7 @@ fn status(gateway: &Gateway) -> GatewayStatus {
         pause: None,
         next: None,
         memory: None,
+        program: None,
     }
 }
 

@@ -20,7 +20,7 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
         }
         (Order::Promote { vouch: None }, None) if report.vouch.is_some() => {
             let nodes = report.vouch.as_ref().map(|vouch| vouch.nodes.join(", ")).unwrap_or_default();
-            return Answer::Failed {
+            return Answer::NeedsPerson {
                 why: format!(
                     "a person must say first that these machines are off: {nodes}; `clawmend standby promote --off NAME`"
                 ),
@@ -29,7 +29,7 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
         (Order::Promote { .. }, None) if owns => "this node holds the lease, and takes over now".to_owned(),
         (Order::Promote { .. }, None) => "this node takes over as soon as the lease is free".to_owned(),
         (Order::HandOver { .. }, _) if !owns => {
-            return Answer::Failed {
+            return Answer::NeedsPerson {
                 why: "this node does not own the channels; say it on the one that does".to_owned(),
             };
         }

@@ -6,11 +6,13 @@ use super::super::keepsake::Keepsake;
 use super::super::news::{News, Sender};
 use super::super::physician::Physician;
 use super::super::printed::Printed;
+use super::super::program::Program;
 use super::super::pulse::{Pulse, ServiceWatchdog};
 use super::super::voice::Voice;
 use super::{Asking, Schedule, Ward};
 use crate::keeper::client::Keeper;
 use crate::openclaw::discovery::Home;
+use crate::openclaw::program;
 use crate::probe::rpc::Rpc;
 use crate::service::ServiceEvent;
 use crate::settings::Settings;
@@ -21,6 +23,7 @@ use clawmend_core::observation::{Evidence, RpcSeen};
 use clawmend_core::time::Now;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -74,6 +77,7 @@ impl Ward {
         let alone = parts.alone && parts.body.child().is_none();
         let state = parts.voice.state_dir().to_owned();
         let physician = Physician::new(parts.home.clone(), own_uid(), state, alone, printed);
+        let program = parts.body.child().map(|child| Program::new(child.command.clone()));
         Self {
             home: parts.home,
             keepsake,
@@ -82,6 +86,7 @@ impl Ward {
             guardian: parts.guardian,
             body: parts.body,
             around: parts.around,
+            program,
             senses: None,
             rpc: parts.rpc,
             asking: parts.asking,
@@ -236,10 +241,10 @@ pub fn listen_to_keeper(body: Rc<Body>, news: Sender) {
 pub fn program_of(command: &ChildCommand) -> Option<PathBuf> {
     let program = command.argv.first()?;
     if program.contains('/') {
+        // Also one that is not there yet.
         return Some(PathBuf::from(program));
     }
-    let path = command.env.get("PATH")?;
-    std::env::split_paths(path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+    program::found(program, command.env.get("PATH").map(OsStr::new))
 }
 
 /// The user that we run as.

@@ -8,6 +8,7 @@ mod node;
 mod npm;
 
 use node::Platform;
+pub(super) use npm::program;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;

@@ -25,7 +25,7 @@ pub(super) fn find(path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// A program on `path`.
-pub(super) fn program(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
+pub(in crate::openclaw) fn program(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
     let names: &[&str] = if cfg!(windows) { &[".exe", ".cmd", ""] } else { &[""] };
     std::env::split_paths(path?)
         .filter(|folder| folder.is_absolute())

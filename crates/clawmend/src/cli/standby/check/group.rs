@@ -3,10 +3,10 @@
 //! Invariant: it only looks: at the lease store as every candidate does, at the keeper, and at this host.
 
 use super::boot::Part;
-use super::{Level, Line, Whole, accounts, boot, finish, pause, space, store, unasked_here};
+use super::{Level, Line, Whole, accounts, boot, finish, guarded, pause, program, space, store, unasked_here};
 use crate::api::types::{SharedReport, StatusReport};
 use crate::cli::config::home;
-use crate::cli::context::Context;
+use crate::cli::context::{BEGIN_NODE, Context};
 use crate::cli::error::CliError;
 use crate::daemon::setup::{form_here, keeper_dir};
 use crate::failover::fence::egress::{Egress, EgressError};
@@ -38,6 +38,7 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
             let entry = all.gateways.iter().find(|entry| entry.id == home.id);
             let form = form(home, entry, status.as_ref());
             lines.push(gateway(form));
+            lines.extend(guarded(status.as_ref(), home).and_then(|gateway| program::line(gateway.program.as_ref()?)));
             lines.push(boot::look(home, entry.and_then(|entry| entry.unit.as_deref()), Part::Node));
             if form.is_none_or(|form| no_deadman(form).is_none()) {
                 lines.push(deadman(runtime.block_on(keeper(home)).as_ref()));
@@ -57,7 +58,7 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
 
 fn guard(status: Option<Option<&SharedReport>>) -> Line {
     let (level, text) = match status {
-        None => (Level::Bad, "no guard is running here: `clawmend up`".to_owned()),
+        None => (Level::Bad, format!("no guard is running here: {BEGIN_NODE}")),
         Some(None) => (
             Level::Bad,
             "the guard here began before this host was a node of a shared group: start it again".to_owned(),
@@ -101,8 +102,9 @@ fn warm(report: &SharedReport) -> Option<Line> {
 
 /// As its guard says, else as one that began now would find it.
 fn form(home: &Home, entry: Option<&GatewaySettings>, status: Option<&StatusReport>) -> Option<Form> {
-    let guarded = status.and_then(|status| status.gateways.iter().find(|gateway| gateway.id == home.id));
-    guarded.and_then(|gateway| gateway.form).or_else(|| form_here(home, entry, &dirs::runtime_dir().ok()?))
+    guarded(status, home)
+        .and_then(|gateway| gateway.form)
+        .or_else(|| form_here(home, entry, &dirs::runtime_dir().ok()?))
 }
 
 fn gateway(form: Option<Form>) -> Line {

@@ -4,7 +4,7 @@ use super::{Begin, InitArgs, Present};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::settings::{Settings, SharedSettings, StoreSettings};
+use crate::settings::{SharedSettings, StoreSettings};
 use clawmend_core::failover::lease::PausePolicy;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -55,8 +55,7 @@ enum PausedArg {
 
 pub(super) fn init(context: &Context, args: &InitArgs, present: &Present) -> Result<ExitCode, CliError> {
     let whole = present.with(&section(&args.group, args.fast, args.warm))?;
-    let settings: Settings = crate::settings::parse(&present.path, &whole)?;
-    present.write(&whole)?;
+    let settings = present.now(whole)?;
     let begin = Begin::prepare(context, &settings, !args.no_service)?;
     if let Some(shared) = &settings.shared {
         output::print(&guide(&args.group, shared, &begin))?;
