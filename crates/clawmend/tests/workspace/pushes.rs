@@ -379,3 +379,47 @@ fn a_commit_that_another_one_stands_in_for_is_looked_through_as_it_is_sent() {
     assert!(pair.primary.push().unwrap().kept_back.is_some());
     assert!(!all_of_the_remote(&pair).contains("a1b2c3d4e5f6"));
 }
+
+/// With nothing pushed by us yet, and with files that both sides have changed.
+#[test]
+fn commits_that_stay_here_do_not_hide_what_the_remote_shares_with_them() {
+    let pair = pair();
+    pair.primary.push().unwrap();
+    pair.person("main", "SOUL.md", "# Soul of others\n");
+    fs::remove_dir_all(&pair.primary.folder).unwrap();
+    let remote = pair.remote();
+    git(pair.dir.path(), &["clone", "--quiet", remote.to_str().unwrap(), pair.primary.folder.to_str().unwrap()]);
+    write(&pair.primary.folder, "SOUL.md", "# Soul of ours\n");
+    fs::remove_file(pair.primary.folder.join("AGENTS.md")).unwrap();
+    committed(&pair, "key.md", "apiKey: a1b2c3d4e5f6\n", "key");
+    let first = pair.primary.push().unwrap();
+    assert!(first.kept_back.is_some());
+    assert_eq!(first.to, PushedTo::Branch, "it goes on from what the remote has");
+    let files = pair.files("main");
+    assert!(files["SOUL.md"] == "# Soul of ours\n" && !files.contains_key("AGENTS.md"), "{files:?}");
+    assert!(!files.contains_key("key.md") && !pair.primary.folder.join("AGENTS.md").exists());
+    // Both change the same place: what does not merge stays apart, and nothing that others have is taken from them.
+    pair.person("main", "SOUL.md", "# Theirs again\n");
+    pair.person("main", "kept.tmp", "theirs\n");
+    write(&pair.primary.folder, ".gitignore", "*.tmp\n");
+    write(&pair.primary.folder, "SOUL.md", "# Ours again\n");
+    let apart = pair.primary.push().unwrap();
+    assert!(matches!(apart.to, PushedTo::Side { why: Apart::Conflict, .. }), "{apart:?}");
+    assert_eq!(pair.files("main")["kept.tmp"], "theirs\n");
+    assert!(!all_of_the_remote(&pair).contains("a1b2c3d4e5f6"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_a_link_now_is_pushed_as_one() {
+    let pair = pair();
+    pushed(&pair.primary);
+    let memory = pair.primary.folder.join("memory");
+    let elsewhere = pair.dir.path().join("elsewhere");
+    fs::rename(&memory, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &memory).unwrap();
+    assert_eq!(pushed(&pair.primary), PushedTo::Branch);
+    let list = git(&pair.remote(), &["ls-tree", "main", "memory"]);
+    assert!(list.starts_with("120000 "), "{list}");
+    assert_eq!(pushed(&pair.primary), PushedTo::Known);
+}

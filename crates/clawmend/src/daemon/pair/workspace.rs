@@ -87,7 +87,11 @@ pub async fn give_again(pair: &Pair) {
 async fn give_within(pair: &Pair, settings: &WorkspaceSettings, time: Duration) -> Result<String, String> {
     let workspace = pair.workspace(settings, time)?;
     let gave = beside(move || workspace.give_back()).await?;
-    Ok(gave_in_words(&gave))
+    let said = gave_in_words(&gave);
+    match gave.failed {
+        None => Ok(said),
+        Some(error) => Err(format!("{said}; what an earlier takeover wrote could not be given back: {error}")),
+    }
 }
 
 /// When a push that failed is tried again: soon, for this host may be lost any time, and each time twice as late.
@@ -233,13 +237,15 @@ fn left_out_in_words(left_out: &[LeftOut], more: usize) -> String {
 
 fn kept_back_in_words(kept_back: Option<&KeptBack>) -> String {
     let Some(KeptBack { commit, what: LeftOut { path, why } }) = kept_back else { return String::new() };
-    let (stay, by_hand) = (short(commit), "`git pull` and `git push` them yourself");
+    let (stay, by_hand) = (short(commit), "commit what is open, then `git pull` and `git push`");
     if *why == Why::TooMuch {
-        return format!("; the commits up to {stay} stay here, their files went: they are {why}; {by_hand}");
+        return format!(
+            "; the commits up to {stay} stay here, their files went: they are {why}; to have them there, {by_hand}"
+        );
     }
     format!(
         "; the commits up to {stay} stay here, their files went: {path} in one of them ({why}); take it out of all of them \
-         (`git rebase --interactive`), or {by_hand}"
+         (`git rebase --interactive`), or, if it may be there, {by_hand}"
     )
 }
 
@@ -299,12 +305,13 @@ mod tests {
         assert_eq!(
             pushed_in_words(&kept_back("notes.md", Why::HoldsSecret)),
             "pushed; the commits up to 01234567 stay here, their files went: notes.md in one of them (holds a credential); \
-             take it out of all of them (`git rebase --interactive`), or `git pull` and `git push` them yourself"
+             take it out of all of them (`git rebase --interactive`), or, if it may be there, commit what is \
+             open, then `git pull` and `git push`"
         );
         assert_eq!(
             pushed_in_words(&kept_back("", Why::TooMuch)),
-            "pushed; the commits up to 01234567 stay here, their files went: they are more than can be looked through; \
-             `git pull` and `git push` them yourself"
+            "pushed; the commits up to 01234567 stay here, their files went: they are more than can be looked through; to \
+             have them there, commit what is open, then `git pull` and `git push`"
         );
         let pulled = Pulled { to: PulledTo::Brought("0123456789abcdef".into()), kept: Some("clawmend/local-x".into()) };
         assert_eq!(
@@ -314,6 +321,7 @@ mod tests {
         let gave = GaveBack {
             branch: Some("clawmend/vps".into()),
             earlier: Vec::new(),
+            failed: None,
             left_out: Vec::new(),
             left_out_more: 0,
             kept_back: None,

@@ -45,7 +45,7 @@ const PASSED: [&str; 22] = [
 
 /// Settings that hold whatever the repository says: nothing runs beside git, nothing is signed, collected or rewritten,
 /// and what is written is on the disk.
-const SETTINGS: [&str; 23] = [
+const SETTINGS: [&str; 24] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -69,6 +69,7 @@ const SETTINGS: [&str; 23] = [
     "submodule.recurse=false",
     "commit.gpgSign=false",
     "advice.detachedHead=false",
+    "advice.graftFileDeprecated=false",
 ];
 
 /// `BatchMode`: a key with a passphrase, or a host that is not known, is a refusal and no question.
@@ -92,6 +93,8 @@ pub(super) struct Call<'a> {
     pub(super) index: Option<&'a Path>,
     /// A folder, and how many bytes of new files in it are too many.
     pub(super) bound: Option<(&'a Path, u64)>,
+    /// It may take only so much of the time that there is.
+    pub(super) within: Option<Duration>,
 }
 
 /// What came of it.
@@ -155,6 +158,11 @@ impl Git {
         self.attributes = Some(tree);
     }
 
+    /// How much time is left.
+    pub(super) fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
     /// There is time left.
     pub(super) fn in_time(&self) -> Result<(), WorkspaceError> {
         if Instant::now() < self.until { Ok(()) } else { Err(Retry::TooSlow(self.time).into()) }
@@ -163,7 +171,8 @@ impl Git {
     /// Runs it, whatever its exit code.
     pub(super) fn run(&self, call: Call<'_>) -> Result<Said, WorkspaceError> {
         let mut command = self.command(&call);
-        let bounds = Bounds { until: self.until, output: MAX_OUTPUT, messages: MAX_MESSAGES };
+        let until = call.within.map_or(self.until, |within| self.until.min(Instant::now() + within));
+        let bounds = Bounds { until, output: MAX_OUTPUT, messages: MAX_MESSAGES };
         let bound = call.bound;
         let before = bound.map_or(0, |(folder, _)| size_of(folder));
         let mut measured = Instant::now();

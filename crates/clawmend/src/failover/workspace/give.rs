@@ -20,6 +20,8 @@ pub struct GaveBack {
     pub branch: Option<String>,
     /// Branches with what an earlier takeover could not give back.
     pub earlier: Vec<String>,
+    /// Why some of that still could not be given back.
+    pub failed: Option<WorkspaceError>,
     /// Files that stayed here, at most 50 of them.
     pub left_out: Vec<LeftOut>,
     /// How many more stayed.
@@ -33,14 +35,15 @@ impl Workspace {
     /// has other commits by now, to `clawmend/NODE-TIME`. What an earlier one could not push goes after it.
     ///
     /// # Errors
-    /// By consequence. The commit is kept here, and goes with the next call.
+    /// By consequence. The commit is kept here, and goes with the next call. What became of an earlier one is in
+    /// [`GaveBack::failed`].
     pub fn give_back(&self) -> Result<GaveBack, WorkspaceError> {
         let repo = Repo::open(&self.folder, &self.branch, self.limits.time, false, DeadLocks::ButIndex)?;
         let Ground { index, parents, kept_back } = self.ground(&repo)?;
         let snapshot = take(&repo, index, For::Remote, self.limits.file)?;
         let tip = commit(&repo, &snapshot.tree, parents, &self.message("Workspace"))?;
         let (left_out, left_out_more) = (snapshot.left_out.clone(), snapshot.more);
-        let mut gave = GaveBack { branch: None, earlier: Vec::new(), left_out, left_out_more, kept_back };
+        let mut gave = GaveBack { branch: None, earlier: Vec::new(), failed: None, left_out, left_out_more, kept_back };
         if let Some(tip) = tip.filter(|tip| !matches!(repo.commit_of(BEGUN), Ok(Some(begun)) if begun == *tip)) {
             repo.set_ref(LAST, &tip, None)?;
             follow(&repo, &snapshot.index, &tip)?;
@@ -48,7 +51,7 @@ impl Workspace {
             gave.branch = Some(self.give(&repo, &tip, &name, &stamp())?);
             repo.set_ref(GIVEN, &tip, None)?;
         }
-        gave.earlier = self.give_owed(&repo)?;
+        self.give_owed(&repo, &mut gave)?;
         Ok(gave)
     }
 
@@ -63,18 +66,17 @@ impl Workspace {
     }
 
     /// What an earlier takeover could not give back. One that the remote does not take keeps no other one from it.
-    fn give_owed(&self, repo: &Repo) -> Result<Vec<String>, WorkspaceError> {
-        let (mut given, mut failed) = (Vec::new(), Ok(()));
+    fn give_owed(&self, repo: &Repo, gave: &mut GaveBack) -> Result<(), WorkspaceError> {
         for (when, commit) in repo.refs_below(OWED)? {
             let name = format!("{OURS}{}-{when}", self.node.as_str());
             match self.give(repo, &commit, &name, commit.get(..8).unwrap_or(&commit)) {
                 Ok(branch) => {
                     repo.git.must(Call::new(["update-ref", "-d", &format!("{OWED}{when}")]))?;
-                    given.push(branch);
+                    gave.earlier.push(branch);
                 }
-                Err(error) => failed = Err(error),
+                Err(error) => gave.failed = Some(error),
             }
         }
-        failed.map(|()| given)
+        Ok(())
     }
 }

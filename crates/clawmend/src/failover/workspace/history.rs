@@ -10,12 +10,13 @@
 use super::Workspace;
 use super::error::{Person, WorkspaceError};
 use super::git::Call;
-use super::judge::{LeftOut, Why, fit, holds_secret, reason, shown};
+use super::judge::{LeftOut, Why, fit, holds_secret, shown};
 use super::remote::fetch;
 use super::repo::{LAST, REMOTE, Repo};
 use super::snapshot::{base, begin};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Most commits, and most bytes of their files, that are looked through.
 const MAX_COMMITS: usize = 5_000;
@@ -41,6 +42,7 @@ pub(super) struct Ground {
 }
 
 /// One thing that a commit brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Brought {
     id: String,
     kind: Kind,
@@ -49,7 +51,7 @@ struct Brought {
     path: Vec<u8>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Commit,
     File,
@@ -62,9 +64,10 @@ impl Workspace {
         if let Some(head) = &head
             && let Some(kept_back) = self.kept_back(repo, head, last.as_deref())?
         {
-            let index = begin(repo, Some(&both(repo, head, last.as_deref())?))?;
-            put_back(repo, &index, last.as_deref(), self.limits.file)?;
-            return Ok(Ground { index, parents: last.into_iter().collect(), kept_back: Some(kept_back) });
+            let known = newest_known(repo, head, last)?;
+            let index = begin(repo, Some(&both(repo, head, known.as_deref())?))?;
+            put_back(repo, &index, known.as_deref(), self.limits.file)?;
+            return Ok(Ground { index, parents: known.into_iter().collect(), kept_back: Some(kept_back) });
         }
         let base = base(repo, head.as_deref(), last.as_deref())?;
         let parents = last.into_iter().chain(head).collect();
@@ -72,21 +75,45 @@ impl Workspace {
     }
 
     fn kept_back(&self, repo: &Repo, head: &str, last: Option<&str>) -> Result<Option<KeptBack>, WorkspaceError> {
-        let look = || -> Result<Option<LeftOut>, WorkspaceError> {
-            let known: Vec<String> = last.map(str::to_owned).into_iter().chain(repo.commit_of(REMOTE)?).collect();
-            look_through(repo, head, &known, self.limits.file)
+        let share = self.limits.time / 4;
+        let look = |remote: Option<String>| {
+            let known: Vec<String> = last.map(str::to_owned).into_iter().chain(remote).collect();
+            look_through(repo, head, &known, self.limits.file, Instant::now() + share)
         };
-        if look()?.is_none() {
-            return Ok(None);
-        }
+        let before = repo.commit_of(REMOTE)?;
+        let Some(mut what) = look(before.clone())? else { return Ok(None) };
         // The remote may have them all the same: by a person, or since before we came. One that does not answer has its
         // say when it is pushed to.
-        drop(fetch(repo, &self.remote, &self.branch, self.limits.fetch));
-        Ok(look()?.map(|what| KeptBack { commit: head.to_owned(), what }))
+        drop(fetch(repo, &self.remote, &self.branch, self.limits.fetch, Some(share)));
+        let now = repo.commit_of(REMOTE)?;
+        if now != before {
+            let Some(still) = look(now)? else { return Ok(None) };
+            what = still;
+        }
+        Ok(Some(KeptBack { commit: head.to_owned(), what }))
     }
 }
 
-fn look_through(repo: &Repo, head: &str, known: &[String], most: u64) -> Result<Option<LeftOut>, WorkspaceError> {
+/// What of HEAD's history the remote has, where that is newer than what we pushed.
+fn newest_known(repo: &Repo, head: &str, last: Option<String>) -> Result<Option<String>, WorkspaceError> {
+    let shared = match repo.commit_of(REMOTE)? {
+        Some(remote) => repo.git.ask(["merge-base", head, &remote])?,
+        None => None,
+    };
+    Ok(match (last, shared) {
+        (Some(last), Some(shared)) if !repo.is_ancestor(&last, &shared)? => Some(last),
+        (last, shared) => shared.or(last),
+    })
+}
+
+/// What in one of these commits must not leave. `until`: what was not looked through by then was not looked through.
+fn look_through(
+    repo: &Repo,
+    head: &str,
+    known: &[String],
+    most: u64,
+    until: Instant,
+) -> Result<Option<LeftOut>, WorkspaceError> {
     let too_much = || Some(LeftOut { path: String::new(), why: Why::TooMuch });
     let range = || [head, "--not"].into_iter().chain(known.iter().map(String::as_str));
     let count = repo.git.must(Call::new(["rev-list", "--count"].into_iter().chain(range())))?.line();
@@ -95,32 +122,51 @@ fn look_through(repo: &Repo, head: &str, known: &[String], most: u64) -> Result<
         Some(1..=MAX_COMMITS) => {}
         Some(_) | None => return Ok(too_much()),
     }
-    let brought = match all_of(repo, range()) {
-        Ok(brought) => brought,
-        Err(error) if error.passes() => return Err(error),
-        Err(_) => return Ok(too_much()),
-    };
-    if let Some((one, why)) = brought.iter().find_map(|one| Some((one, by_name_or_size(one, most)?))) {
-        return Ok(Some(LeftOut { path: one.shown(), why }));
+    match all_of(repo, range()).and_then(|brought| refused_in(repo, &brought, most, until)) {
+        Ok(Looked::Through(refused)) => Ok(refused.first().map(|(one, why)| LeftOut { path: one.shown(), why: *why })),
+        Ok(Looked::TooMuch) => Ok(too_much()),
+        Err(error) if error.passes() => Err(error),
+        // Git has no words for it that fit: it is not known what is in them.
+        Err(_) => Ok(too_much()),
     }
-    if brought.iter().map(|one| one.size).sum::<u64>() > MAX_BYTES {
-        return Ok(too_much());
+}
+
+/// What came of a look.
+enum Looked {
+    /// What must not leave, and why.
+    Through(Vec<(Brought, Why)>),
+    TooMuch,
+}
+
+/// Those of these that must not leave.
+fn refused_in(repo: &Repo, brought: &[Brought], most: u64, until: Instant) -> Result<Looked, WorkspaceError> {
+    let mut refused = Vec::new();
+    let mut rest = Vec::new();
+    for one in brought {
+        match one.by_name_or_size(most) {
+            Some(why) => refused.push((one.clone(), why)),
+            None => rest.push(one),
+        }
     }
-    let mut rest = brought.as_slice();
+    if rest.iter().map(|one| one.size).sum::<u64>() > MAX_BYTES {
+        return Ok(Looked::TooMuch);
+    }
+    let mut rest = rest.as_slice();
     while !rest.is_empty() {
         repo.git.in_time()?;
+        if Instant::now() >= until {
+            return Ok(Looked::TooMuch);
+        }
         let mut size = 0;
-        let full = |one: &Brought| {
+        let full = |one: &&Brought| {
             size += one.size;
             size > AT_ONCE
         };
         let (now, later) = rest.split_at(rest.iter().position(full).unwrap_or(rest.len()).max(1));
-        if let Some(one) = secret_in(repo, now)? {
-            return Ok(Some(LeftOut { path: one.shown(), why: Why::HoldsSecret }));
-        }
+        refused.extend(secrets_in(repo, now)?.into_iter().map(|one| (one, Why::HoldsSecret)));
         rest = later;
     }
-    Ok(None)
+    Ok(Looked::Through(refused))
 }
 
 impl Brought {
@@ -130,20 +176,25 @@ impl Brought {
             Kind::Commit => format!("the message of {}", self.id.get(..8).unwrap_or(&self.id)),
         }
     }
-}
 
-fn by_name_or_size(one: &Brought, most: u64) -> Option<Why> {
-    match one.kind {
-        Kind::File => fit(&one.path, one.size, most),
-        Kind::Commit => None,
+    fn by_name_or_size(&self, most: u64) -> Option<Why> {
+        match self.kind {
+            Kind::File => fit(&self.path, self.size, most),
+            Kind::Commit => None,
+        }
     }
 }
 
 /// Commits and files; folders and links to other repositories bring no bytes of their own.
 fn all_of<'a>(repo: &Repo, range: impl Iterator<Item = &'a str>) -> Result<Vec<Brought>, WorkspaceError> {
     let list = repo.git.must(Call::new(["rev-list", "--objects"].into_iter().chain(range)))?;
+    sized(repo, list.out)
+}
+
+/// Lines of an object and its path, with its kind and size.
+fn sized(repo: &Repo, list: Vec<u8>) -> Result<Vec<Brought>, WorkspaceError> {
     let ask = Call::new(["cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)"]);
-    let said = repo.git.must(ask.input(list.out))?;
+    let said = repo.git.must(ask.input(list))?;
     Ok(said.out.split(|byte| *byte == b'\n').filter_map(one_of).collect())
 }
 
@@ -159,11 +210,11 @@ fn one_of(line: &[u8]) -> Option<Brought> {
     Some(Brought { id, kind, size, path: words.next().unwrap_or_default().to_vec() })
 }
 
-/// The first of these in which a credential stands.
-fn secret_in<'a>(repo: &Repo, these: &'a [Brought]) -> Result<Option<&'a Brought>, WorkspaceError> {
+/// Those of these in which a credential stands.
+fn secrets_in(repo: &Repo, these: &[&Brought]) -> Result<Vec<Brought>, WorkspaceError> {
     let input = these.iter().flat_map(|one| [one.id.as_str(), "\n"]).collect::<String>().into_bytes();
     let said = repo.git.must(Call::new(["cat-file", "--batch"]).input(input))?;
-    let mut rest = said.out.as_slice();
+    let (mut rest, mut found) = (said.out.as_slice(), Vec::new());
     for one in these {
         let Some((content, after)) = cut(rest, &one.id, one.size) else {
             let detail = format!("git does not show the object {}", one.id);
@@ -175,11 +226,11 @@ fn secret_in<'a>(repo: &Repo, these: &'a [Brought]) -> Result<Option<&'a Brought
             Kind::Commit => after_headers(content),
         };
         if holds_secret(text) {
-            return Ok(Some(one));
+            found.push((*one).clone());
         }
         rest = after;
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// One answer of `cat-file --batch`: a line that begins with the object, its bytes, a line's end.
@@ -195,32 +246,33 @@ fn after_headers(commit: &[u8]) -> &[u8] {
     at.and_then(|at| commit.get(at + 2..)).unwrap_or(commit)
 }
 
-/// The tree that HEAD's files and what we pushed last come to; where they do not merge, HEAD's.
-fn both(repo: &Repo, head: &str, last: Option<&str>) -> Result<String, WorkspaceError> {
-    if let Some(last) = last {
+/// The tree that HEAD's files and what the remote knows come to. Where they do not merge, git writes both into a file; it
+/// is the one on the disk that counts.
+fn both(repo: &Repo, head: &str, known: Option<&str>) -> Result<String, WorkspaceError> {
+    if let Some(known) = known {
         // Git 2.38 and later; an older one does not know it.
-        let merge = ["merge-tree", "--write-tree", "--allow-unrelated-histories", last, head];
+        let merge = ["merge-tree", "--write-tree", "--allow-unrelated-histories", known, head];
         let said = repo.git.run(Call::new(merge))?;
-        if let Some(tree) = said.line().filter(|_| said.code == 0) {
+        if let Some(tree) = said.line().filter(|_| matches!(said.code, 0 | 1)) {
             return Ok(tree);
         }
     }
     repo.tree_of(Some(head))
 }
 
-/// Files of the index that must not leave are in it as they were in `last`, or not at all: on the disk they stay, and are
-/// found as such.
-fn put_back(repo: &Repo, index: &Path, last: Option<&str>, most: u64) -> Result<(), WorkspaceError> {
-    let last = repo.tree_of(last)?;
-    let differ = ["diff-index", "--cached", "-r", "-z", "--name-only", "--no-renames", &last];
+/// Files of the index that must not leave are in it as they are in `known`, or not at all. It is they that are looked at,
+/// not those on the disk: one that is left out there stays in the snapshot as it is here.
+fn put_back(repo: &Repo, index: &Path, known: Option<&str>, most: u64) -> Result<(), WorkspaceError> {
+    let known = repo.tree_of(known)?;
+    let differ =
+        ["diff-index", "--cached", "-r", "-z", "--no-renames", "--diff-filter=d", "--raw", "--no-abbrev", &known];
     let differ = repo.git.must(Call::new(differ).index(index))?;
-    let mut refused = BTreeSet::new();
-    for path in differ.parts() {
-        repo.git.in_time()?;
-        if reason(repo.git.folder(), path, most).is_some() {
-            refused.insert(path);
-        }
-    }
+    let new = new_files(&differ.out);
+    let looked = refused_in(repo, &with_sizes(repo, &new)?, most, Instant::now() + repo.git.left())?;
+    let refused: BTreeSet<Vec<u8>> = match looked {
+        Looked::Through(refused) => refused.into_iter().map(|(one, _)| one.path).collect(),
+        Looked::TooMuch => new.into_iter().map(|(_, path)| path).collect(),
+    };
     if refused.is_empty() {
         return Ok(());
     }
@@ -228,11 +280,38 @@ fn put_back(repo: &Repo, index: &Path, last: Option<&str>, most: u64) -> Result<
         paths.flat_map(|path| path.iter().copied().chain([0])).collect()
     };
     let remove = Call::new(["update-index", "-z", "--force-remove", "--stdin"]);
-    repo.git.must(remove.index(index).input(ended(&mut refused.iter().copied())))?;
-    let before = repo.git.must(Call::new(["ls-tree", "-r", "-z", "--full-tree", &last]))?;
+    repo.git.must(remove.index(index).input(ended(&mut refused.iter().map(Vec::as_slice))))?;
+    let before = repo.git.must(Call::new(["ls-tree", "-r", "-z", "--full-tree", &known]))?;
     let of = |entry: &&[u8]| entry.splitn(2, |byte| *byte == b'\t').nth(1).is_some_and(|path| refused.contains(path));
     let add = Call::new(["update-index", "-z", "--add", "--index-info"]);
     repo.git.must(add.index(index).input(ended(&mut before.parts().filter(of)))).map(drop)
+}
+
+/// Object and path of each new file in a raw difference (`:MODE MODE OBJECT OBJECT STATUS`, zero, path, zero). Another
+/// repository is none.
+fn new_files(raw: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut parts = raw.split(|byte| *byte == 0);
+    let mut found = Vec::new();
+    while let (Some(head), Some(path)) = (parts.next(), parts.next()) {
+        let head = String::from_utf8_lossy(head).into_owned();
+        let mut words = head.split(' ').skip(1);
+        if let (Some(mode), Some(_), Some(object)) = (words.next(), words.next(), words.next())
+            && mode != "160000"
+        {
+            found.push((object.to_owned(), path.to_vec()));
+        }
+    }
+    found
+}
+
+/// Asked for by object alone, for a path may hold a line's end.
+fn with_sizes(repo: &Repo, files: &[(String, Vec<u8>)]) -> Result<Vec<Brought>, WorkspaceError> {
+    let list = files.iter().flat_map(|(id, _)| [id.as_str(), "\n"]).collect::<String>().into_bytes();
+    let sized = sized(repo, list)?;
+    if sized.len() != files.len() {
+        return Err(Person::BadRepository { detail: "git does not show files of its own".to_owned() }.into());
+    }
+    Ok(sized.into_iter().zip(files).map(|(one, (_, path))| Brought { path: path.clone(), ..one }).collect())
 }
 
 #[cfg(test)]
@@ -250,6 +329,9 @@ mod tests {
         assert_eq!(after_headers(b"author x\n\nwhat\n\nit is"), b"what\n\nit is");
         let one = one_of("ab blob 7 a folder/名字.md".as_bytes()).unwrap();
         assert_eq!((one.id.as_str(), one.size, one.shown()), ("ab", 7, "a folder/名字.md".to_owned()));
+        let raw = b":000000 100644 00 aa A\0a\nb.md\0:000000 160000 00 bb A\0sub\0:100644 120000 00 cc T\0link\0";
+        let files = [("aa".to_owned(), b"a\nb.md".to_vec()), ("cc".to_owned(), b"link".to_vec())];
+        assert_eq!(new_files(raw), files);
         assert!(one_of(b"ab tree 7 a").is_none() && one_of(b"ab missing").is_none());
     }
 }

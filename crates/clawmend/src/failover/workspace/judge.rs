@@ -76,9 +76,23 @@ pub(super) fn reason(folder: &Path, path: &[u8], most: u64) -> Option<Why> {
     }
 }
 
-/// Whether a credential stands in a text, in whatever encoding that keeps ASCII. Other bytes are not looked through.
+/// Whether a credential stands in a text: in whatever encoding that keeps ASCII, or in the UTF-16 of Windows. Other bytes
+/// are not looked through.
 pub(super) fn holds_secret(bytes: &[u8]) -> bool {
+    if let Some(text) = utf16(bytes) {
+        return redact::holds_secret(&text);
+    }
     !bytes.contains(&0) && redact::holds_secret(&String::from_utf8_lossy(bytes))
+}
+
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let unit: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let units = bytes.chunks_exact(2).filter_map(|two| <[u8; 2]>::try_from(two).ok()).map(unit);
+    Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
 }
 
 /// Why a file of this name and size is left out, if it is.
@@ -114,6 +128,19 @@ fn os_path(path: &[u8]) -> Option<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credential_is_found_in_whatever_encoding_a_text_has() {
+        let text = "\u{feff}Schlüssel\napiKey: a1b2c3d4e5f6\n";
+        let latin: Vec<u8> = "Schl\u{fc}ssel\napiKey: a1b2c3d4e5f6\n".chars().map(|c| c as u8).collect();
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [text.as_bytes(), &latin, &little, &big] {
+            assert!(holds_secret(bytes), "{bytes:?}");
+        }
+        assert!(!holds_secret(b"\x00\x01apiKey: a1b2c3d4e5f6\n"), "no text");
+        assert!(!holds_secret(&[0xff, 0xfe, 0x41]) && !holds_secret(b""));
+    }
 
     #[test]
     fn names_of_secrets_are_those_of_openclaws_guide() {

@@ -43,7 +43,7 @@ impl Workspace {
     /// By consequence. Whatever it is, nothing is lost, and a promotion can go on with the files that are there.
     pub fn pull(&self) -> Result<Pulled, WorkspaceError> {
         let repo = Repo::open(&self.folder, &self.branch, self.limits.time, true, DeadLocks::All)?;
-        let Some(theirs) = fetch(&repo, &self.remote, &self.branch, self.limits.fetch)? else {
+        let Some(theirs) = fetch(&repo, &self.remote, &self.branch, self.limits.fetch, None)? else {
             return Ok(Pulled { to: PulledTo::Nothing, kept: None });
         };
         if repo.is_locked() {

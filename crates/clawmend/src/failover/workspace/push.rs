@@ -115,7 +115,9 @@ impl Workspace {
                 Sent::Known | Sent::Taken => pushed.to = if merged { PushedTo::Merged } else { PushedTo::Branch },
                 Sent::Diverged => {
                     // The branch may be gone between the two calls: then the next push makes it.
-                    let Some(theirs) = fetch(repo, &self.remote, &self.branch, self.limits.fetch)? else { continue };
+                    let Some(theirs) = fetch(repo, &self.remote, &self.branch, self.limits.fetch, None)? else {
+                        continue;
+                    };
                     match self.merge(repo, &mut snapshot, &tip, &theirs)? {
                         Ok(both) => {
                             pushed.followed = keep(repo, &snapshot, &both)?;

@@ -9,6 +9,7 @@ use super::repo::{REMOTE, Repo};
 use super::tree::fits;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,13 @@ pub(super) fn send(repo: &Repo, remote: &Remote, commit: &str, branch: &str) -> 
 }
 
 /// Fetches the branch into [`REMOTE`]; none where the remote does not have it. At most `most` bytes are taken,
-/// and its files may not be larger together.
+/// and its files may not be larger together; `within` bounds its time more than that of the whole.
 pub(super) fn fetch(
     repo: &Repo,
     remote: &Remote,
     branch: &Branch,
     most: u64,
+    within: Option<Duration>,
 ) -> Result<Option<String>, WorkspaceError> {
     let packs = repo.dir.join("objects").join("pack");
     let unfinished = || -> BTreeSet<OsString> {
@@ -66,6 +68,7 @@ pub(super) fn fetch(
     let arguments = ["fetch", "--no-tags", "--no-write-fetch-head", "--refmap=", "--quiet", remote.as_str(), &from];
     let mut call = Call::new(arguments);
     call.bound = Some((&packs, most));
+    call.within = within;
     let said = repo.git.run(call).inspect_err(|_| {
         // What a fetch that was ended has left is of no use to anybody.
         for name in unfinished().difference(&before) {

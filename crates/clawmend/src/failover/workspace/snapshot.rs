@@ -5,10 +5,10 @@
 
 use super::error::{Person, WorkspaceError};
 use super::git::{Call, failed};
-use super::judge::{LeftOut, Why, reason, shown};
+use super::judge::{LeftOut, Why, place, reason, shown};
 use super::repo::Repo;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most files that one snapshot looks at.
 const MAX_FILES: usize = 50_000;
@@ -66,8 +66,13 @@ pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Sn
         return Err(Person::TooMany(MAX_FILES).into());
     }
     let (mut taken, mut left_out, mut as_before) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut gone = Vec::new();
     for path in changed.parts() {
         repo.git.in_time()?;
+        if is_beyond_link(repo.git.folder(), path) {
+            gone.extend(path.iter().copied().chain([0]));
+            continue;
+        }
         let why = if to == For::Remote { reason(repo.git.folder(), path, most) } else { None };
         if why.is_some() {
             as_before.insert(path.to_vec());
@@ -80,9 +85,19 @@ pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Sn
     }
     let more = left_out.len().saturating_sub(MAX_NAMED);
     left_out.truncate(MAX_NAMED);
+    if !gone.is_empty() {
+        let remove = Call::new(["update-index", "-z", "--force-remove", "--stdin"]);
+        repo.git.must(remove.index(&index).input(gone))?;
+    }
     let mut snapshot = Snapshot { index, tree: String::new(), left_out, more, as_before };
     snapshot.add(repo, taken)?;
     Ok(snapshot)
+}
+
+/// A folder of it is a link now, which is taken in as such; what that leads to is not the workspace's.
+fn is_beyond_link(folder: &Path, path: &[u8]) -> bool {
+    let file = place(folder, path);
+    file.iter().flat_map(|file| file.ancestors().skip(1)).take_while(|around| *around != folder).any(Path::is_symlink)
 }
 
 fn sort(path: &[u8], why: Option<Why>, taken: &mut Vec<u8>, left_out: &mut Vec<LeftOut>) {
