@@ -1,20 +1,28 @@
 //! The switches of a node's channels, one change after the other.
 //!
-//! Invariant: what was begun before an end was ordered changes nothing after it, even where it waited for the disk in
-//! between. Start at [`Switching::abandon`].
+//! Invariants: what was begun before an end was ordered changes nothing after it, even where it waited for the disk in
+//! between; nobody waits for a disk that hangs (a network that is gone), and one thread at most is lost to it. Start at
+//! [`Switching::abandon`].
 
 use crate::failover::switches::{Plan, Switches};
 use crate::host::clock;
 use clawmend_core::time::Moment;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// A change takes milliseconds. A node that waits for one renews its lease meanwhile, and serves nobody.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The switches, for one who may be told to stop.
 #[derive(Clone, Debug)]
 pub struct Switching {
     switches: Switches,
-    /// One at a time.
+    /// One at a time. One that hangs keeps it.
     busy: Arc<Mutex<()>>,
+    patience: Duration,
     /// Counts ends that were ordered.
     ends: Arc<AtomicU64>,
     /// How many there were when this one began.
@@ -25,7 +33,7 @@ impl Switching {
     /// Of these switches.
     #[must_use]
     pub fn new(switches: Switches) -> Self {
-        Self { switches, busy: Arc::default(), ends: Arc::default(), began: 0 }
+        Self { switches, busy: Arc::default(), patience: PATIENCE, ends: Arc::default(), began: 0 }
     }
 
     /// Nobody who began before this changes anything after it. Whoever says it goes on, with all clones from now on.
@@ -91,14 +99,19 @@ impl Switching {
         work: impl FnOnce(&Switches) -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
         let this = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let _alone = this.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            if this.ends.load(Ordering::SeqCst) != this.began {
-                return Err("it is not wanted any more".to_owned());
-            }
-            work(&this.switches)
-        });
-        done.await.unwrap_or_else(|error| Err(error.to_string()))
+        let done = async move {
+            let alone = Arc::clone(&this.busy).lock_owned().await;
+            let done = tokio::task::spawn_blocking(move || {
+                let _alone = alone;
+                if this.ends.load(Ordering::SeqCst) != this.began {
+                    return Err("it is not wanted any more".to_owned());
+                }
+                work(&this.switches)
+            });
+            done.await.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        let hangs = || format!("the folder of the gateway's config has not answered for {} s", self.patience.as_secs());
+        timeout(self.patience, done).await.unwrap_or_else(|_| Err(hangs()))
     }
 }
 
@@ -149,5 +162,23 @@ pub(super) mod tests {
         assert!(!switching.any_on().await.unwrap());
         switching.on(Moment(u64::MAX)).await.unwrap();
         assert!(switching.any_on().await.unwrap());
+    }
+
+    /// One that hangs is waited for by nobody, and when it is over all is as before.
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_disk_that_hangs_is_an_error_and_takes_one_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        switched(folder.path(), true);
+        let switching = Switching { patience: Duration::from_millis(50), ..switching(folder.path()) };
+        let (answers, disk) = std::sync::mpsc::channel::<()>();
+        let hung = switching.alone(move |_| Ok(disk.recv().is_ok())).await;
+        assert!(hung.unwrap_err().contains("has not answered"));
+        assert!(switching.off().await.is_err(), "it waits for its turn, and not for ever");
+        assert!(switching.busy.try_lock().is_err(), "no second thread is begun");
+        answers.send(()).unwrap();
+        drop(switching.busy.lock().await);
+        let patient = Switching { patience: PATIENCE, ..switching };
+        assert!(patient.any_on().await.unwrap(), "what was given up has changed nothing");
+        patient.off().await.unwrap();
     }
 }
