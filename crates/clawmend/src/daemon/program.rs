@@ -10,6 +10,7 @@ use clawmend_core::time::Moment;
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::rc::Rc;
+use tokio::sync::oneshot;
 
 /// Between two looks, in milliseconds.
 const EVERY_MS: u64 = 30_000;
@@ -49,8 +50,14 @@ impl Program {
         }
         (known.under_way, known.looked) = (true, Some(now));
         let (command, known) = (self.command.clone(), Rc::clone(&self.known));
+        let (told, hears) = oneshot::channel();
+        // A thread of its own, which nobody waits for: one that hangs keeps no other work and no end of the guard.
+        let begun = std::thread::Builder::new().name("program".into()).spawn(move || drop(told.send(look(&command))));
+        if let Err(error) = begun {
+            tracing::debug!(%error, "what the gateway's command starts is not looked at");
+        }
         tokio::task::spawn_local(async move {
-            let seen = tokio::task::spawn_blocking(move || look(&command)).await.ok().flatten();
+            let seen = hears.await.ok().flatten();
             let mut known = known.borrow_mut();
             (known.under_way, known.report) = (false, seen);
         });
@@ -60,7 +67,9 @@ impl Program {
 fn look(command: &ChildCommand) -> Option<ProgramReport> {
     let name = command.argv.first()?.clone();
     let path = command.env.get("PATH").map(OsStr::new);
-    let found = program::found(&name, path);
+    // As the child, which is started in its own folder, finds it.
+    let word = if name.contains(std::path::is_separator) { command.cwd.join(&name) } else { name.clone().into() };
+    let found = program::found(&word.to_string_lossy(), path);
     let asks = found.as_deref().is_some_and(program::asks_for_node);
     Some(ProgramReport {
         openclaw: found.as_deref().and_then(program::version_of),

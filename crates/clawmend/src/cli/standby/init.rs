@@ -125,7 +125,7 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
         return Err(CliError::new(Kind::Usage, "--peer is for the standby: it asks, and the primary answers"));
     }
     let whole = present.with(&section(args, side))?;
-    let openclaw = openclaw_config(context, args, side, &present.settings)?;
+    let openclaw = openclaw_config(context, args, side, &present.settings, whole.is_none())?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
     let own_key = present.settings.standby.as_ref().and_then(|standby| standby.key_file.clone());
@@ -143,12 +143,13 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
     Ok(ExitCode::SUCCESS)
 }
 
-/// The config that a standby's OpenClaw gets, and where it goes; none if that was not asked for.
+/// The config that a standby's OpenClaw gets, and where it goes; none if that was not asked for, or, said `again`, is there.
 fn openclaw_config(
     context: &Context,
     args: &InitArgs,
     side: SideArg,
     settings: &Settings,
+    again: bool,
 ) -> Result<Option<(Home, String)>, CliError> {
     let (Some(token_file), Some(user)) = (&args.telegram_token_file, args.telegram_user) else { return Ok(None) };
     let wrong = |text: String| CliError::new(Kind::Usage, text);
@@ -170,6 +171,9 @@ fn openclaw_config(
     let none = || CliError::new(Kind::NotFound, "there is no OpenClaw home here");
     let home = setup::homes_here(context.global.gateway.as_ref(), settings)?.into_iter().next().ok_or_else(none)?;
     if home.config_path.exists() {
+        if again {
+            return Ok(None);
+        }
         return Err(wrong(format!("{} is there already, and stays", home.config_path.display()))
             .hint("say this again without --telegram-token-file, and add the channel there"));
     }
