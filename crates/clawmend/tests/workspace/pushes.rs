@@ -409,6 +409,57 @@ fn commits_that_stay_here_do_not_hide_what_the_remote_shares_with_them() {
     assert!(!all_of_the_remote(&pair).contains("a1b2c3d4e5f6"));
 }
 
+#[test]
+fn where_both_sides_changed_a_file_the_one_on_the_disk_goes_and_no_marks_of_a_merge() {
+    let pair = pair();
+    let folder = &pair.primary.folder;
+    write(folder, "diary.md", "mine\n");
+    pushed(&pair.primary);
+    committed(&pair, "key.md", "apiKey: a1b2c3d4e5f6\n", "key");
+    write(folder, "SOUL.md", "# By the disk\n");
+    write(folder, "diary.md", "mine, more\n");
+    assert!(pair.primary.push().unwrap().kept_back.is_some());
+    // HEAD and what we pushed both have another SOUL.md; and the diary is not for others any more.
+    git(folder, &["rm", "--quiet", "--cached", "diary.md"]);
+    write(folder, ".gitignore", "diary.md\n");
+    git(folder, &["add", ".gitignore"]);
+    write(folder, "SOUL.md", "# By HEAD\n");
+    git(folder, &["commit", "--quiet", "--all", "-m", "both"]);
+    write(folder, "diary.md", "mine alone\n");
+    write(folder, "SOUL.md", "the bot is 123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1\n");
+    let second = pair.primary.push().unwrap();
+    let files = pair.files("main");
+    assert_eq!(files["SOUL.md"], "# By the disk\n", "as it is known, while the one on the disk must not leave");
+    assert!(!files.contains_key("diary.md"), "{files:?}");
+    assert_eq!(pair.primary.push().unwrap().commit, second.commit, "nothing new, nothing made");
+    write(folder, "SOUL.md", "# By HEAD\n");
+    pair.primary.push().unwrap();
+    assert_eq!(pair.files("main")["SOUL.md"], "# By HEAD\n");
+    let all = all_of_the_remote(&pair);
+    assert!(!all.contains("<<<<<<<") && !all.contains("mine alone") && !all.contains("a1b2c3d4e5f6"));
+}
+
+#[test]
+fn when_nothing_keeps_commits_back_any_more_what_others_have_is_still_there() {
+    let pair = pair();
+    pushed(&pair.primary);
+    write(&pair.primary.folder, ".gitignore", "*.tmp\n");
+    committed(&pair, "key.md", "apiKey: a1b2c3d4e5f6\n", "key");
+    assert!(pair.primary.push().unwrap().kept_back.is_some());
+    pair.person("main", "kept.tmp", "theirs\n");
+    write(&pair.primary.folder, "ours.md", "ours\n");
+    assert_eq!(pair.primary.push().unwrap().to, PushedTo::Merged);
+    fs::remove_file(pair.primary.folder.join("key.md")).unwrap();
+    git(&pair.primary.folder, &["reset", "--quiet", "--soft", "HEAD~1"]);
+    git(&pair.primary.folder, &["rm", "--quiet", "--cached", "key.md"]);
+    git(&pair.primary.folder, &["commit", "--quiet", "-m", "clean"]);
+    let clean = pair.primary.push().unwrap();
+    assert_eq!((clean.kept_back, clean.to, clean.followed), (None, PushedTo::Branch, true));
+    let files = pair.files("main");
+    assert!(files["kept.tmp"] == "theirs\n" && files["ours.md"] == "ours\n", "{files:?}");
+    assert!(!all_of_the_remote(&pair).contains("a1b2c3d4e5f6"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_that_is_a_link_now_is_pushed_as_one() {

@@ -1,8 +1,8 @@
 //! The switches of a node's channels, one change after the other.
 //!
 //! Invariants: what was begun before an end was ordered changes nothing after it, even where it waited for the disk in
-//! between; nobody waits for a disk that hangs (a network that is gone), and one thread at most is lost to it. Start at
-//! [`Switching::abandon`].
+//! between; nobody waits for a disk that hangs (a network that is gone), one thread at most is lost to it, and what it
+//! switches on too late is switched off again. Start at [`Switching::abandon`].
 
 use crate::failover::switches::{Plan, Switches};
 use crate::host::clock;
@@ -59,11 +59,12 @@ impl Switching {
     /// # Errors
     /// In words for people; some may be off.
     pub async fn on(&self, not_after: Moment) -> Result<(), String> {
-        self.alone(move |switches| {
+        let (ends, began) = (Arc::clone(&self.ends), self.began);
+        let wanted = move || {
             in_time(not_after)?;
-            switches.on().map(drop)
-        })
-        .await
+            if ends.load(Ordering::SeqCst) == began { Ok(()) } else { Err("it is not wanted any more".to_owned()) }
+        };
+        self.alone(move |switches| on_while(switches, wanted)).await
     }
 
     /// What must be changed so that they are on again, if it is not `not_after` by then.
@@ -115,6 +116,13 @@ impl Switching {
     }
 }
 
+/// A disk that hung may do it long after it was asked, when nobody waits for it and for its off any more.
+fn on_while(switches: &Switches, wanted: impl Fn() -> Result<(), String>) -> Result<(), String> {
+    wanted()?;
+    switches.on()?;
+    wanted().or_else(|why| switches.off().and(Err(why)))
+}
+
 fn in_time(not_after: Moment) -> Result<(), String> {
     if clock::now().mono < not_after { Ok(()) } else { Err("it is too late to switch anything on".to_owned()) }
 }
@@ -162,6 +170,23 @@ pub(super) mod tests {
         assert!(!switching.any_on().await.unwrap());
         switching.on(Moment(u64::MAX)).await.unwrap();
         assert!(switching.any_on().await.unwrap());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_a_disk_switches_on_too_late_is_switched_off_again() {
+        let folder = tempfile::tempdir().unwrap();
+        switched(folder.path(), true);
+        let switching = switching(folder.path());
+        switching.off().await.unwrap();
+        let asked = std::cell::Cell::new(0);
+        let wanted = || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 1 { Ok(()) } else { Err("late".to_owned()) }
+        };
+        assert_eq!(on_while(&switching.switches, wanted), Err("late".to_owned()));
+        assert!(!switching.any_on().await.unwrap());
+        switching.on(Moment(u64::MAX)).await.unwrap();
+        assert!(switching.any_on().await.unwrap(), "what was switched off here is known all the same");
     }
 
     /// One that hangs is waited for by nobody, and when it is over all is as before.

@@ -93,8 +93,8 @@ pub(super) struct Call<'a> {
     pub(super) index: Option<&'a Path>,
     /// A folder, and how many bytes of new files in it are too many.
     pub(super) bound: Option<(&'a Path, u64)>,
-    /// It may take only so much of the time that there is.
-    pub(super) within: Option<Duration>,
+    /// It has only so much of the time that there is.
+    pub(super) until: Option<Instant>,
 }
 
 /// What came of it.
@@ -136,6 +136,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    pub(super) fn until(mut self, until: Instant) -> Self {
+        self.until = Some(until);
+        self
+    }
+
     pub(super) fn input(mut self, input: Vec<u8>) -> Self {
         self.input = Some(input);
         self
@@ -171,7 +176,7 @@ impl Git {
     /// Runs it, whatever its exit code.
     pub(super) fn run(&self, call: Call<'_>) -> Result<Said, WorkspaceError> {
         let mut command = self.command(&call);
-        let until = call.within.map_or(self.until, |within| self.until.min(Instant::now() + within));
+        let until = call.until.map_or(self.until, |until| self.until.min(until));
         let bounds = Bounds { until, output: MAX_OUTPUT, messages: MAX_MESSAGES };
         let bound = call.bound;
         let before = bound.map_or(0, |(folder, _)| size_of(folder));

@@ -61,17 +61,21 @@ impl Workspace {
     /// Of the present HEAD, and of what was pushed last.
     pub(super) fn ground(&self, repo: &Repo) -> Result<Ground, WorkspaceError> {
         let (head, last) = (repo.commit_of("HEAD")?, repo.commit_of(LAST)?);
-        if let Some(head) = &head
-            && let Some(kept_back) = self.kept_back(repo, head, last.as_deref())?
-        {
-            let known = newest_known(repo, head, last)?;
-            let index = begin(repo, Some(&both(repo, head, known.as_deref())?))?;
-            put_back(repo, &index, known.as_deref(), self.limits.file)?;
-            return Ok(Ground { index, parents: known.into_iter().collect(), kept_back: Some(kept_back) });
+        let kept_back = match &head {
+            Some(head) => self.kept_back(repo, head, last.as_deref())?,
+            None => None,
+        };
+        if kept_back.is_none() {
+            let index = index_of(repo, head.as_deref(), last.as_deref())?;
+            return Ok(Ground { index, parents: last.into_iter().chain(head).collect(), kept_back });
         }
-        let base = base(repo, head.as_deref(), last.as_deref())?;
-        let parents = last.into_iter().chain(head).collect();
-        Ok(Ground { index: begin(repo, base.as_deref())?, parents, kept_back: None })
+        let known = match &head {
+            Some(head) => newest_known(repo, head, last)?,
+            None => last,
+        };
+        let index = index_of(repo, head.as_deref(), known.as_deref())?;
+        put_back(repo, &index, known.as_deref(), self.limits.file)?;
+        Ok(Ground { index, parents: known.into_iter().collect(), kept_back })
     }
 
     fn kept_back(&self, repo: &Repo, head: &str, last: Option<&str>) -> Result<Option<KeptBack>, WorkspaceError> {
@@ -122,11 +126,11 @@ fn look_through(
         Some(1..=MAX_COMMITS) => {}
         Some(_) | None => return Ok(too_much()),
     }
-    match all_of(repo, range()).and_then(|brought| refused_in(repo, &brought, most, until)) {
+    match all_of(repo, range(), until).and_then(|brought| refused_in(repo, &brought, most, until)) {
         Ok(Looked::Through(refused)) => Ok(refused.first().map(|(one, why)| LeftOut { path: one.shown(), why: *why })),
         Ok(Looked::TooMuch) => Ok(too_much()),
-        Err(error) if error.passes() => Err(error),
-        // Git has no words for it that fit: it is not known what is in them.
+        Err(error) if error.passes() && Instant::now() < until => Err(error),
+        // It took too long, or git has no words for it that fit: it is not known what is in them.
         Err(_) => Ok(too_much()),
     }
 }
@@ -163,7 +167,7 @@ fn refused_in(repo: &Repo, brought: &[Brought], most: u64, until: Instant) -> Re
             size > AT_ONCE
         };
         let (now, later) = rest.split_at(rest.iter().position(full).unwrap_or(rest.len()).max(1));
-        refused.extend(secrets_in(repo, now)?.into_iter().map(|one| (one, Why::HoldsSecret)));
+        refused.extend(secrets_in(repo, now, until)?.into_iter().map(|one| (one, Why::HoldsSecret)));
         rest = later;
     }
     Ok(Looked::Through(refused))
@@ -186,15 +190,19 @@ impl Brought {
 }
 
 /// Commits and files; folders and links to other repositories bring no bytes of their own.
-fn all_of<'a>(repo: &Repo, range: impl Iterator<Item = &'a str>) -> Result<Vec<Brought>, WorkspaceError> {
-    let list = repo.git.must(Call::new(["rev-list", "--objects"].into_iter().chain(range)))?;
-    sized(repo, list.out)
+fn all_of<'a>(
+    repo: &Repo,
+    range: impl Iterator<Item = &'a str>,
+    until: Instant,
+) -> Result<Vec<Brought>, WorkspaceError> {
+    let list = repo.git.must(Call::new(["rev-list", "--objects"].into_iter().chain(range)).until(until))?;
+    sized(repo, list.out, until)
 }
 
 /// Lines of an object and its path, with its kind and size.
-fn sized(repo: &Repo, list: Vec<u8>) -> Result<Vec<Brought>, WorkspaceError> {
+fn sized(repo: &Repo, list: Vec<u8>, until: Instant) -> Result<Vec<Brought>, WorkspaceError> {
     let ask = Call::new(["cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)"]);
-    let said = repo.git.must(ask.input(list))?;
+    let said = repo.git.must(ask.input(list).until(until))?;
     Ok(said.out.split(|byte| *byte == b'\n').filter_map(one_of).collect())
 }
 
@@ -211,9 +219,9 @@ fn one_of(line: &[u8]) -> Option<Brought> {
 }
 
 /// Those of these in which a credential stands.
-fn secrets_in(repo: &Repo, these: &[&Brought]) -> Result<Vec<Brought>, WorkspaceError> {
+fn secrets_in(repo: &Repo, these: &[&Brought], until: Instant) -> Result<Vec<Brought>, WorkspaceError> {
     let input = these.iter().flat_map(|one| [one.id.as_str(), "\n"]).collect::<String>().into_bytes();
-    let said = repo.git.must(Call::new(["cat-file", "--batch"]).input(input))?;
+    let said = repo.git.must(Call::new(["cat-file", "--batch"]).input(input).until(until))?;
     let (mut rest, mut found) = (said.out.as_slice(), Vec::new());
     for one in these {
         let Some((content, after)) = cut(rest, &one.id, one.size) else {
@@ -246,18 +254,36 @@ fn after_headers(commit: &[u8]) -> &[u8] {
     at.and_then(|at| commit.get(at + 2..)).unwrap_or(commit)
 }
 
-/// The tree that HEAD's files and what the remote knows come to. Where they do not merge, git writes both into a file; it
-/// is the one on the disk that counts.
-fn both(repo: &Repo, head: &str, known: Option<&str>) -> Result<String, WorkspaceError> {
-    if let Some(known) = known {
-        // Git 2.38 and later; an older one does not know it.
-        let merge = ["merge-tree", "--write-tree", "--allow-unrelated-histories", known, head];
-        let said = repo.git.run(Call::new(merge))?;
-        if let Some(tree) = said.line().filter(|_| matches!(said.code, 0 | 1)) {
-            return Ok(tree);
-        }
+/// An index of what the workspace is known to come from: of HEAD or `known`, whichever is newer, else of both.
+fn index_of(repo: &Repo, head: Option<&str>, known: Option<&str>) -> Result<PathBuf, WorkspaceError> {
+    if let (Some(head), Some(known)) = (head, known)
+        && !repo.is_ancestor(head, known)?
+        && !repo.is_ancestor(known, head)?
+    {
+        return both(repo, head, known);
     }
-    repo.tree_of(Some(head))
+    begin(repo, base(repo, head, known)?.as_deref())
+}
+
+/// Where both have changed the same file it is as it is known, or, where HEAD has it no more, not there: then the one on
+/// the disk counts, or none.
+fn both(repo: &Repo, head: &str, known: &str) -> Result<PathBuf, WorkspaceError> {
+    // Git 2.38 and later; an older one does not know it.
+    let merge = ["merge-tree", "--write-tree", "--allow-unrelated-histories", "--name-only", "-z", known, head];
+    let said = repo.git.run(Call::new(merge))?;
+    let mut parts = said.out.split(|byte| *byte == 0);
+    let tree = parts.next().and_then(|tree| std::str::from_utf8(tree).ok());
+    let Some(tree) = tree.filter(|_| matches!(said.code, 0 | 1)) else { return begin(repo, Some(head)) };
+    let index = begin(repo, Some(tree))?;
+    let conflicted: BTreeSet<Vec<u8>> = parts.take_while(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
+    if said.code == 1 && !conflicted.is_empty() {
+        let in_head = repo.git.must(Call::new(["ls-tree", "-r", "-z", "--full-tree", "--name-only", head]))?;
+        let in_head: BTreeSet<&[u8]> = in_head.parts().collect();
+        let (stay, go) = conflicted.into_iter().partition(|path| in_head.contains(path.as_slice()));
+        set_as(repo, &index, &repo.tree_of(Some(known))?, &stay)?;
+        set_as(repo, &index, &repo.tree_of(None)?, &go)?;
+    }
+    Ok(index)
 }
 
 /// Files of the index that must not leave are in it as they are in `known`, or not at all. It is they that are looked at,
@@ -268,23 +294,28 @@ fn put_back(repo: &Repo, index: &Path, known: Option<&str>, most: u64) -> Result
         ["diff-index", "--cached", "-r", "-z", "--no-renames", "--diff-filter=d", "--raw", "--no-abbrev", &known];
     let differ = repo.git.must(Call::new(differ).index(index))?;
     let new = new_files(&differ.out);
-    let looked = refused_in(repo, &with_sizes(repo, &new)?, most, Instant::now() + repo.git.left())?;
-    let refused: BTreeSet<Vec<u8>> = match looked {
+    let until = Instant::now() + repo.git.left();
+    let refused = match refused_in(repo, &with_sizes(repo, &new, until)?, most, until)? {
         Looked::Through(refused) => refused.into_iter().map(|(one, _)| one.path).collect(),
         Looked::TooMuch => new.into_iter().map(|(_, path)| path).collect(),
     };
-    if refused.is_empty() {
+    set_as(repo, index, &known, &refused)
+}
+
+/// These files are in the index as they are in `tree`, or not at all.
+fn set_as(repo: &Repo, index: &Path, tree: &str, paths: &BTreeSet<Vec<u8>>) -> Result<(), WorkspaceError> {
+    if paths.is_empty() {
         return Ok(());
     }
     let ended = |paths: &mut dyn Iterator<Item = &[u8]>| -> Vec<u8> {
         paths.flat_map(|path| path.iter().copied().chain([0])).collect()
     };
     let remove = Call::new(["update-index", "-z", "--force-remove", "--stdin"]);
-    repo.git.must(remove.index(index).input(ended(&mut refused.iter().map(Vec::as_slice))))?;
-    let before = repo.git.must(Call::new(["ls-tree", "-r", "-z", "--full-tree", &known]))?;
-    let of = |entry: &&[u8]| entry.splitn(2, |byte| *byte == b'\t').nth(1).is_some_and(|path| refused.contains(path));
+    repo.git.must(remove.index(index).input(ended(&mut paths.iter().map(Vec::as_slice))))?;
+    let there = repo.git.must(Call::new(["ls-tree", "-r", "-z", "--full-tree", tree]))?;
+    let of = |entry: &&[u8]| entry.splitn(2, |byte| *byte == b'\t').nth(1).is_some_and(|path| paths.contains(path));
     let add = Call::new(["update-index", "-z", "--add", "--index-info"]);
-    repo.git.must(add.index(index).input(ended(&mut before.parts().filter(of)))).map(drop)
+    repo.git.must(add.index(index).input(ended(&mut there.parts().filter(of)))).map(drop)
 }
 
 /// Object and path of each new file in a raw difference (`:MODE MODE OBJECT OBJECT STATUS`, zero, path, zero). Another
@@ -305,9 +336,9 @@ fn new_files(raw: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Asked for by object alone, for a path may hold a line's end.
-fn with_sizes(repo: &Repo, files: &[(String, Vec<u8>)]) -> Result<Vec<Brought>, WorkspaceError> {
+fn with_sizes(repo: &Repo, files: &[(String, Vec<u8>)], until: Instant) -> Result<Vec<Brought>, WorkspaceError> {
     let list = files.iter().flat_map(|(id, _)| [id.as_str(), "\n"]).collect::<String>().into_bytes();
-    let sized = sized(repo, list)?;
+    let sized = sized(repo, list, until)?;
     if sized.len() != files.len() {
         return Err(Person::BadRepository { detail: "git does not show files of its own".to_owned() }.into());
     }

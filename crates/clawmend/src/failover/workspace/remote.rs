@@ -9,7 +9,7 @@ use super::repo::{REMOTE, Repo};
 use super::tree::fits;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) fn fetch(
     let arguments = ["fetch", "--no-tags", "--no-write-fetch-head", "--refmap=", "--quiet", remote.as_str(), &from];
     let mut call = Call::new(arguments);
     call.bound = Some((&packs, most));
-    call.within = within;
+    call.until = within.map(|within| Instant::now() + within);
     let said = repo.git.run(call).inspect_err(|_| {
         // What a fetch that was ended has left is of no use to anybody.
         for name in unfinished().difference(&before) {
