@@ -163,9 +163,9 @@ impl Git {
         self.attributes = Some(tree);
     }
 
-    /// How much time is left.
-    pub(super) fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
+    /// When the time is over.
+    pub(super) const fn ends(&self) -> Instant {
+        self.until
     }
 
     /// There is time left.

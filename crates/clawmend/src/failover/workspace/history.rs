@@ -61,21 +61,16 @@ impl Workspace {
     /// Of the present HEAD, and of what was pushed last.
     pub(super) fn ground(&self, repo: &Repo) -> Result<Ground, WorkspaceError> {
         let (head, last) = (repo.commit_of("HEAD")?, repo.commit_of(LAST)?);
-        let kept_back = match &head {
-            Some(head) => self.kept_back(repo, head, last.as_deref())?,
-            None => None,
-        };
-        if kept_back.is_none() {
-            let index = index_of(repo, head.as_deref(), last.as_deref())?;
-            return Ok(Ground { index, parents: last.into_iter().chain(head).collect(), kept_back });
+        if let Some(head) = &head
+            && let Some(kept_back) = self.kept_back(repo, head, last.as_deref())?
+        {
+            let known = newest_known(repo, head, last)?;
+            let index = index_of(repo, Some(head), known.as_deref())?;
+            put_back(repo, &index, known.as_deref(), self.limits.file)?;
+            return Ok(Ground { index, parents: known.into_iter().collect(), kept_back: Some(kept_back) });
         }
-        let known = match &head {
-            Some(head) => newest_known(repo, head, last)?,
-            None => last,
-        };
-        let index = index_of(repo, head.as_deref(), known.as_deref())?;
-        put_back(repo, &index, known.as_deref(), self.limits.file)?;
-        Ok(Ground { index, parents: known.into_iter().collect(), kept_back })
+        let index = index_of(repo, head.as_deref(), last.as_deref())?;
+        Ok(Ground { index, parents: last.into_iter().chain(head).collect(), kept_back: None })
     }
 
     fn kept_back(&self, repo: &Repo, head: &str, last: Option<&str>) -> Result<Option<KeptBack>, WorkspaceError> {
@@ -218,10 +213,15 @@ fn one_of(line: &[u8]) -> Option<Brought> {
     Some(Brought { id, kind, size, path: words.next().unwrap_or_default().to_vec() })
 }
 
+/// As `cat-file` reads them.
+fn a_line_each<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    ids.flat_map(|id| [id, "\n"]).collect::<String>().into_bytes()
+}
+
 /// Those of these in which a credential stands.
 fn secrets_in(repo: &Repo, these: &[&Brought], until: Instant) -> Result<Vec<Brought>, WorkspaceError> {
-    let input = these.iter().flat_map(|one| [one.id.as_str(), "\n"]).collect::<String>().into_bytes();
-    let said = repo.git.must(Call::new(["cat-file", "--batch"]).input(input).until(until))?;
+    let ask = Call::new(["cat-file", "--batch"]).input(a_line_each(these.iter().map(|one| one.id.as_str())));
+    let said = repo.git.must(ask.until(until))?;
     let (mut rest, mut found) = (said.out.as_slice(), Vec::new());
     for one in these {
         let Some((content, after)) = cut(rest, &one.id, one.size) else {
@@ -294,7 +294,7 @@ fn put_back(repo: &Repo, index: &Path, known: Option<&str>, most: u64) -> Result
         ["diff-index", "--cached", "-r", "-z", "--no-renames", "--diff-filter=d", "--raw", "--no-abbrev", &known];
     let differ = repo.git.must(Call::new(differ).index(index))?;
     let new = new_files(&differ.out);
-    let until = Instant::now() + repo.git.left();
+    let until = repo.git.ends();
     let refused = match refused_in(repo, &with_sizes(repo, &new, until)?, most, until)? {
         Looked::Through(refused) => refused.into_iter().map(|(one, _)| one.path).collect(),
         Looked::TooMuch => new.into_iter().map(|(_, path)| path).collect(),
@@ -337,8 +337,7 @@ fn new_files(raw: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// Asked for by object alone, for a path may hold a line's end.
 fn with_sizes(repo: &Repo, files: &[(String, Vec<u8>)], until: Instant) -> Result<Vec<Brought>, WorkspaceError> {
-    let list = files.iter().flat_map(|(id, _)| [id.as_str(), "\n"]).collect::<String>().into_bytes();
-    let sized = sized(repo, list, until)?;
+    let sized = sized(repo, a_line_each(files.iter().map(|(id, _)| id.as_str())), until)?;
     if sized.len() != files.len() {
         return Err(Person::BadRepository { detail: "git does not show files of its own".to_owned() }.into());
     }
