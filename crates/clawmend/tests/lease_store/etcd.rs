@@ -1,14 +1,15 @@
 //! Real etcd: each request, races, time, and an etcd that is killed, frozen or one of several.
 
 use crate::scene::{
-    LONG_MS, PATIENT_MS, acquire, etcd, group, holder, node, one_of_all_wins, release, renew, same_as_the_model,
-    section, sure, trouble,
+    LONG_MS, PATIENT_MS, acquire, etcd, group, holder, is_watched, node, one_of_all_wins, release, renew,
+    same_as_the_model, section, sure, trouble,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clawmend::failover::lease::Trouble;
 use clawmend_core::failover::lease::{Answer, NodeId, Record, Request, Term, View};
 use serde_json::json;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -84,6 +85,66 @@ async fn a_lease_runs_out_no_earlier_than_it_says_and_is_then_lost() {
     let Answer::Acquired { term: next, suspects } = sure(&b, &Request::Acquire).await else { panic!() };
     assert_eq!((next, suspects), (Term(term.0 + 1), BTreeSet::from([NodeId(1)])));
     assert!(matches!(sure(&a, &renew(term)).await, Answer::Refused(view) if view.holder == Some(NodeId(2))));
+}
+
+#[tokio::test]
+async fn a_lease_that_is_let_go_is_heard_of_and_one_that_is_renewed_is_not() {
+    let Some(etcd) = etcd("a_lease_that_is_let_go_is_heard_of_and_one_that_is_renewed_is_not") else { return };
+    let [a, b, _] = group(&section(&[etcd.url()], ""), LONG_MS);
+    let term = acquire(&a).await;
+    let let_go = Cell::new(false);
+    let hears = async {
+        b.freed().await.unwrap();
+        assert!(let_go.get(), "a renewal lets nothing go");
+    };
+    let does = async {
+        is_watched(&etcd).await;
+        for _ in 0..5 {
+            assert_eq!(sure(&a, &renew(term)).await, Answer::Renewed { term });
+        }
+        let_go.set(true);
+        assert_eq!(sure(&a, &release(term)).await, Answer::Released { term });
+    };
+    tokio::time::timeout(Duration::from_millis(PATIENT_MS), async { tokio::join!(hears, does) }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_runs_out_is_heard_of() {
+    let Some(etcd) = etcd("a_lease_that_runs_out_is_heard_of") else { return };
+    let [a, b, _] = group(&section(&[etcd.url()], ""), TTL_MS);
+    let hears = async {
+        b.freed().await.unwrap();
+        Instant::now()
+    };
+    let does = async {
+        is_watched(&etcd).await;
+        let sent = Instant::now();
+        acquire(&a).await;
+        sent
+    };
+    let both = async { tokio::join!(hears, does) };
+    let (heard, sent) = tokio::time::timeout(Duration::from_millis(PATIENT_MS), both).await.unwrap();
+    assert!(heard.duration_since(sent) >= Duration::from_millis(TTL_MS), "{:?}", heard.duration_since(sent));
+    assert_eq!(holder(&b).await, None);
+}
+
+#[tokio::test]
+async fn an_etcd_that_is_killed_or_frozen_is_not_waited_for_at_the_beginning_of_a_watch() {
+    let Some(mut etcd) = etcd("an_etcd_that_is_killed_or_frozen_is_not_waited_for") else { return };
+    let a = node(1, &section(&[etcd.url()], ""), LONG_MS, 500);
+    etcd.freeze().unwrap();
+    let why = a.freed().await.unwrap_err();
+    assert!(matches!(why, Trouble::Late { .. } | Trouble::Unreachable { .. }), "{why}");
+    etcd.thaw().unwrap();
+    let hears = async { a.freed().await.unwrap_err() };
+    let does = async {
+        is_watched(&etcd).await;
+        etcd.kill().unwrap();
+    };
+    let both = async { tokio::join!(hears, does) };
+    let (why, ()) = tokio::time::timeout(Duration::from_millis(PATIENT_MS), both).await.unwrap();
+    assert!(matches!(why, Trouble::Unreachable { .. } | Trouble::Garbled { .. }), "{why}");
+    assert!(matches!(a.freed().await, Err(Trouble::Unreachable { .. })));
 }
 
 #[tokio::test]

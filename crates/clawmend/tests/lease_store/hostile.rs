@@ -125,6 +125,49 @@ async fn nonsense_is_unknown() {
     }
 }
 
+/// A message of a watch.
+fn streamed(more: &str) -> String {
+    format!("{{\"result\":{{\"header\":{{\"cluster_id\":\"1\",\"revision\":\"9\"}}{more}}}}}\n")
+}
+
+#[tokio::test]
+async fn nonsense_says_nothing_of_a_free_lease() {
+    let removed = streamed(r#","events":[{"type":"DELETE","kv":{"key":"Zm9v","mod_revision":"3"}}]"#);
+    let created = streamed(r#","created":true"#);
+    // The one that would be believed.
+    let good = node(2, &section(&[always(ok(&format!("{created}{removed}")))], ""), LONG_MS, PATIENT_MS);
+    assert_eq!(good.freed().await, Ok(()));
+    let put = streamed(r#","events":[{"kv":{"key":"Zm9v","mod_revision":"3"}}]"#);
+    let mut answers: Vec<Vec<u8>> = [
+        String::new(),
+        created.clone(),
+        format!("{created}{put}"),
+        format!("{created}{}", streamed(r#","canceled":true"#)),
+        // Half a message.
+        removed.trim_end().to_owned(),
+        "<html>welcome</html>\n".into(),
+        "{\"result\":{}}\n".into(),
+        "{\"error\":{\"message\":\"no\"}}\n".into(),
+        removed.replace("DELETE", "DELETED"),
+        format!("{created}{}", removed.replace("\"cluster_id\":\"1\"", "\"cluster_id\":\"2\"")),
+        "[".repeat(100_000),
+        "x".repeat(2_000_000),
+        "\n\n\n".into(),
+    ]
+    .iter()
+    .map(|body| ok(body))
+    .collect();
+    answers.push(b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}".to_vec());
+    answers.push(b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec());
+    answers.push(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec());
+    for answer in answers {
+        let shown = String::from_utf8_lossy(&answer[..answer.len().min(200)]).into_owned();
+        let store = node(2, &section(&[always(answer)], ""), LONG_MS, 20_000);
+        let heard = tokio::time::timeout(Duration::from_secs(60), store.freed()).await;
+        assert!(matches!(heard, Ok(Err(_))), "{heard:?}: {shown}");
+    }
+}
+
 /// A look is answered well, and so is everything else, with the answer to a look.
 #[tokio::test]
 async fn a_write_that_shows_no_sign_of_itself_is_unknown() {

@@ -1,6 +1,6 @@
 //! Who we are to etcd, and who it is to us.
 
-use crate::scene::{LONG_MS, PATIENT_MS, acquire, etcd, node, renew, section, sure, trouble};
+use crate::scene::{LONG_MS, PATIENT_MS, acquire, etcd, is_watched, node, release, renew, section, sure, trouble};
 use clawmend::failover::lease::{CannotOpen, LeaseStore, Trouble};
 use clawmend_core::failover::lease::{Answer, Request, Term};
 use clawmend_testkit::lab::{EtcdOptions, RealEtcd, Unavailable, skipped};
@@ -8,6 +8,7 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Only `clawmend` may write, and only its own keys.
 fn ask_for_passwords(etcd: &RealEtcd) {
@@ -57,10 +58,18 @@ async fn a_password_is_needed_and_a_lost_token_is_fetched_anew() {
     insta::assert_snapshot!(told.map(|why| why.to_string().replace(&place, "PLACE")).join("\n"));
     let open = trouble(&login("clawmend", "correct horse\n", 0o644), &Request::Look).await;
     assert!(open.to_string().contains("can be read by others"), "{open}");
+    let unheard = login("stranger", "correct horse\n", 0o600).freed().await.unwrap_err().to_string();
+    assert!(unheard.contains("watches no more"), "{unheard}");
     // Its tokens are in its memory.
     etcd.kill().unwrap();
     etcd.restart().unwrap();
     assert_eq!(sure(&good, &renew(term)).await, Answer::Renewed { term: Term(1) });
+    let hears = async { good.freed().await.unwrap() };
+    let does = async {
+        is_watched(&etcd).await;
+        assert_eq!(sure(&good, &release(term)).await, Answer::Released { term: Term(1) });
+    };
+    tokio::time::timeout(Duration::from_millis(PATIENT_MS), async { tokio::join!(hears, does) }).await.unwrap();
     assert!(!format!("{good:?}").contains("horse"));
 }
 

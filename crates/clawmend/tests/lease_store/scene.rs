@@ -3,9 +3,10 @@
 use clawmend::failover::lease::{LeaseStore, Told, Trouble};
 use clawmend::settings::{SharedSettings, parse};
 use clawmend_core::failover::lease::{Answer, NodeId, Record, Request, Term};
-use clawmend_testkit::lab::{EtcdOptions, RealEtcd, skipped};
+use clawmend_testkit::lab::{EtcdOptions, RealEtcd, get, skipped};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 pub const NAMES: [&str; 3] = ["attic", "cellar", "cloud"];
 /// Generous: the machine may be busy.
@@ -84,6 +85,20 @@ pub fn renew(term: Term) -> Request {
 
 pub const fn release(term: Term) -> Request {
     Request::Release { term, to: None }
+}
+
+/// Until somebody watches; then what is done is heard of.
+pub async fn is_watched(etcd: &RealEtcd) {
+    let begin = Instant::now();
+    loop {
+        let figures = get(etcd.port, "/metrics").unwrap().body;
+        let watchers = figures.lines().find_map(|line| line.strip_prefix("etcd_debugging_mvcc_watcher_total "));
+        if watchers == Some("1") {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_millis(PATIENT_MS), "nobody watches: {watchers:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Numbers from a seed (splitmix64).

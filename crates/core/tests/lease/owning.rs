@@ -127,17 +127,22 @@ fn a_refused_renewal_ends_it_at_once() {
     assert_eq!(scene.steps().iter().filter(|step| **step == "start").count(), 1, "only when it is free again");
 }
 
+/// Of a candidate: `people.rs`.
 #[test]
-fn a_watch_takes_the_lease_away_and_never_gives_it() {
+fn an_owner_that_is_told_of_a_free_lease_asks_at_once_and_believes_the_answer_alone() {
     let mut scene = Scene::owning();
-    scene.see(Evidence::Seen(View { term: Term(1), holder: Some(ME), ..View::default() }));
-    scene.see(Evidence::Seen(View::default()));
-    assert_eq!(scene.ended(), None);
-    scene.see(Evidence::Seen(View { term: Term(2), holder: Some(OTHER), ..View::default() }));
+    scene.run(FIGURES.renew_ms / 2);
+    let asked = scene.asked();
+    scene.see(Evidence::Freed);
+    assert_eq!(scene.asked(), asked + 1);
+    scene.run(FIGURES.renew_ms / 4);
+    assert_eq!((scene.ended(), scene.term()), (None, Some(Term(1))), "it was an old tale");
+    assert_eq!(scene.asked(), asked + 1, "once");
+
+    scene.expires = scene.ms;
+    assert!(matches!(scene.other(OTHER, &Request::Acquire), Answer::Acquired { term: Term(2), .. }));
+    scene.see(Evidence::Freed);
     assert_eq!(scene.ended().unwrap().1, Why::Taken);
-    scene.log.clear();
-    scene.see(Evidence::Seen(View { term: Term(3), holder: Some(ME), ..View::default() }));
-    assert_eq!((scene.term(), scene.steps().len()), (None, 0));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Planned switches, orders, split brains, and the order of several standbys.
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
-use clawmend_core::failover::lease::{Directive, Evidence, Figures, NodeId, Order, PausePolicy, Request, Telling, Why};
+use clawmend_core::failover::lease::{
+    Answer, Directive, Evidence, Figures, NodeId, Order, PausePolicy, Request, Telling, Why,
+};
 
 #[test]
 fn a_planned_switch_drains_ends_switches_off_and_only_then_gives_the_lease_back() {
@@ -54,6 +56,40 @@ fn whom_it_is_meant_for_takes_it_at_once() {
     let at = scene.ms;
     scene.run(5_000);
     assert!(scene.started().unwrap() <= at + FIGURES.look_ms, "{:#?}", scene.log);
+}
+
+#[test]
+fn a_candidate_that_is_told_of_a_free_lease_does_not_wait_for_its_next_look() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 0);
+    scene.other(OTHER, &Request::Acquire);
+    let term = scene.record.view(true).term;
+    scene.run(FIGURES.answer_ms + FIGURES.look_ms / 4);
+    scene.see(Evidence::Freed);
+    assert_eq!(scene.steps(), Vec::<&str>::new(), "the store says that it is held");
+    let asked = scene.asked();
+    scene.run(FIGURES.look_ms - 1);
+    assert_eq!(scene.asked(), asked, "its looks keep their distance");
+    scene.other(OTHER, &Request::Release { term, to: None });
+    let at = scene.ms;
+    scene.see(Evidence::Freed);
+    assert_eq!(scene.started(), Some(at));
+}
+
+/// What had left before it says how it was.
+#[test]
+fn an_answer_that_was_on_its_way_does_not_stand_for_the_look_that_was_asked_for() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 0);
+    scene.other(OTHER, &Request::Acquire);
+    scene.run(FIGURES.answer_ms + FIGURES.look_ms / 4);
+    scene.offline = true;
+    scene.run(FIGURES.look_ms);
+    let Some((_, Directive::Ask { request, .. })) = scene.log.last().cloned() else { panic!("{:?}", scene.log) };
+    let (sent, held) = (scene.now(), scene.record.view(true));
+    scene.other(OTHER, &Request::Release { term: held.term, to: None });
+    scene.see(Evidence::Freed);
+    scene.offline = false;
+    scene.see(Evidence::Answered { request, sent, answer: Answer::Seen(held) });
+    assert_eq!(scene.started(), Some(scene.ms));
 }
 
 #[test]

@@ -263,6 +263,11 @@ impl Scene {
         })
     }
 
+    /// How often the store was asked.
+    pub fn asked(&self) -> usize {
+        self.log.iter().filter(|(_, directive)| matches!(directive, Directive::Ask { .. })).count()
+    }
+
     pub fn started(&self) -> Option<u64> {
         self.when(|directive| matches!(directive, Directive::Start { .. }))
     }

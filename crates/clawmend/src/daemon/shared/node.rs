@@ -67,6 +67,7 @@ pub(super) async fn run(
     let orphan = shared.body.borrow().as_ref().and_then(|body| body.child()?.orphan()).map(|(life, _)| life);
     node.found(watch::evidence_of(&state, orphan));
     watch::children(shared.keeper.clone(), node.heard.clone());
+    watch::store(Rc::clone(&node.store), shared.settings.figures, node.heard.clone());
     let mut alarm = Alarm::new();
     loop {
         node.carry_out().await;

@@ -1,4 +1,4 @@
-//! What a node sees of its gateway's process beside its loop, and the deadman that it arms.
+//! What a node sees of its gateway's process and hears of the store beside its loop, and the deadman that it arms.
 //!
 //! Invariant: each of these runs for itself and only tells; one that waits for a keeper that does not answer holds up
 //! nobody.
@@ -7,12 +7,13 @@ use super::fence::Fence;
 use super::gate::{Gate, Grant, Outcome};
 use super::hands::{Act, child_of};
 use super::heard::Heard;
+use crate::failover::lease::LeaseStore;
 use crate::host::clock;
 use crate::host::pidfd::{ExitWatch, WatchError};
 use crate::host::process;
 use crate::keeper::client::{Keeper, KeeperError};
 use crate::keeper::protocol::State;
-use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Gateway};
+use clawmend_core::failover::lease::{ActId, Evidence, Fenced, Figures, Gateway};
 use clawmend_core::gateway::Incarnation;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -71,6 +72,27 @@ pub fn children(dir: PathBuf, heard: mpsc::Sender<Heard>) {
                 }
                 Err(_) => keeper = None,
             }
+        }
+    });
+}
+
+/// Tells when the store says that the lease is free, at most once in `look_ms`.
+pub fn store(store: Rc<LeaseStore>, figures: Figures, heard: mpsc::Sender<Heard>) {
+    let (after_a_word, after_trouble) =
+        (Duration::from_millis(figures.look_ms), Duration::from_millis(figures.retry_ms));
+    tokio::task::spawn_local(async move {
+        while !heard.is_closed() {
+            let wait = match store.freed().await {
+                Ok(()) => {
+                    let _ = heard.send(Heard::Evidence(Evidence::Freed)).await;
+                    after_a_word
+                }
+                Err(trouble) => {
+                    tracing::debug!(%trouble, "no word from the lease store; it is looked at");
+                    after_trouble
+                }
+            };
+            tokio::time::sleep(wait).await;
         }
     });
 }
@@ -170,4 +192,58 @@ async fn arm(keeper: &mut Keeper, fenced: Fenced) -> Result<Fenced, KeeperError>
 pub fn evidence_of(state: &State, orphan: Option<Incarnation>) -> Gateway {
     let life = state.child.as_ref().map(|child| child.incarnation.clone()).or(orphan);
     Gateway::Found { life, fenced: state.fenced() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::parse;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    const FREED: &str = concat!(
+        r#"{"result":{"header":{"cluster_id":"1","revision":"2"},"created":true}}"#,
+        "\n",
+        r#"{"result":{"header":{"cluster_id":"1","revision":"3"},"events":[{"type":"DELETE"}]}}"#,
+        "\n",
+    );
+
+    /// The first watch breaks off; each after it hears that the lease is free.
+    async fn etcd(listener: TcpListener) {
+        for body in std::iter::once("").chain(std::iter::repeat(FREED)) {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}}") {
+                assert!(stream.read_buf(&mut asked).await.unwrap() > 0, "{}", String::from_utf8_lossy(&asked));
+            }
+            assert!(asked.starts_with(b"POST /v3/watch "), "{}", String::from_utf8_lossy(&asked));
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(body.as_bytes()).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_the_store_says_reaches_the_loop_also_after_trouble() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let text = format!(
+            "[shared]\ngroup = \"home\"\nnodes = [\"a\", \"b\"]\nnode = \"a\"\n[shared.etcd]\nendpoints = [\"http://{}\"]\n",
+            listener.local_addr().unwrap()
+        );
+        let settings = parse(Path::new("clawmend.toml"), &text).unwrap().shared.unwrap();
+        let figures = Figures { look_ms: 1, retry_ms: 1, ..settings.figures };
+        let (heard, mut hears) = mpsc::channel(1);
+        LocalSet::new()
+            .run_until(async {
+                tokio::task::spawn_local(etcd(listener));
+                store(Rc::new(LeaseStore::open(&settings).unwrap()), figures, heard);
+                for _ in 0..2 {
+                    let told = tokio::time::timeout(Duration::from_secs(60), hears.recv()).await.unwrap();
+                    assert!(matches!(told, Some(Heard::Evidence(Evidence::Freed))), "{told:?}");
+                }
+            })
+            .await;
+    }
 }

@@ -10,8 +10,11 @@
 //! versions). A grant and a transaction are in the log of the cluster or are not. A new leader counts every lease anew in
 //! full, so etcd may remember one longer, and never shorter. What a renewal leaves behind holds nothing, and runs out.
 //!
+//! The holder's key is watched beside that ([`freed`]); only when something is asked depends on it.
+//!
 //! Invariant: a write is sent once. If it is not surely done it is `Unknown`, whatever the next request would find.
 
+mod freed;
 mod session;
 mod wire;
 

@@ -42,6 +42,15 @@ pub struct Reply {
     body: Vec<u8>,
 }
 
+/// An answer that goes on, a line at a time.
+#[derive(Debug)]
+pub struct Lines {
+    answer: reqwest::Response,
+    place: String,
+    /// What has come of the next line, and behind it.
+    come: Vec<u8>,
+}
+
 /// One request.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -104,8 +113,26 @@ impl Http {
     /// # Errors
     /// No connection, or a broken one. It may have arrived.
     pub async fn send(&self, call: Call<'_>) -> Result<Reply, Trouble> {
+        let place = call.place;
+        self.read(self.begin(call).await?, place).await
+    }
+
+    /// Sends it, and leaves the answer to be read as it comes; `Err` inside when the store has refused it. The caller bounds
+    /// the time.
+    ///
+    /// # Errors
+    /// No connection, or a broken one.
+    pub async fn lines(&self, call: Call<'_>) -> Result<Result<Lines, Reply>, Trouble> {
+        let place = call.place;
+        let answer = self.begin(call).await?;
+        if answer.status().is_success() {
+            return Ok(Ok(Lines { answer, place: place.to_owned(), come: Vec::new() }));
+        }
+        self.read(answer, place).await.map(Err)
+    }
+
+    async fn begin(&self, call: Call<'_>) -> Result<reqwest::Response, Trouble> {
         let Call { method, url, place, authorization, body } = call;
-        let unreachable = |why: String| Trouble::Unreachable { place: place.to_owned(), why };
         let mut request = self.client.request(method, url);
         if let Some(authorization) = authorization {
             let mut value = HeaderValue::from_str(authorization.expose_secret())
@@ -117,19 +144,51 @@ impl Http {
             let json = HeaderValue::from_static("application/json");
             request = request.header(CONTENT_TYPE, json).body(body.to_string());
         }
-        let mut answer = request.send().await.map_err(|error| unreachable(innermost(&error)))?;
+        request.send().await.map_err(|error| unreachable(place, &error))
+    }
+
+    async fn read(&self, mut answer: reqwest::Response, place: &str) -> Result<Reply, Trouble> {
         let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|wait| wait.to_str().ok()?.trim().parse().ok().map(Duration::from_secs));
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = date(answer.headers());
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(innermost(&error)))? {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(Trouble::Garbled { place: place.to_owned(), what: "an answer that is far too long" });
-            }
-            body.extend_from_slice(&chunk);
-        }
+        while more(&mut answer, &mut body, place).await? {}
         Ok(Reply { status: answer.status().as_u16(), retry_after, body })
     }
+}
+
+impl Lines {
+    /// The next one, without its end; `None`: the store has ended its answer.
+    ///
+    /// # Errors
+    /// A broken connection, or a line that is far too long.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        loop {
+            if let Some(end) = self.come.iter().position(|byte| *byte == b'\n') {
+                let rest = self.come.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.come, rest);
+                line.truncate(end);
+                return Ok(Some(line));
+            }
+            if !more(&mut self.answer, &mut self.come, &self.place).await? {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// What has come behind what is there, within the bound; answers whether there may be more.
+async fn more(answer: &mut reqwest::Response, come: &mut Vec<u8>, place: &str) -> Result<bool, Trouble> {
+    let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(place, &error))? else { return Ok(false) };
+    if come.len() + chunk.len() > ANSWER_MAX {
+        return Err(Trouble::Garbled { place: place.to_owned(), what: "an answer that is far too long" });
+    }
+    come.extend_from_slice(&chunk);
+    Ok(true)
+}
+
+fn unreachable(place: &str, error: &reqwest::Error) -> Trouble {
+    Trouble::Unreachable { place: place.to_owned(), why: innermost(error) }
 }
 
 fn date(headers: &HeaderMap) -> Option<Wall> {

@@ -80,6 +80,18 @@ impl LeaseStore {
         }
     }
 
+    /// Waits until the store says that the lease was let go, or ran out. It may come late or never, so go on looking; with
+    /// Kubernetes it never comes. Dropping it is harmless.
+    ///
+    /// # Errors
+    /// It cannot be heard; try again later.
+    pub async fn freed(&self) -> Result<(), Trouble> {
+        match &self.kind {
+            Kind::Etcd(etcd) => etcd.freed(self.answer).await,
+            Kind::Kubernetes(_) => std::future::pending().await,
+        }
+    }
+
     /// The store's own clock as it answered last, in whole seconds; `None`: it did not say. For people: the lease rests on
     /// no comparison of clocks.
     #[must_use]

@@ -144,8 +144,9 @@ pub enum Evidence {
         /// The answer.
         answer: Answer,
     },
-    /// The record as a watch of the store told it, unasked.
-    Seen(View),
+    /// The store has said, unasked, that the lease was let go, or ran out. It may come late, or never, so it is worth no
+    /// more than a reason to ask now.
+    Freed,
     /// The gateway process.
     Gateway(Gateway),
     /// The deadman is armed.

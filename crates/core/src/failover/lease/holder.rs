@@ -189,7 +189,7 @@ impl Holder {
         self.notice_sleep(now, out);
         match evidence {
             Evidence::Answered { request, sent, answer } => self.answered(now, *request, *sent, answer, out),
-            Evidence::Seen(view) => self.watched(now, view, out),
+            Evidence::Freed => self.ask_sooner(now),
             Evidence::Gateway(gateway) => self.gateway(now, gateway, out),
             Evidence::Armed(fenced) => self.fenced = Some(*fenced),
             Evidence::NotArmed => self.not_armed(now, out),

@@ -1,6 +1,6 @@
 //! The store, and the network between it and the nodes.
 
-use super::{Answer, Due, Mutation, QUIET_US, Request, RequestId, SECOND, TROUBLE_US, Term, World};
+use super::{Answer, Due, Mutation, NODES, QUIET_US, Request, RequestId, SECOND, TROUBLE_US, Term, World};
 use clawmend_core::failover::lease::{Evidence, View};
 use clawmend_core::time::Moment;
 
@@ -35,6 +35,7 @@ impl World {
         if self.us < self.machines[node].cut_to || self.us < self.store_down_until {
             return;
         }
+        self.tell_of_a_free_lease();
         let now = self.store.at(self.us);
         let id = self.machines[node].node.id;
         let answer = self.record.apply(id, what, now < self.expires);
@@ -57,6 +58,16 @@ impl World {
         if !self.lost() {
             let delay = self.delay(node);
             self.after(delay, back);
+        }
+    }
+
+    /// To anybody at any time: a watch may be late, and may tell of what is long over.
+    fn tell_of_a_free_lease(&mut self) {
+        if self.rng.chance(50) {
+            let node = usize::try_from(self.rng.between(0, NODES as u64 - 1)).unwrap_or(0);
+            self.oracle.tally.count("told of a free lease");
+            let (guard, delay) = (self.machines[node].guards, self.rng.waiting(SECOND));
+            self.after(delay, Due::Fact { node, guard, evidence: Evidence::Freed });
         }
     }
 

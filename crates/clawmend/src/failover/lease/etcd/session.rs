@@ -3,7 +3,7 @@
 //! Invariants: only members of the cluster that answered first are used; an endpoint that did not bring a request to its
 //! end is not the first that the next one tries; a request is sent again only where etcd said that it was not let in.
 
-use super::super::http::{Call, Http, Reply};
+use super::super::http::{Call, Http, Lines, Reply};
 use super::super::{CannotOpen, Trouble, secret};
 use super::wire::{Authenticated, Headed, Transacted};
 use crate::settings::{EtcdSettings, Login, StoreUrl};
@@ -34,6 +34,8 @@ pub struct Session {
 struct Known {
     /// The endpoint to begin with.
     first: usize,
+    /// The one that was the last to bring a request to its end.
+    worked: usize,
     cluster: Option<u64>,
     token: Option<SecretString>,
 }
@@ -92,7 +94,26 @@ impl Session {
 
     /// This endpoint brought a request to its end.
     pub fn worked(&self, at: usize) {
-        self.known().first = at;
+        let mut known = self.known();
+        (known.first, known.worked) = (at, at);
+    }
+
+    /// A watch, at the endpoint that was the last to work, and which that is. A token that its member does not know any
+    /// more is fetched anew by the next call only: a watch with it begins, and is canceled.
+    pub async fn watch(&self, body: &Value) -> Result<(usize, Lines), Trouble> {
+        let at = self.known().worked;
+        let token = match &self.login {
+            Some(login) => Some(self.token(at, login).await?),
+            None => None,
+        };
+        let Some(endpoint) = self.endpoints.get(at) else { return Err(self.garbled(at, "nothing")) };
+        let place = endpoint.place();
+        let (method, url) = (Method::POST, endpoint.at("/v3/watch"));
+        let call = Call { method, url, place: &place, authorization: token.as_ref(), body: Some(body) };
+        match self.http.lines(call).await? {
+            Ok(lines) => Ok((at, lines)),
+            Err(reply) => Err(self.refused(at, &reply)),
+        }
     }
 
     /// One call to one endpoint.
@@ -133,11 +154,16 @@ impl Session {
             return Err(self.refused(at, reply));
         }
         let read: T = reply.parse().ok_or_else(|| self.garbled(at, "something that is no answer of etcd"))?;
-        let cluster = read.header().cluster_id;
+        self.of_our_cluster(at, &read)?;
+        Ok(read)
+    }
+
+    pub fn of_our_cluster(&self, at: usize, answer: &impl Headed) -> Result<(), Trouble> {
+        let cluster = answer.header().cluster_id;
         if *self.known().cluster.get_or_insert(cluster) != cluster {
             return Err(Trouble::OtherCluster { place: self.place(at) });
         }
-        Ok(read)
+        Ok(())
     }
 
     fn refused(&self, at: usize, reply: &Reply) -> Trouble {

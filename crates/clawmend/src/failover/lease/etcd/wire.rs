@@ -66,6 +66,43 @@ impl Headed for Authenticated {
     }
 }
 
+/// A message of a stream, around a `WatchResponse`.
+#[derive(Debug, Deserialize)]
+pub struct Streamed {
+    pub result: Watched,
+}
+
+/// `WatchResponse`.
+#[derive(Debug, Deserialize)]
+pub struct Watched {
+    header: Header,
+    /// No more will come.
+    #[serde(default)]
+    pub canceled: bool,
+    #[serde(default)]
+    events: Vec<Event>,
+}
+
+/// `mvccpb.Event`; one that puts something says nothing of its type.
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(default)]
+    r#type: String,
+}
+
+impl Watched {
+    /// Something was removed.
+    pub fn removes(&self) -> bool {
+        self.events.iter().any(|event| event.r#type == "DELETE")
+    }
+}
+
+impl Headed for Watched {
+    fn header(&self) -> Header {
+        self.header
+    }
+}
+
 /// `ResponseOp`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -228,17 +228,11 @@ impl Holder {
         }
     }
 
-    /// A watch may lag, so it can take the lease away but never give it.
-    pub(super) fn watched(&mut self, now: Moment, view: &View, out: &mut Vec<Directive>) {
-        let me = self.node.id;
-        match &self.lease {
-            Some(lease) if view.term < lease.term || (view.term == lease.term && view.holder == Some(me)) => {}
-            Some(_) => self.lose(now, Why::Taken, out),
-            None if view.term >= self.memory.seen => {
-                self.seen(now, view, out);
-                self.hurry(now);
-            }
-            None => {}
+    /// Whoever tells each node at most once in `look_ms` doubles what the store is asked, and no more.
+    pub(super) fn ask_sooner(&mut self, now: Moment) {
+        match &mut self.lease {
+            Some(lease) => lease.renew_at = lease.renew_at.min(now),
+            None => self.look_at = self.look_at.min(now),
         }
     }
 
