@@ -140,6 +140,33 @@ fn a_person_vouches_for_exactly_what_they_were_shown() -> Result<()> {
     Ok(())
 }
 
+/// A person has stopped for an emergency what a node would start: it takes nothing over, and says so. Their word ends
+/// that, starts nothing at once, and then the node takes over.
+#[test]
+fn a_node_that_could_start_nothing_takes_nothing_over() -> Result<()> {
+    let Some(mut group) = Group::start("a node that could start nothing", "residual_window")? else { return Ok(()) };
+    group.beta.order(&["stop", "--emergency"])?;
+    group.reports(BETA, "beta to know it", |report| report["hindered"] == json!(true))?;
+    let check = group.beta.say(&["standby", "check"])?;
+    ensure!(check.code == 78 && check.stdout.contains("takes nothing over"), "{check:?}");
+
+    let owner = group.gateway(ALPHA)?;
+    group.alpha.kill()?;
+    owner.signal(Signal::KILL)?;
+    group.reports(BETA, "the lease to run out", |report| report["owner"].is_null())?;
+    hold("the lease to be left alone", Duration::from_secs(10), || {
+        Ok(group.count(BETA) == 0 && group.report(BETA)?["role"] == json!("candidate"))
+    })?;
+
+    let said = Instant::now();
+    let started = group.beta.say(&["start"])?;
+    ensure!(started.code == 0 && started.stderr.contains("when this node owns"), "{started:?}");
+    group.polls(BETA, said)?;
+    group.reports(BETA, "beta to own", |report| report["role"] == json!("owner"))?;
+    ensure!(group.report(BETA)?["hindered"] == json!(false));
+    group.never_two()
+}
+
 /// From the birth of a host's gateway to its first request for updates.
 fn boot_of(group: &Group, host: u8, polled: Instant) -> Result<Duration> {
     let age = group.gateway(host)?.age().context("the gateway has ended")?;

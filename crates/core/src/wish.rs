@@ -68,6 +68,12 @@ pub struct Pause {
 }
 
 impl Standing {
+    /// A pause is over. That the gateway ended in it says something only where it should run.
+    pub fn resume(&mut self) {
+        self.pause = None;
+        self.ended_in_pause &= self.desired == Desired::Running;
+    }
+
     /// The guard keeps its hands off.
     #[must_use]
     pub fn hands_off(&self) -> bool {

@@ -169,6 +169,52 @@ fn each_takeover_within_the_hour_asks_for_twice_the_steadiness_and_says_so() {
 }
 
 #[test]
+fn it_is_known_for_how_long_the_primary_must_still_be_well() {
+    let mut scene = Scene::armed();
+    scene.watch(60, Sight::Serves);
+    assert_eq!(scene.standby.steadying(scene.now()), None, "it stands by");
+    for _ in 0..2 {
+        scene.watch(40, Sight::Silent);
+        assert_eq!(scene.standby.steadying(scene.now()), None, "the primary is lost");
+        scene.watch(130, Sight::Serves);
+    }
+    scene.watch(40, Sight::Silent);
+    scene.watch(31, Sight::Serves);
+    let steadying = scene.standby.steadying(scene.now()).unwrap();
+    assert_eq!((steadying.needs_ms, steadying.takeovers), (240_000, 3));
+    assert!((20_000..=31_000).contains(&steadying.well_ms), "{steadying:?}");
+    scene.see(Evidence::Person(Order::Hold));
+    assert_eq!(scene.standby.steadying(scene.now()), None, "a person says when");
+}
+
+#[test]
+fn what_a_person_tries_says_nothing_of_the_primary() {
+    let mut scene = Scene::armed();
+    scene.watch(60, Sight::Serves);
+    for _ in 0..3 {
+        scene.see(Evidence::Person(Order::Promote));
+        scene.see(Evidence::Person(Order::Release));
+        assert_eq!(scene.role(), Role::Active);
+        scene.watch(80, Sight::Serves);
+        assert_eq!(scene.role(), Role::Watching);
+    }
+    assert_eq!((scene.standby.memory().takeovers.len(), scene.warned()), (0, vec![]));
+}
+
+#[test]
+fn what_a_person_asked_for_and_is_not_done_is_known() {
+    let mut scene = Scene::armed();
+    scene.watch(60, Sight::Serves);
+    scene.ends = false;
+    scene.see(Evidence::Person(Order::Promote));
+    assert_eq!((scene.role(), scene.standby.memory().outstanding()), (Role::Promoting, None));
+    scene.see(Evidence::Person(Order::Demote));
+    assert_eq!(scene.standby.memory().outstanding(), Some(Role::Watching));
+    scene.see(Evidence::Done { worked: true });
+    assert_eq!((scene.role(), scene.standby.memory().outstanding()), (Role::Active, Some(Role::Watching)));
+}
+
+#[test]
 fn a_guard_that_repairs_gets_its_time_and_no_more() {
     let mut scene = Scene::armed();
     scene.watch(60, Sight::Serves);

@@ -12,7 +12,7 @@ pub use incidents::{
 };
 
 pub use shared::{EgressReport, SharedReport, VouchReport};
-pub use standby::{ChangeReport, NOT_PUSHED, ProvenReport, SeniorReport, StandbyReport};
+pub use standby::{AskerReport, ChangeReport, NOT_PUSHED, ProvenReport, SeniorReport, StandbyReport};
 
 use crate::store::{IncidentRecord, StoreHealth};
 use clawmend_core::directive::IncidentId;

@@ -121,6 +121,15 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
 
 /// A wish of a person, after it was proven that it is theirs.
 pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
+    if wish == Wish::Start && is_lifted_only(ward) {
+        // It stands by, as before; its group says when it starts.
+        ward.observe(now, &Evidence::Person(Wish::Start));
+        ward.observe(now, &Evidence::Person(Wish::Stop));
+        let id = &ward.home.id.0;
+        let message = format!("{id}: the pause or emergency stop is over; it starts when this node owns the channels");
+        let _ = reply.send(Answer::Done { message }.into());
+        return;
+    }
     let before = ward.guardian.report();
     let life = ward.senses.as_ref().map(|senses| senses.life().clone());
     if let Some(why) = without_lease(ward, &wish)
@@ -196,6 +205,14 @@ fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
     (matches!(wish, Wish::Start | Wish::Restart) && !gate.lets_start()).then(|| {
         "this node of the shared group does not own the channels; `clawmend standby status` shows who does".to_owned()
     })
+}
+
+/// A start would be refused for want of a lease, and ends a pause or an emergency stop, which would keep this node from
+/// ever having one.
+fn is_lifted_only(ward: &Ward) -> bool {
+    let standing = &ward.guardian.memory().standing;
+    let says_no = standing.emergency || standing.pause.is_some() || standing.ended_in_pause;
+    says_no && !standing.flag_file && without_lease(ward, &Wish::Start).is_some()
 }
 
 /// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same
@@ -358,7 +375,10 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
         approvals: approvals(ward, now),
         emergency: standing.emergency,
         pause: pause_report(ward, &report),
-        next: next_words(&report),
+        next: next_words(
+            &report,
+            ward.body.child().and_then(|child| child.gate()).is_some_and(|gate| !gate.lets_start()),
+        ),
         memory: report.growth.map(MemoryReport::from),
         program: ward.program.as_ref().and_then(|program| program.report(now.mono)),
     }
@@ -394,7 +414,7 @@ fn pause_report(ward: &Ward, report: &Report) -> Option<PauseReport> {
     }
 }
 
-fn next_words(report: &Report) -> Option<String> {
+fn next_words(report: &Report, waits_for_a_lease: bool) -> Option<String> {
     if unseen(report) {
         return Some(
             "looks at the gateway itself; the service manager does not answer, so nothing is done through it"
@@ -408,6 +428,7 @@ fn next_words(report: &Report) -> Option<String> {
         return report.told.clone();
     }
     let text = match report.verdict {
+        Verdict::Stopped if waits_for_a_lease => "waits until this node owns the channels (`clawmend standby status`)",
         Verdict::Stopped => "nothing, until a person starts it (`clawmend start`)",
         Verdict::Paused => "nothing, until the pause is over (`clawmend resume`)",
         Verdict::Suspect => "looks closely; a stall is given time before anything is done",

@@ -5,7 +5,7 @@
 use super::options::{DaemonError, Options};
 use super::pair::Pair;
 use super::setup::Charge;
-use super::shared::{Shared, clear_away};
+use super::shared::{LEASE_MEMORY, Shared, clear_away, left_as_owner};
 use super::voice::Voice;
 use crate::api::server::BindError;
 use crate::host::dirs;
@@ -95,6 +95,20 @@ pub async fn shared_of(
     place: &Places,
     voice: &Rc<Voice>,
 ) -> Result<Option<Rc<Shared>>, DaemonError> {
+    if settings.shared.is_none() && left_as_owner(&place.state) {
+        return Err(DaemonError::NeedsPerson {
+            message: "this host owned the channels of a shared group when its guard ended, and [shared] is gone from \
+                      clawmend.toml: a gateway that is started without the lease would be a second owner"
+                .to_owned(),
+            hints: vec![
+                "put [shared] back, and say `clawmend standby demote` before you take it out".to_owned(),
+                format!(
+                    "if no other node of the group is left: switch the channels on in openclaw.json, and remove {}",
+                    place.state.join(LEASE_MEMORY).display()
+                ),
+            ],
+        });
+    }
     let shared = Shared::new(settings.shared.as_ref(), charges, (&place.runtime, &place.state), voice).await;
     let shared = shared.map_err(|message| DaemonError::NeedsPerson {
         message,

@@ -27,6 +27,9 @@ pub struct Kept {
     /// A primary's.
     #[serde(default)]
     pub primary: primary::Memory,
+    /// Under which key, and of which primary, what follows was heard ([`super::key::PairKey::mark`]).
+    #[serde(default)]
+    pub heard_under: String,
     /// What the primary owns.
     #[serde(default)]
     pub theirs: Knowledge,
@@ -52,6 +55,17 @@ pub struct Kept {
 impl Kept {
     /// Words that are kept, fewer than the desk remembers ([`clawmend_core::alert::desk::Desk::WORDS_MAX`]).
     const WORDS: usize = 8;
+
+    /// What others own is known from now on as heard under this mark. Fingerprints of another key compare with nothing, and
+    /// another primary has other accounts: then nothing is known. True when something changed.
+    pub fn hears_under(&mut self, mark: String) -> bool {
+        let other = self.heard_under != mark;
+        if other {
+            (self.theirs, self.seniors) = (Knowledge::default(), BTreeMap::new());
+            self.heard_under = mark;
+        }
+        other
+    }
 
     /// Remembers what people are to be told.
     pub fn note_word(&mut self, word: Notice) {
@@ -148,6 +162,7 @@ mod tests {
         let word = notice(&GatewayId("default".into()), &Episode::default(), &told, &[], Wall(8));
         let kept = Kept {
             memory,
+            heard_under: "a mark".into(),
             primary: primary::Memory { heard: true, ..primary::Memory::default() },
             seniors: BTreeMap::from([("10.0.0.2:18790".parse().unwrap(), theirs.clone())]),
             theirs,
@@ -166,6 +181,12 @@ mod tests {
         };
         save(folder.path(), &kept).unwrap();
         assert_eq!(load(folder.path()), kept);
+        let mut same = kept.clone();
+        assert!(!same.hears_under("a mark".into()));
+        assert_eq!(same, kept);
+        assert!(same.hears_under("another".into()));
+        assert_eq!((same.theirs, same.seniors.len()), (Knowledge::default(), 0));
+        assert_eq!((same.memory, same.proven), (kept.memory.clone(), kept.proven));
         let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
         std::fs::write(folder.path().join(FILE), text.replace("took_over", "sang_a_song")).unwrap();
         assert_eq!(

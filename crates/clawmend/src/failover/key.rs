@@ -5,6 +5,7 @@
 
 use crate::host::files::{Durability, is_private, write_atomic};
 use ring::hmac;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a key.
@@ -108,6 +109,13 @@ impl PairKey {
         self.derived(b"fingerprint")
     }
 
+    /// Says whether what is remembered was heard under this key from the guard at `peer`. It tells nothing of the key.
+    #[must_use]
+    pub fn mark(&self, peer: SocketAddr) -> String {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.derived(b"mark")), peer.to_string().as_bytes());
+        to_hex(tag.as_ref().get(..8).unwrap_or_default())
+    }
+
     fn derived(&self, purpose: &[u8]) -> [u8; LEN] {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), purpose);
         let mut key = [0; LEN];
@@ -159,6 +167,9 @@ mod tests {
         assert_ne!(made.for_fingerprints(), made.0);
         assert!(!std::fs::read_to_string(&path).unwrap().contains(&to_hex(&made.for_fingerprints())));
         assert_eq!(format!("{made:?}"), "PairKey(…)");
+        let [one, other] = ["10.0.0.1:1", "10.0.0.2:1"].map(|peer| made.mark(peer.parse().unwrap()));
+        assert_eq!((one.len(), one == other), (16, false));
+        assert_ne!(PairKey([7; LEN]).mark("10.0.0.1:1".parse().unwrap()), one);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clawmend_core::failover::known::Dated;
 use clawmend_core::failover::senior::Waits;
-use clawmend_core::failover::{Obstacle, Reason, Role, Telling};
+use clawmend_core::failover::{Obstacle, Reason, Role, Steadying, Telling};
 
 /// What a node does at present.
 #[must_use]
@@ -22,6 +22,18 @@ pub const fn change(to: Role) -> &'static str {
         Role::Active | Role::Promoting => "taking over",
         Role::Watching | Role::Demoting => "stepping back",
     }
+}
+
+/// Why it has not stepped back yet.
+#[must_use]
+pub fn steadying(steadying: Steadying) -> String {
+    let Steadying { well_ms, needs_ms, takeovers } = steadying;
+    let because = if takeovers > 1 { format!(", because of {takeovers} takeovers of late") } else { String::new() };
+    format!(
+        "it steps back when the primary has been well for {} s{because}; so far it is {} s",
+        needs_ms / 1_000,
+        well_ms / 1_000
+    )
 }
 
 /// Why a role changes.

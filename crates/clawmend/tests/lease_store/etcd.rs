@@ -129,13 +129,18 @@ async fn a_lease_that_runs_out_is_heard_of() {
 }
 
 #[tokio::test]
-async fn an_etcd_that_is_killed_or_frozen_is_not_waited_for_at_the_beginning_of_a_watch() {
-    let Some(mut etcd) = etcd("an_etcd_that_is_killed_or_frozen_is_not_waited_for") else { return };
+async fn a_frozen_etcd_is_not_waited_for_at_the_beginning_of_a_watch() {
+    let Some(etcd) = etcd("a_frozen_etcd_is_not_waited_for_at_the_beginning_of_a_watch") else { return };
     let a = node(1, &section(&[etcd.url()], ""), LONG_MS, 500);
     etcd.freeze().unwrap();
     let why = a.freed().await.unwrap_err();
     assert!(matches!(why, Trouble::Late { .. } | Trouble::Unreachable { .. }), "{why}");
-    etcd.thaw().unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_etcd() {
+    let Some(mut etcd) = etcd("a_watch_ends_with_its_etcd") else { return };
+    let [a, _, _] = group(&section(&[etcd.url()], ""), LONG_MS);
     let hears = async { a.freed().await.unwrap_err() };
     let does = async {
         is_watched(&etcd).await;
@@ -145,6 +150,26 @@ async fn an_etcd_that_is_killed_or_frozen_is_not_waited_for_at_the_beginning_of_
     let (why, ()) = tokio::time::timeout(Duration::from_millis(PATIENT_MS), both).await.unwrap();
     assert!(matches!(why, Trouble::Unreachable { .. } | Trouble::Garbled { .. }), "{why}");
     assert!(matches!(a.freed().await, Err(Trouble::Unreachable { .. })));
+}
+
+/// Requests go to a member that answers; so does the watch, though the one before it still holds its connection.
+#[tokio::test]
+async fn a_watch_follows_the_member_that_answers() {
+    let (Some(first), Some(second)) = (etcd("a_watch_follows"), etcd("a_watch_follows, the other one")) else { return };
+    let [a, b, _] = group(&section(&[second.url()], ""), LONG_MS);
+    let term = acquire(&a).await;
+    // Two clusters: the watch at the first one is answered at once, and settles nothing.
+    let both = node(3, &section(&[first.url(), second.url()], ""), LONG_MS, 2_000);
+    let hears = async { both.freed().await.unwrap() };
+    let does = async {
+        is_watched(&first).await;
+        first.freeze().unwrap();
+        assert_eq!(holder(&both).await, Some(NodeId(1)), "the other one is ours");
+        is_watched(&second).await;
+        assert_eq!(sure(&a, &release(term)).await, Answer::Released { term });
+    };
+    tokio::time::timeout(Duration::from_millis(PATIENT_MS), async { tokio::join!(hears, does) }).await.unwrap();
+    assert_eq!(holder(&b).await, None);
 }
 
 #[tokio::test]

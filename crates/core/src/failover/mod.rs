@@ -28,5 +28,5 @@ pub use figures::Figures;
 pub use own::Own;
 pub use senior::Senior;
 pub use sight::{Armed, Evidence, Order, Sight};
-pub use standby::{Memory, Output, Reason, Role, Standby};
+pub use standby::{Memory, Output, Reason, Role, Standby, Steadying};
 pub use telling::{Episode, Obstacle, Step, Telling, Word};

@@ -75,7 +75,7 @@ pub struct Memory {
     pub role: Role,
     /// A person holds it.
     pub held: bool,
-    /// When it took over of late, by the wall clock. At most [`Memory::TAKEOVERS`].
+    /// When it took over of late by its own decision, by the wall clock. At most [`Memory::TAKEOVERS`].
     pub takeovers: Vec<Wall>,
     /// The latest time of trouble.
     #[serde(default)]
@@ -98,9 +98,27 @@ pub struct Memory {
     pub wanted: Option<Role>,
 }
 
+/// A primary that must be well for longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steadying {
+    /// It has been, in milliseconds.
+    pub well_ms: u64,
+    /// It must have been, in milliseconds.
+    pub needs_ms: u64,
+    /// Takeovers of late, because of which it may be longer than usual.
+    pub takeovers: u32,
+}
+
 impl Memory {
     /// Takeovers kept.
     pub const TAKEOVERS: usize = 16;
+
+    /// What a person asked for and this node is not yet: what is under way ends first, or a change that failed is tried again.
+    #[must_use]
+    pub fn outstanding(&self) -> Option<Role> {
+        let other = if self.role == Role::Watching { Role::Active } else { Role::Watching };
+        self.wanted.or(self.again.then_some(other))
+    }
 
     fn note_takeover(&mut self, at: Wall) {
         if self.takeovers.len() >= Self::TAKEOVERS {
@@ -183,6 +201,15 @@ impl Standby {
     #[must_use]
     pub const fn waits(&self) -> Option<Waits> {
         self.waits
+    }
+
+    /// It carries, the primary is well, and this is how long that must last before this node steps back; `None` where it is
+    /// not so, or a person holds this node.
+    #[must_use]
+    pub fn steadying(&self, now: Now) -> Option<Steadying> {
+        let since = self.well_since.filter(|_| self.memory.role == Role::Active && !self.memory.held)?;
+        let takeovers = self.memory.recent(now.wall, self.figures.flap_window_ms);
+        Some(Steadying { well_ms: now.mono.since(since), needs_ms: self.figures.steadiness_ms(takeovers), takeovers })
     }
 
     /// From the beginning of one look to that of the next, in milliseconds.
@@ -286,8 +313,7 @@ impl Standby {
     }
 
     fn obey_again(&mut self, now: Now, out: &mut Vec<Output>) {
-        let to_carry = self.memory.wanted.map_or(self.memory.role == Role::Watching, |wanted| wanted == Role::Active);
-        if !to_carry {
+        if self.memory.outstanding() != Some(Role::Active) {
             self.turn(now, Role::Demoting, Reason::Person, out);
         } else if let Some(obstacle) = self.unarmed() {
             self.tell_once(now, Telling::NotPromoted { obstacle }, out);
@@ -432,7 +458,10 @@ impl Standby {
             self.tell_once(now, Telling::Failed { role }, out);
         } else if role == Role::Active {
             self.told.clear();
-            self.memory.note_takeover(now.wall);
+            // What a person tries says nothing of the primary.
+            if reason != Reason::Person {
+                self.memory.note_takeover(now.wall);
+            }
             out.push(Output::Tell(Telling::TookOver { reason }));
         } else {
             self.told.clear();

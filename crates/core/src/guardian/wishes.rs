@@ -13,7 +13,7 @@ impl Guardian {
             Wish::Pause { until, reason } => {
                 standing.pause = Some(Pause { since: now.wall, until: *until, reason: reason.clone() });
             }
-            Wish::Resume => standing.pause = None,
+            Wish::Resume => standing.resume(),
             Wish::Stop => {
                 standing.desired = Desired::Stopped;
                 standing.stopped_at = Some(now.wall);
@@ -73,7 +73,7 @@ impl Guardian {
             self.wake_at(ends.min(now.mono.plus(60_000)));
             return;
         }
-        self.memory.standing.pause = None;
+        self.memory.standing.resume();
         out.push(Output::Remember(self.memory.standing.clone()));
     }
 }

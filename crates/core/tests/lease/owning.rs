@@ -1,6 +1,6 @@
 //! An owner that keeps its lease, and one that cannot.
 
-use super::scene::{FIGURES, ME, OTHER, Scene};
+use super::scene::{FIGURES, OTHER, Scene};
 use clawmend_core::failover::lease::{
     ActId, Answer, Directive, Evidence, Figures, Gate, Gateway, Request, Telling, Term, View, Why,
 };

@@ -93,6 +93,22 @@ fn an_answer_that_was_on_its_way_does_not_stand_for_the_look_that_was_asked_for(
 }
 
 #[test]
+fn a_node_that_could_start_nothing_leaves_the_lease_to_others() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 0);
+    scene.see(Evidence::Hindered(true));
+    scene.run(60_000);
+    assert_eq!(scene.steps(), Vec::<&str>::new());
+    let at = scene.ms;
+    scene.see(Evidence::Hindered(false));
+    scene.run(5_000);
+    assert!(scene.started().unwrap() <= at + FIGURES.look_ms, "{:#?}", scene.log);
+    // One that owns goes on: what runs is not ended by it.
+    scene.see(Evidence::Hindered(true));
+    scene.run(60_000);
+    assert_eq!((scene.ended(), scene.life.is_some()), (None, true));
+}
+
+#[test]
 fn the_second_standby_gives_the_first_time() {
     let mut scene = Scene::with(PausePolicy::ResidualWindow, 2);
     let at = scene.ms;

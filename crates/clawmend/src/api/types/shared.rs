@@ -23,6 +23,9 @@ pub struct SharedReport {
     pub owner: Option<String>,
     /// It does not take over until a person says otherwise.
     pub held: bool,
+    /// A person has paused or stopped its gateway, so it takes nothing over.
+    #[serde(default)]
+    pub hindered: bool,
     /// With the setting `warm`: its gateway runs with its channels off, and can be opened. `None`: it is not to. Not told by
     /// guards of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +83,7 @@ impl SharedReport {
             lease_until: None,
             owner: None,
             held: memory.held,
+            hindered: false,
             warm: settings.warm.then_some(false),
             suspects: Vec::new(),
             vouch: None,

@@ -3,7 +3,7 @@
 use super::Time;
 use crate::failover::kept::{Change, Kept, Proven};
 use crate::settings::{Side, StandbySettings};
-use clawmend_core::failover::{Reason, Role, Step};
+use clawmend_core::failover::{Reason, Role, Sight, Step};
 use serde::{Deserialize, Serialize};
 
 /// How [`StandbyReport::workspace`] begins where the push failed.
@@ -24,10 +24,26 @@ pub struct StandbyReport {
     pub seen_at: Option<Time>,
     /// What was seen of it last, for people.
     pub sight: Option<String>,
+    /// What that comes to; null on a primary, and before the first look.
+    #[serde(default)]
+    pub sees: Option<Sight>,
+    /// Why the change of role that is under way was begun.
+    #[serde(default)]
+    pub why: Option<Reason>,
+    /// What a person wants this node to be, and it is not yet: what is under way ends first, or has failed.
+    #[serde(default)]
+    pub wanted: Option<Role>,
+    /// It carries, and nobody answers people since then.
+    #[serde(default)]
+    pub silent_since: Option<Time>,
+    /// Of a primary: who has asked it since its guard began, by address. [`Self::peer`] is the last of them.
+    #[serde(default)]
+    pub asked_by: Vec<AskerReport>,
     /// The standbys that come before this one, in their order.
     #[serde(default)]
     pub after: Vec<SeniorReport>,
-    /// Why it waits for one of them although the primary is lost, for people.
+    /// What it waits for before it takes over although the primary is lost, or steps back although the primary is well, for
+    /// people.
     #[serde(default)]
     pub waits: Option<String>,
     /// A standby may be promoted: no account is owned twice.
@@ -62,6 +78,17 @@ pub struct SeniorReport {
     pub address: String,
     /// What was seen of it last, for people.
     pub seen: String,
+}
+
+/// A standby that has asked this primary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskerReport {
+    /// From where.
+    pub address: String,
+    /// What it said of itself, for people.
+    pub says: String,
+    /// When it asked last.
+    pub seen_at: Time,
 }
 
 /// A takeover that worked, to the end.
@@ -110,6 +137,24 @@ impl From<&Change> for ChangeReport {
 }
 
 impl StandbyReport {
+    /// Standbys that are kept.
+    const ASKERS: usize = 8;
+
+    /// A standby has asked this primary.
+    pub fn note_asker(&mut self, asker: AskerReport) {
+        (self.peer, self.seen_at) = (Some(asker.address.clone()), Some(asker.seen_at));
+        self.sight = Some(format!("the standby is {}", asker.says));
+        if let Some(same) = self.asked_by.iter_mut().find(|one| one.address == asker.address) {
+            *same = asker;
+        } else {
+            if self.asked_by.len() >= Self::ASKERS {
+                let oldest = self.asked_by.iter().enumerate().min_by_key(|(_, one)| one.seen_at.0).map(|(at, _)| at);
+                oldest.map(|at| self.asked_by.remove(at));
+            }
+            self.asked_by.push(asker);
+        }
+    }
+
     /// Before anything is seen.
     #[must_use]
     pub fn new(settings: &StandbySettings, kept: &Kept) -> Self {
@@ -121,6 +166,11 @@ impl StandbyReport {
             peer: settings.peer.map(|peer| peer.to_string()),
             seen_at: None,
             sight: None,
+            sees: None,
+            why: None,
+            wanted: None,
+            silent_since: None,
+            asked_by: Vec::new(),
             after: Vec::new(),
             waits: None,
             armed: None,
@@ -133,5 +183,39 @@ impl StandbyReport {
             workspace: None,
             problem: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clawmend_core::time::Wall;
+
+    #[test]
+    fn each_that_asks_is_kept_once_and_the_oldest_makes_room() {
+        let text = "[standby]\nside = \"primary\"\nlisten = \"127.0.0.1:1\"\n";
+        let settings = crate::settings::parse(std::path::Path::new("x"), text).unwrap().standby.unwrap();
+        let mut report = StandbyReport::new(&settings, &Kept::default());
+        let asker = |number: i64, at: i64| AskerReport {
+            address: format!("10.0.0.{number}"),
+            says: "standing by".into(),
+            seen_at: Time(Wall(at)),
+        };
+        report.note_asker(asker(1, 1));
+        report.note_asker(asker(2, 2));
+        report.note_asker(asker(1, 3));
+        let kept = |report: &StandbyReport| -> Vec<(String, i64)> {
+            report.asked_by.iter().map(|one| (one.address.clone(), one.seen_at.0.0)).collect()
+        };
+        assert_eq!(kept(&report), [("10.0.0.1".to_owned(), 3), ("10.0.0.2".to_owned(), 2)]);
+        assert_eq!(
+            (report.peer.as_deref(), report.sight.as_deref()),
+            (Some("10.0.0.1"), Some("the standby is standing by"))
+        );
+        (3..10).for_each(|number| report.note_asker(asker(number, 10 + number)));
+        let kept = kept(&report);
+        assert_eq!(kept.len(), StandbyReport::ASKERS);
+        assert!(!kept.iter().any(|(address, _)| address == "10.0.0.2"), "{kept:?}");
     }
 }

@@ -13,9 +13,10 @@ use super::super::output::{self, clean};
 use super::super::standby::began_before;
 use crate::api::types::{ChangeReport, SCHEMA, StandbyReport, Time};
 use crate::api::{Answer, Request};
+use crate::failover::words;
 use crate::host::clock;
 use crate::host::files::{Durability, private_dir, write_atomic};
-use clawmend_core::failover::{Order, Role};
+use clawmend_core::failover::{Order, Role, Sight};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ const STEP_BACK: Duration = Duration::from_secs(45 * 60);
 const RELEASE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Between two words to whoever waits.
+const WORD_EVERY: Duration = Duration::from_secs(60);
 /// In our own state folder.
 const FOLDER: &str = "drills";
 /// Reports that are kept.
@@ -61,12 +64,14 @@ pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliErro
     ready(&look(context)?)?;
     consent::ask(WHAT, WHAT, yes)?;
     let drill = carry_out(context)?;
-    let kept = keep(&context.state_dir()?, &drill)?;
+    // What was seen is shown also where it cannot be kept.
+    let kept = context.state_dir().and_then(|state| keep(&state, &drill));
     if context.global.json {
         output::print_json(&drill)?;
     } else {
-        output::print(&page(&drill, &kept))?;
+        output::print(&page(&drill, kept.as_deref().ok()))?;
     }
+    kept?;
     Ok(ExitCode::from(if drill.worked { 0 } else { Kind::NeedsPerson.exit_code() }))
 }
 
@@ -75,8 +80,13 @@ fn look(context: &Context) -> Result<StandbyReport, CliError> {
     if let Some(report) = status.standby {
         return Ok(*report);
     }
-    if settings(context)?.standby.is_some() {
+    let settings = settings(context)?;
+    if settings.standby.is_some() {
         return Err(began_before("one of a pair"));
+    }
+    if settings.shared.is_some() {
+        return Err(CliError::new(Kind::Usage, "this host is a node of a shared group, and a drill is for a pair")
+            .hint("hand the channels over and back, to try the same: `clawmend standby handover --to NODE`"));
     }
     Err(CliError::new(Kind::NotFound, "this host is not one of a pair")
         .hint("`clawmend help standby` tells how it becomes one"))
@@ -94,6 +104,13 @@ fn ready(report: &StandbyReport) -> Result<(), CliError> {
         }
         (Some(Role::Watching), _) if report.held => {
             no("a person holds this node as it is".to_owned(), "`clawmend standby release` ends that")
+        }
+        (Some(Role::Watching), Some(true)) if report.sees != Some(Sight::Serves) => {
+            let seen = report.sight.as_deref().unwrap_or("it was not looked at yet");
+            no(
+                format!("the primary is not seen to serve: {}", clean(seen, 300)),
+                "a drill is for a quiet hour: `clawmend standby check` says more",
+            )
         }
         (Some(Role::Watching), Some(true)) => Ok(()),
         (Some(Role::Watching), Some(false) | None) => {
@@ -115,7 +132,13 @@ fn carry_out(context: &Context) -> Result<Drill, CliError> {
         step_back: None,
         problem: None,
     };
-    say(context, Order::Promote)?;
+    if let Err(why) = say(context, Order::Promote) {
+        // Whoever gave no answer may have heard it all the same.
+        if why.kind == Kind::Retry {
+            release(context)?;
+        }
+        return Err(why);
+    }
     output::tell("taking over; if this command is ended now, say `clawmend standby release`");
     let took_over = reached(context, drill.at, Role::Active, TAKEOVER);
     if let Ok(change) = took_over {
@@ -177,9 +200,14 @@ fn release(context: &Context) -> Result<(), CliError> {
 /// Waits for the change to this role.
 fn reached(context: &Context, since: Time, role: Role, limit: Duration) -> Result<ChangeReport, String> {
     let until = Instant::now() + limit;
+    let mut word_at = Instant::now() + WORD_EVERY;
     while Instant::now() < until {
         // A guard that is being replaced answers again soon.
         if let Ok(report) = look(context) {
+            if Instant::now() >= word_at {
+                word_at = Instant::now() + WORD_EVERY;
+                output::tell(&so_far(&report));
+            }
             let change = report.last_change.filter(|change| change.to == role && change.at.0 >= since.0);
             match change {
                 Some(change) if change.worked && report.role == Some(role) => return Ok(change),
@@ -191,6 +219,13 @@ fn reached(context: &Context, since: Time, role: Role, limit: Duration) -> Resul
     }
     let what = if role == Role::Active { "taken over" } else { "stepped back" };
     Err(format!("it has not {what} within {}; `clawmend standby status` shows why", human(millis(limit))))
+}
+
+/// For whoever waits.
+fn so_far(report: &StandbyReport) -> String {
+    let role = report.role.map_or("not known", words::role);
+    let waits = report.waits.as_ref().map_or_else(String::new, |waits| format!("; {}", clean(waits, 200)));
+    format!("this node is {role}{waits}")
 }
 
 fn millis(time: Duration) -> u64 {
@@ -225,7 +260,7 @@ fn keep(state: &Path, drill: &Drill) -> Result<PathBuf, CliError> {
     Ok(path)
 }
 
-fn page(drill: &Drill, kept: &Path) -> String {
+fn page(drill: &Drill, kept: Option<&Path>) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:<14}{value}");
@@ -246,7 +281,9 @@ fn page(drill: &Drill, kept: &Path) -> String {
     for step in drill.step_back.iter().flat_map(|change| &change.steps) {
         row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
     }
-    row("report", &kept.display().to_string());
+    if let Some(kept) = kept {
+        row("report", &kept.display().to_string());
+    }
     row("not tried", "that the loss of the primary is noticed: pull its cable to try that, too");
     text
 }
@@ -265,7 +302,12 @@ mod tests {
             held: false,
             peer: None,
             seen_at: None,
-            sight: None,
+            sight: Some("its guard says: healthy".into()),
+            sees: Some(Sight::Serves),
+            why: None,
+            wanted: None,
+            silent_since: None,
+            asked_by: Vec::new(),
             after: Vec::new(),
             waits: None,
             armed: Some(true),
@@ -314,6 +356,12 @@ mod tests {
                 ..standby(Some(Role::Watching))
             },
             StandbyReport { armed: None, ..standby(Some(Role::Watching)) },
+            StandbyReport {
+                sees: Some(Sight::BeingRepaired),
+                sight: Some("its guard says: down".into()),
+                ..standby(Some(Role::Watching))
+            },
+            StandbyReport { sees: None, sight: None, ..standby(Some(Role::Watching)) },
         ];
         let said: Vec<String> = refused.iter().map(|report| ready(report).unwrap_err().message).collect();
         insta::assert_snapshot!(said.join("\n"));
@@ -337,7 +385,13 @@ mod tests {
             ..drill()
         };
         let kept = Path::new("/home/ana/.local/state/clawmend/drills/failover-20260921T141320Z.json");
-        insta::assert_snapshot!([page(&drill(), kept), page(&failed, kept)].join("--\n"));
+        let pages = [page(&drill(), Some(kept)), page(&failed, Some(kept)), page(&failed, None)];
+        insta::assert_snapshot!(pages.join("--\n"));
+        let waits = Some("it steps back when the primary has been well for 60 s".to_owned());
+        assert_eq!(
+            so_far(&StandbyReport { waits, ..standby(Some(Role::Active)) }),
+            "this node is carrying on; it steps back when the primary has been well for 60 s"
+        );
     }
 
     #[test]

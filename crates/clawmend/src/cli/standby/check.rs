@@ -7,37 +7,41 @@ mod accounts;
 mod boot;
 mod group;
 mod host;
+mod own;
 mod page;
 mod pause;
 mod program;
 mod seniors;
+mod space;
 mod store;
+mod this_guard;
 
 use super::super::config::{home, settings};
 use super::super::context::{BEGIN_NODE, Context};
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style};
 use super::{Pair, stores};
-use crate::api::types::{GatewayStatus, NOT_PUSHED, SCHEMA, StandbyReport, StatusReport};
+use crate::api::types::{GatewayStatus, SCHEMA, StandbyReport, StatusReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
 use crate::failover::look::{IS_A_STANDBY, reaches};
-use crate::failover::owned::{armed, owned};
-use crate::failover::peer::client::ask;
+use crate::failover::owned::owned;
+use crate::failover::peer::client::{NoAnswer, ask};
 use crate::failover::peer::wire::{Question, Told};
-use crate::host::{clock, disk, resolver};
+use crate::host::{clock, resolver};
 use crate::openclaw::config::read_tree;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::touched::version;
 use crate::openclaw::unasked::{Unasked, unasked};
 use crate::settings::Settings;
+use clawmend_core::failover::Role;
 use clawmend_core::failover::ownership::Owned;
-use clawmend_core::failover::{Armed, Role};
 use clawmend_core::gateway::{Control, Form};
 use clawmend_core::health::Verdict;
 use page::{ending, rows};
 use serde::Serialize;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -46,9 +50,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 const CLOCKS_APART_MS: i64 = 2_000;
 /// More than this and something is wrong with one of them.
 const CLOCKS_WRONG_MS: i64 = 60_000;
-/// A gateway with its packages, sessions and logs wants this much.
-const ROOM: u64 = 2 * 1024 * 1024 * 1024;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Level {
@@ -90,18 +91,23 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
     let mut lines = Vec::new();
     let status = context.guard_status();
     let guard = status.as_ref().map(|status| status.standby.as_deref());
-    this_guard(guard, &mut lines);
-    space(context, &mut lines)?;
+    lines.push(this_guard::line(guard, &pair.standby, clock::now().wall));
+    let home_here = home(context, pair.standby.gateway.as_ref()).ok();
+    lines.extend(space::lines(&context.state_dir()?, home_here.as_ref()));
     match PairKey::load(&pair.key) {
         Ok(key) if pair.is_standby() => {
             let mine = own_version(context, &pair, status.as_ref());
-            ask_primary(context, &pair, &key, mine.as_deref(), &mut lines)?;
-            ask_seniors(context, &pair, &key, &mut lines)?;
+            let question = question(guard.flatten());
+            ask_primary(context, &pair, (&key, &question), mine.as_deref(), &mut lines)?;
+            ask_seniors(context, &pair, (&key, &question), &mut lines)?;
         }
-        Ok(key) => this_primary(context, &pair, &key, &mut lines),
+        Ok(key) => {
+            lines.push(this_guard::address(guard, &pair.standby));
+            lines.push(own::of_a_primary(&own(context, &pair, &key)));
+        }
         Err(error) => lines.push(Line { check: "key", level: Level::Bad, text: error.to_string() }),
     }
-    stores::check(context, &pair, home(context, pair.standby.gateway.as_ref()).ok().as_ref(), &mut lines)?;
+    stores::check(context, &pair, home_here.as_ref(), &mut lines)?;
     if pair.is_standby() {
         lines.extend(status.as_ref().and_then(|status| gateway(context, &pair, status)).into_iter().flatten());
         lines.extend(own_doings(context, &pair));
@@ -127,62 +133,17 @@ fn finish(context: &Context, whole: Whole, lines: &[Line]) -> Result<ExitCode, C
     Ok(ExitCode::from(if ready { 0 } else { Kind::NeedsPerson.exit_code() }))
 }
 
-fn this_guard(guard: Option<Option<&StandbyReport>>, lines: &mut Vec<Line>) {
-    let (level, text) = match guard {
-        None => (Level::Bad, format!("no guard is running here: {BEGIN_NODE}")),
-        Some(None) => {
-            (Level::Bad, "the guard here began before this host was one of a pair: start it again".to_owned())
-        }
-        Some(Some(StandbyReport { problem: Some(problem), .. })) => (Level::Bad, problem.clone()),
-        Some(Some(StandbyReport { armed: Some(false), not_armed_because: Some(why), .. })) => {
-            (Level::Bad, format!("the guard here would not take over: {why}"))
-        }
-        Some(Some(StandbyReport { workspace: Some(said), .. })) if said.starts_with(NOT_PUSHED) => {
-            (Level::Bad, format!("the guard here has {said}"))
-        }
-        Some(Some(report)) => {
-            let seen = report.sight.as_deref().unwrap_or("nothing of the other node yet");
-            (Level::Good, format!("the guard here runs as {}; seen last: {seen}", report.side))
-        }
-    };
-    lines.push(Line { check: "guard", level, text });
-}
-
-fn space(context: &Context, lines: &mut Vec<Line>) -> Result<(), CliError> {
-    let state = context.state_dir()?;
-    if let Ok(space) = disk::space(&state) {
-        let mib = space.free_bytes / 1024 / 1024;
-        let level = if space.free_bytes < ROOM { Level::Warning } else { Level::Good };
-        lines.push(Line { check: "disk", level, text: format!("{mib} MiB are free") });
-    }
-    Ok(())
-}
-
-fn this_primary(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) {
-    let listen = pair.standby.listen.map(|address| address.to_string()).unwrap_or_default();
-    lines.push(Line { check: "address", level: Level::Good, text: format!("answers its standby on {listen}") });
-    match own(context, pair, key) {
-        Owned::Known(accounts) => {
-            let text =
-                format!("{} channel accounts; `clawmend standby check` on the standby compares them", accounts.len());
-            lines.push(Line { check: "channels", level: Level::Good, text });
-        }
-        Owned::Unknown { why } => lines.push(Line { check: "channels", level: Level::Bad, text: why }),
-    }
-}
-
 fn ask_primary(
     context: &Context,
     pair: &Pair,
-    key: &PairKey,
+    (key, question): (&PairKey, &Question),
     mine: Option<&str>,
     lines: &mut Vec<Line>,
 ) -> Result<(), CliError> {
     let Some(peer) = pair.standby.peer else { return Ok(()) };
-    let question = question();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sent = clock::now();
-    let told = runtime.block_on(ask(peer, key, &question, LIMIT));
+    let told = runtime.block_on(ask(peer, key, question, LIMIT));
     let back = clock::now();
     let references = pair.standby.reference.map_or_else(resolver::name_servers, |one| vec![one]);
     let reached = runtime.block_on(async {
@@ -206,7 +167,7 @@ fn ask_primary(
         (None, false) => Line {
             check: "reference",
             level: Level::Bad,
-            text: "neither the reference nor a name server can be reached, so this node would blame itself".to_owned(),
+            text: unreached(&references),
         },
     });
     match told {
@@ -221,21 +182,46 @@ fn ask_primary(
             let half = i64::try_from(back.mono.since(sent.mono) / 2).unwrap_or(0);
             clocks(told.wall.0 - (sent.wall.0 + half), lines);
         }
-        Err(why) => lines.push(Line { check: "primary", level: Level::Bad, text: why.to_string() }),
+        Err(why) => lines.push(Line { check: "primary", level: Level::Bad, text: unanswered(peer, &why) }),
     }
     Ok(())
 }
 
-/// As a standby's guard asks.
-fn question() -> Question {
-    Question { version: crate::version::VERSION.to_owned(), role: Role::Watching, held: false, wall: clock::now().wall }
+fn unreached(references: &[SocketAddr]) -> String {
+    let all: Vec<String> = references.iter().map(ToString::to_string).collect();
+    format!("{} cannot be reached, so this node would blame itself: set `reference` to what answers", all.join(", "))
 }
 
-fn ask_seniors(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Line>) -> Result<(), CliError> {
+fn unanswered(peer: SocketAddr, why: &NoAnswer) -> String {
+    match why {
+        NoAnswer::Silent(why) => format!(
+            "no guard answers at {peer}: {why}; look whether that host is up, whether its guard runs, and whether its firewall \
+             lets this node in"
+        ),
+        NoAnswer::Unclear(why) => why.clone(),
+    }
+}
+
+/// As the guard here asks: the primary takes it for a word of that.
+fn question(guard: Option<&StandbyReport>) -> Question {
+    Question {
+        version: crate::version::VERSION.to_owned(),
+        role: guard.and_then(|report| report.role).unwrap_or_default(),
+        held: guard.is_some_and(|report| report.held),
+        wall: clock::now().wall,
+    }
+}
+
+fn ask_seniors(
+    context: &Context,
+    pair: &Pair,
+    (key, question): (&PairKey, &Question),
+    lines: &mut Vec<Line>,
+) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (question, mine) = (question(), own(context, pair, key));
+    let mine = own(context, pair, key);
     for one in &pair.standby.after {
-        let told = runtime.block_on(ask(*one, key, &question, LIMIT));
+        let told = runtime.block_on(ask(*one, key, question, LIMIT));
         lines.push(seniors::line(*one, &told, &mine));
     }
     lines.extend(pair.standby.listen.map(seniors::listens));
@@ -243,10 +229,7 @@ fn ask_seniors(context: &Context, pair: &Pair, key: &PairKey, lines: &mut Vec<Li
 }
 
 fn compared(context: &Context, pair: &Pair, key: &PairKey, told: &Told, mine: Option<&str>, lines: &mut Vec<Line>) {
-    lines.push(match armed("the primary", &own(context, pair, key), &told.accounts) {
-        Armed::Yes => Line { check: "channels", level: Level::Good, text: "no account has two owners".to_owned() },
-        Armed::No { why } => Line { check: "channels", level: Level::Bad, text: why },
-    });
+    lines.push(own::compared(&own(context, pair, key), &told.accounts));
     if told.version != crate::version::VERSION {
         let text = format!("Clawmend is {} there and {} here", told.version, crate::version::VERSION);
         lines.push(Line { check: "versions", level: Level::Warning, text });
@@ -374,6 +357,7 @@ pub(super) fn render(lines: &[Line], ready: bool, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -384,8 +368,16 @@ mod tests {
         }
         let levels: Vec<Level> = lines.iter().map(|line| line.level).collect();
         assert_eq!(levels, [Level::Good, Level::Good, Level::Warning, Level::Bad, Level::Bad]);
-        this_guard(None, &mut lines);
-        this_guard(Some(None), &mut lines);
+        lines.extend(this_guard::tests::every_line());
+        lines.extend(own::tests::every_line());
+        lines.extend(space::tests::every_line());
+        lines.push(Line { check: "reference", level: Level::Bad, text: unreached(&["10.0.0.2:53".parse().unwrap()]) });
+        let silent = NoAnswer::Silent("nothing came within 5000 ms".into());
+        lines.push(Line {
+            check: "primary",
+            level: Level::Bad,
+            text: unanswered("10.0.0.1:18790".parse().unwrap(), &silent),
+        });
         for (cron, heartbeats) in [(false, false), (true, false), (true, true)] {
             lines.push(timed(Unasked { cron, heartbeats }));
         }

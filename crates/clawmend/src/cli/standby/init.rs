@@ -21,7 +21,7 @@ use crate::host::files::{Durability, is_private, private_dir, write_atomic};
 use crate::openclaw::discovery::Home;
 use crate::openclaw::minimal::{self, Telegram};
 use crate::openclaw::sandbox::random_token;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, SettingsError};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,18 +55,29 @@ impl Present {
     /// # Errors
     /// Another section is in its place, or this one is not understood.
     fn with(&self, section: &str) -> Result<Option<String>, CliError> {
+        let asked = self.understood(section)?;
         let taken = match (&self.settings.standby, &self.settings.shared) {
             (None, None) => return self.added(section).map(Some),
             (Some(_), _) => "[standby]",
             (None, Some(_)) => "[shared]",
         };
         let path = self.path.display();
-        if says_the_same(&self.settings, &settings::parse(&self.path, section)?) {
+        if says_the_same(&self.settings, &asked) {
             output::tell(&format!("{path} says so already; it stays as it is"));
             return Ok(None);
         }
         Err(CliError::new(Kind::Usage, format!("{path} has a {taken} section already, which says something else"))
             .hint("change it there, or take it out and say this again"))
+    }
+
+    /// It stands in no file yet, so what is wrong with it was said on the command line.
+    fn understood(&self, section: &str) -> Result<Settings, CliError> {
+        settings::parse(&self.path, section).map_err(|error| match error {
+            SettingsError::Invalid { message, .. } => CliError::new(Kind::Usage, message),
+            other @ (SettingsError::Missing { .. }
+            | SettingsError::Unreadable { .. }
+            | SettingsError::TooLarge { .. }) => other.into(),
+        })
     }
 
     fn added(&self, section: &str) -> Result<String, CliError> {

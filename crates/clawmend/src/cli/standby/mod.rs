@@ -133,10 +133,12 @@ pub(super) fn standby(context: &Context, args: &Args) -> Result<ExitCode, CliErr
 
 /// To the node of a shared group, or to the standby of a pair.
 fn say(context: &Context, said: &Said<'_>, to_a_pair: Option<Order>) -> Result<ExitCode, CliError> {
-    if let Some(group) = settings(context)?.shared {
+    let settings = settings(context)?;
+    if let Some(group) = settings.shared {
         return shared::say(context, &group, said);
     }
     match (said, to_a_pair) {
+        (Said::HandOver(_), _) if settings.standby.is_none() => Err(none()),
         (Said::Promote(off), _) if !off.is_empty() => Err(not_for_a_pair("--off is for a shared group")),
         (_, Some(wanted)) => order(context, wanted),
         (_, None) => Err(not_for_a_pair("a pair hands over by itself")),

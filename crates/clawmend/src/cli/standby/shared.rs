@@ -21,14 +21,21 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
         let _ = writeln!(text, "  {name:<14}{value}");
     };
     row("node", &format!("{} of the group {}", clean(&report.node, 64), clean(&report.group, 64)));
-    let held =
-        if report.held { "; a person or a split brain keeps it out until `clawmend standby release`" } else { "" };
-    let role = match report.role.as_str() {
-        "owner" => "owner: its gateway runs with the channels on",
-        "taking_over" => "holds the lease; its gateway does not run yet",
-        _ => "candidate: its gateway is off",
+    let held = match (report.held, report.role.as_str()) {
+        (false, _) => "",
+        (true, "owner") => "; once it is none any more, a person keeps it out until `clawmend standby release`",
+        (true, _) => "; a person or a split brain keeps it out until `clawmend standby release`",
+    };
+    let role = match (report.role.as_str(), report.warm) {
+        ("owner", _) => "owner: its gateway runs with the channels on",
+        ("taking_over", _) => "holds the lease; its gateway does not run yet",
+        (_, Some(true)) => "candidate: its gateway runs, with its channels off",
+        (_, Some(false) | None) => "candidate: its gateway is off",
     };
     row("role", &format!("{role}{held}"));
+    if report.hindered {
+        row("", "a person has paused or stopped its gateway, so it takes nothing over: `clawmend status` says how");
+    }
     if let (Some(term), Some(until)) = (report.term, report.lease_until) {
         row("lease", &format!("term {term}; without a renewal the gateway is ended at {}", words::time(until, zone)));
     }
@@ -53,10 +60,8 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
             &format!("see that these machines are off, then `clawmend standby promote {}`", off.join(" ")),
         );
     }
-    match (report.warm, report.role.as_str()) {
-        (Some(true), _) => row("gateway", "warm: it runs, with its channels off"),
-        (Some(false), "candidate") => row("gateway", "not warm yet: a takeover now would start it"),
-        (Some(false) | None, _) => {}
+    if report.warm == Some(false) && report.role == "candidate" {
+        row("gateway", "not warm yet: a takeover now would start it");
     }
     row("egress fence", &fence(report, zone));
     if let Some(paused) = report.paused {
@@ -192,6 +197,7 @@ mod tests {
             lease_until: Some(at(12_000)),
             owner: Some("alpha".into()),
             held: false,
+            hindered: false,
             warm: None,
             suspects: Vec::new(),
             vouch: None,
@@ -214,6 +220,7 @@ mod tests {
             lease_until: None,
             owner: None,
             held: true,
+            hindered: true,
             warm: Some(true),
             suspects: vec!["alpha".into()],
             vouch: Some(VouchReport { term: 8, nodes: vec!["alpha".into()] }),

@@ -1,6 +1,6 @@
 //! `clawmend standby status`.
 
-use super::super::context::{Context, no_guard};
+use super::super::context::{Context, no_guard_of_node};
 use super::super::duration::human;
 use super::super::error::CliError;
 use super::super::output::{self, clean};
@@ -19,7 +19,7 @@ pub(super) fn show(context: &Context) -> Result<ExitCode, CliError> {
         if super::settings(context)?.shared.is_none() {
             super::Pair::of(context)?;
         }
-        return Err(no_guard());
+        return Err(no_guard_of_node());
     };
     if let Some(report) = status.shared {
         if context.global.json {
@@ -30,6 +30,9 @@ pub(super) fn show(context: &Context) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let Some(report) = status.standby else {
+        if super::settings(context)?.shared.is_some() {
+            return Err(super::began_before("a node of a shared group"));
+        }
         // It has a section, or this says how it gets one.
         super::Pair::of(context)?;
         return Err(super::began_before("one of a pair"));
@@ -50,15 +53,30 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
     };
     match report.role {
         Some(role) => {
+            let why = report.why.map_or_else(String::new, |why| format!(" ({})", called::reason(why)));
             let held = if report.held { ", held by a person until `clawmend standby release`" } else { "" };
-            row("role", &format!("standby, {}{held}", called::role(role)));
+            row("role", &format!("standby, {}{why}{held}", called::role(role)));
         }
         None => row("role", "primary"),
     }
+    if let Some(wanted) = report.wanted {
+        row("then", &format!("{}, as a person wants", called::change(wanted)));
+    }
+    if let Some(since) = report.silent_since {
+        let at = words::time(since, zone);
+        row("answers", &format!("nobody, since {at}: the primary is lost, and this node's own gateway does not serve"));
+    }
+    let several = report.asked_by.len() > 1;
+    for one in report.asked_by.iter().filter(|_| several) {
+        let (address, says) = (clean(&one.address, 60), clean(&one.says, 100));
+        row("standby", &format!("{address}: {says}, heard {}", words::ago(one.seen_at, now)));
+    }
     let peer = report.peer.as_deref().map_or_else(|| "not heard of yet".to_owned(), |peer| clean(peer, 100));
     let heard = report.seen_at.map_or_else(String::new, |at| format!(", heard {}", words::ago(at, now)));
-    row(if report.role.is_some() { "primary" } else { "standby" }, &format!("{peer}{heard}"));
-    if let Some(sight) = &report.sight {
+    if !several {
+        row(if report.role.is_some() { "primary" } else { "standby" }, &format!("{peer}{heard}"));
+    }
+    if let Some(sight) = report.sight.as_ref().filter(|_| !several) {
         row("seen", &clean(sight, 300));
     }
     for senior in &report.after {
@@ -115,9 +133,9 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{ChangeReport, ProvenReport, SeniorReport, Time};
+    use crate::api::types::{AskerReport, ChangeReport, ProvenReport, SeniorReport, Time};
     use clawmend_core::failover::senior::Waits;
-    use clawmend_core::failover::{Reason, Step};
+    use clawmend_core::failover::{Reason, Sight, Steadying, Step};
 
     fn report() -> StandbyReport {
         StandbyReport {
@@ -127,6 +145,11 @@ mod tests {
             peer: Some("100.64.0.1:18790".into()),
             seen_at: Some(Time(Wall(1_790_000_000_000))),
             sight: Some("nothing came within 2000 ms\u{1b}[31m".into()),
+            sees: Some(Sight::Silent),
+            why: None,
+            wanted: None,
+            silent_since: None,
+            asked_by: Vec::new(),
             after: Vec::new(),
             waits: None,
             armed: Some(true),
@@ -172,9 +195,26 @@ mod tests {
             last_change: None,
             ..report()
         };
+        let busy = StandbyReport {
+            role: Some(Role::Promoting),
+            why: Some(Reason::Silent { misses: 3 }),
+            wanted: Some(Role::Watching),
+            silent_since: Some(Time(Wall(1_790_000_010_000))),
+            held: true,
+            last_change: None,
+            ..report()
+        };
+        let steadying = Steadying { well_ms: 47_000, needs_ms: 240_000, takeovers: 3 };
+        let unsteady = StandbyReport {
+            waits: Some(called::steadying(steadying)),
+            sight: Some("its guard says: healthy".into()),
+            last_change: None,
+            ..report()
+        };
         let primary = StandbyReport {
             side: "primary".into(),
             role: None,
+            sees: None,
             armed: None,
             warm: None,
             last_change: None,
@@ -185,11 +225,27 @@ mod tests {
             problem: Some("there is no key".into()),
             ..report()
         };
+        let asker = |address: &str, says: &str, at| AskerReport {
+            address: address.into(),
+            says: says.into(),
+            seen_at: Time(Wall(at)),
+        };
+        let of_two = StandbyReport {
+            asked_by: vec![
+                asker("100.64.0.2", "standing by", 1_790_000_098_000),
+                asker("100.64.0.3", "standing by, held by a person", 1_789_990_000_000),
+            ],
+            problem: None,
+            ..primary.clone()
+        };
         let pages = [
             carrying,
             render(&dated, now, &TimeZone::UTC),
             render(&refused, now, &TimeZone::UTC),
+            render(&busy, now, &TimeZone::UTC),
+            render(&unsteady, now, &TimeZone::UTC),
             render(&primary, now, &TimeZone::UTC),
+            render(&of_two, now, &TimeZone::UTC),
         ];
         insta::assert_snapshot!(pages.join("--\n"));
     }

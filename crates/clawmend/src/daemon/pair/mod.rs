@@ -177,12 +177,22 @@ impl Pair {
         match self.settings.side {
             Side::Primary => primary::start(Rc::clone(self), key).await,
             Side::Standby => {
+                self.forget_what_does_not_count(&key);
                 primary::start_on_standby(self, &key).await?;
                 let (orders, asked) = mpsc::channel(ORDERS);
                 *self.orders.borrow_mut() = Some(orders);
                 standby::start(Rc::clone(self), key, asked);
                 Ok(())
             }
+        }
+    }
+
+    /// What was heard under another key, or from another primary.
+    fn forget_what_does_not_count(&self, key: &PairKey) {
+        let mark = self.settings.peer.map(|peer| key.mark(peer)).unwrap_or_default();
+        let changed = self.kept.borrow_mut().hears_under(mark);
+        if changed {
+            self.save();
         }
     }
 

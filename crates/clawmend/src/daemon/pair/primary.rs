@@ -7,7 +7,7 @@ use super::super::news::News;
 use super::super::own_uid;
 use super::Pair;
 use super::missing::Watch;
-use crate::api::types::{DesiredState, GatewayStatus, Time};
+use crate::api::types::{AskerReport, DesiredState, GatewayStatus, Time};
 use crate::failover::key::PairKey;
 use crate::failover::owned::{Reading, Seen};
 use crate::failover::peer::server::{Answers, serve};
@@ -96,9 +96,9 @@ impl Answers for Answering {
         let wall = clock::now().wall;
         if let Some(standby) = &self.standby {
             let mut report = self.pair.report.borrow_mut();
-            report.peer = Some(from.ip().to_string());
-            report.seen_at = Some(Time(wall));
-            report.sight = Some(format!("the standby is {}", words::role(question.role)));
+            let held = if question.held { ", held by a person" } else { "" };
+            let says = format!("{}{held}", words::role(question.role));
+            report.note_asker(AskerReport { address: from.ip().to_string(), says, seen_at: Time(wall) });
             report.problem = None;
             drop(report);
             standby.asked();

@@ -116,7 +116,9 @@ impl Node {
         self.compare();
         self.machine.observe(clock::now(), &seniors, &mut self.out);
         self.machine.observe(clock::now(), &Evidence::Look(seen.sight), &mut self.out);
-        self.pair.report.borrow_mut().waits = self.machine.waits().map(|waits| words::waits(waits).to_owned());
+        let waits = self.machine.waits().map(|waits| words::waits(waits).to_owned());
+        let steadying = self.machine.steadying(clock::now()).map(words::steadying);
+        self.pair.report.borrow_mut().waits = waits.or(steadying);
         if matches!(self.machine.memory().role, Role::Active | Role::Promoting) {
             let status = status_of(&self.pair).await;
             let own = status.map_or(Own::Unclear, |status| Own::of(status.verdict));
@@ -127,6 +129,7 @@ impl Node {
     fn note(&self, seen: &look::Seen) {
         self.pair.sight.set(Some(seen.sight));
         let mut report = self.pair.report.borrow_mut();
+        report.sees = Some(seen.sight);
         report.sight = Some(seen.why.chars().filter(|c| !c.is_control()).take(300).collect());
         if seen.told.is_some() {
             report.seen_at = Some(Time(clock::now().wall));
@@ -184,6 +187,7 @@ impl Node {
         });
         let role = words::role(self.machine.memory().role);
         let wanted = self.machine.memory().wanted;
+        let is_under_way = matches!(self.machine.memory().role, Role::Promoting | Role::Demoting);
         let answer = match (refused, order) {
             (Some(why), _) => Answer::NeedsPerson { why },
             (None, Order::Release) => {
@@ -192,6 +196,12 @@ impl Node {
             (None, Order::Promote | Order::Demote) if wanted.is_some() => Answer::Done {
                 message: format!(
                     "this node is {role} first, which cannot be left half-done; then it turns at once, and stays so until \
+                     `clawmend standby release`"
+                ),
+            },
+            (None, Order::Promote | Order::Demote) if is_under_way => Answer::Done {
+                message: format!(
+                    "this node is {role}; `clawmend standby status` shows how it goes. What comes of it stays so until \
                      `clawmend standby release`"
                 ),
             },
@@ -246,6 +256,8 @@ impl Node {
         let memory = self.machine.memory();
         let mut report = self.pair.report.borrow_mut();
         (report.role, report.held) = (Some(memory.role), memory.held);
+        (report.why, report.silent_since) = (memory.why, memory.silent.map(Time));
+        report.wanted = memory.outstanding();
     }
 
     fn remember(&self) {

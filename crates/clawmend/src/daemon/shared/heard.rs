@@ -7,6 +7,7 @@ use clawmend_core::failover::lease::Evidence;
 use clawmend_core::gateway::Incarnation;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// One piece of news for the loop.
@@ -20,6 +21,9 @@ pub enum Heard {
 
 /// Words to the ward that wait at most. They are few: a start or a stop for each change of the lease.
 const WORDS: usize = 16;
+
+/// A ward whose loop turns answers in no time.
+const WORD: Duration = Duration::from_secs(2);
 
 /// The gateway's ward, as long as there is one.
 #[derive(Debug)]
@@ -79,6 +83,15 @@ impl Ward {
         let (reply, answer) = oneshot::channel();
         ward.send(News::Gateway(what, reply)).await.map_err(|_| "its ward has ended")?;
         answer.await.unwrap_or_else(|_| Err("its ward gave no answer".to_owned()))
+    }
+
+    /// A person has paused or stopped the gateway: what is asked of it is refused. `None`: it does not say.
+    pub async fn is_hindered(&self) -> Option<bool> {
+        let ward = self.news.borrow().clone()?;
+        let (reply, answer) = oneshot::channel();
+        ward.send(News::Report(reply)).await.ok()?;
+        let status = tokio::time::timeout(WORD, answer).await.ok()?.ok()?;
+        Some(status.emergency || status.pause.is_some())
     }
 
     /// It asks its gateway how the channels are; the gate hears the answer.

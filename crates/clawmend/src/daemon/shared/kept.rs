@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// In our own state folder.
-const FILE: &str = "shared.json";
+pub const FILE: &str = "shared.json";
 /// Largest that is read, in bytes.
 const MAX: u64 = 64 * 1024;
 
@@ -50,6 +50,13 @@ pub fn load(state: &Path, lease: &str) -> Memory {
             Memory::default()
         }
     }
+}
+
+/// A gateway of this node ran with its channels on, or was about to, when its guard ended.
+#[must_use]
+pub fn left_as_owner(state: &Path) -> bool {
+    // The record that its terms count in does not matter.
+    load(state, "").active.is_some()
 }
 
 /// Writes it, one write after the other.
@@ -108,6 +115,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let load = |folder: &Path| load(folder, "etcd:home");
         assert_eq!(load(folder.path()), Memory::default());
+        assert!(!left_as_owner(folder.path()));
         let memory = Memory {
             active: Some(Active { term: Term(4), life: None, opened: true }),
             mute: Some(Incarnation { pid: 7, start: 8, boot: "b".into() }),
@@ -122,6 +130,7 @@ mod tests {
         let other = super::load(folder.path(), "kubernetes:home");
         let active = Some(Active { term: Term(4), life: None, opened: false });
         assert_eq!(other, Memory { seen: Term(0), active, ..memory.clone() }, "terms of another store say nothing");
+        assert!(left_as_owner(folder.path()));
         let older = r#"{"active":{"term":4,"life":null},"seen":5,"held":false}"#;
         std::fs::write(folder.path().join(FILE), older).unwrap();
         let read = load(folder.path());

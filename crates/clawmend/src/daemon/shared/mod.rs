@@ -22,6 +22,7 @@ mod watch;
 mod words;
 
 pub(in crate::daemon) use fence::clear_away;
+pub(in crate::daemon) use kept::{FILE as LEASE_MEMORY, left_as_owner};
 
 use super::body::Body;
 use super::news;

@@ -12,7 +12,7 @@ use super::{Said, Shared, fence, kept, mute, turn_off, watch, words};
 use crate::api;
 use crate::api::server::Reply;
 use crate::api::types::{Time, VouchReport};
-use crate::failover::lease::LeaseStore;
+use crate::failover::lease::{LeaseStore, Trouble};
 use crate::failover::switches::Switches;
 use crate::host::alarm::Alarm;
 use crate::host::clock;
@@ -67,6 +67,7 @@ pub(super) async fn run(
     let orphan = shared.body.borrow().as_ref().and_then(|body| body.child()?.orphan()).map(|(life, _)| life);
     node.found(watch::evidence_of(&state, orphan));
     watch::children(shared.keeper.clone(), node.heard.clone());
+    watch::hindrance(Rc::clone(&shared.ward), node.heard.clone());
     watch::store(Rc::clone(&node.store), shared.settings.figures, node.heard.clone());
     let mut alarm = Alarm::new();
     loop {
@@ -204,6 +205,9 @@ impl Node {
                 if let Evidence::Answered { answer, .. } = &evidence {
                     self.note_answer(answer);
                 }
+                if let Evidence::Hindered(hindered) = &evidence {
+                    self.shared.report.borrow_mut().hindered = *hindered;
+                }
                 if let Evidence::Gateway(Gateway::Ended { after }) = &evidence
                     && self.running.as_ref().is_some_and(|(act, _)| after >= act)
                 {
@@ -326,8 +330,11 @@ impl Node {
 
     fn ask(&mut self, request: RequestId, what: Request) {
         // The one before it has no answer that would count.
-        if let Some(before) = self.asking.take() {
+        if let Some(before) = self.asking.take().filter(|before| !before.is_finished()) {
             before.abort();
+            let after = Duration::from_millis(self.shared.settings.figures.answer_ms);
+            let late = Some(Trouble::Late { after }.to_string());
+            self.shared.report.borrow_mut().store_says(late, clock::now().wall);
         }
         let (store, heard, shared) = (Rc::clone(&self.store), self.heard.clone(), Rc::clone(&self.shared));
         self.asking = Some(tokio::task::spawn_local(async move {

@@ -64,6 +64,7 @@ mod tests {
             lease_until: None,
             owner: None,
             held: false,
+            hindered: false,
             warm: None,
             suspects: Vec::new(),
             vouch: None,

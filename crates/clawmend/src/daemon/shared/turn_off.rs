@@ -7,8 +7,10 @@
 use super::heard::Heard;
 use crate::host::group::end_group;
 use crate::host::process::incarnation_of;
+use crate::host::trust::{Flaw, flaw_of};
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Evidence, NodeId, Term};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,7 +24,10 @@ pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc
                 let limit = Duration::from_millis(hook.timeout_ms);
                 let mut command = tokio::process::Command::new(&hook.program);
                 command.args(&hook.arguments).arg(&name).arg(term.0.to_string());
-                proves(command, limit).await
+                match may_run(hook.program).await {
+                    Ok(()) => proves(command, limit).await,
+                    Err(why) => Err(why),
+                }
             }
             None => Err("there is no hook, or no such machine".to_owned()),
         };
@@ -31,6 +36,19 @@ pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc
         }
         let _ = heard.send(Heard::Evidence(Evidence::TurnedOff { node, term, worked: worked.is_ok() })).await;
     });
+}
+
+/// One that others can replace turns off what they like, and proves nothing. Where that cannot be seen it is run.
+async fn may_run(program: PathBuf) -> Result<(), String> {
+    let flaw = tokio::task::spawn_blocking(move || flaw_of(&program)).await;
+    match flaw {
+        Ok(Ok(Some(Flaw::Open { path }))) => {
+            Err(format!("others could replace it by way of {}: `chmod go-w` that, or give it to root", path.display()))
+        }
+        // Whatever else is wrong with it, the system says when it is run.
+        Ok(Ok(Some(Flaw::Missing | Flaw::NoFile | Flaw::NotExecutable) | None) | Err(_)) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 async fn proves(mut command: tokio::process::Command, limit: Duration) -> Result<(), String> {

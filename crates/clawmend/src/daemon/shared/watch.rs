@@ -6,7 +6,7 @@
 use super::fence::Fence;
 use super::gate::{Gate, Grant, Outcome};
 use super::hands::{Act, child_of};
-use super::heard::Heard;
+use super::heard::{Heard, Ward};
 use crate::failover::lease::LeaseStore;
 use crate::host::clock;
 use crate::host::pidfd::{ExitWatch, WatchError};
@@ -76,22 +76,41 @@ pub fn children(dir: PathBuf, heard: mpsc::Sender<Heard>) {
     });
 }
 
+/// Tells when a person has paused or stopped what this node would start, and when that is over.
+pub fn hindrance(ward: Rc<Ward>, heard: mpsc::Sender<Heard>) {
+    tokio::task::spawn_local(async move {
+        let mut told = false;
+        while !heard.is_closed() {
+            // A ward that gives no answer has said nothing new.
+            let hindered = ward.is_hindered().await.unwrap_or(told);
+            if std::mem::replace(&mut told, hindered) != hindered {
+                let _ = heard.send(Heard::Evidence(Evidence::Hindered(hindered))).await;
+            }
+            tokio::time::sleep(CHILD_EVERY).await;
+        }
+    });
+}
+
 /// Tells when the store says that the lease is free, at most once in `look_ms`.
 pub fn store(store: Rc<LeaseStore>, figures: Figures, heard: mpsc::Sender<Heard>) {
-    let (after_a_word, after_trouble) =
-        (Duration::from_millis(figures.look_ms), Duration::from_millis(figures.retry_ms));
+    let (least, most) = (Duration::from_millis(figures.look_ms), Duration::from_millis(figures.retry_ms));
     tokio::task::spawn_local(async move {
-        while !heard.is_closed() {
-            let wait = match store.freed().await {
+        let mut wait = least;
+        loop {
+            let told = tokio::select! {
+                () = heard.closed() => return,
+                told = store.freed() => told,
+            };
+            match told {
                 Ok(()) => {
+                    wait = least;
                     let _ = heard.send(Heard::Evidence(Evidence::Freed)).await;
-                    after_a_word
                 }
                 Err(trouble) => {
                     tracing::debug!(%trouble, "no word from the lease store; it is looked at");
-                    after_trouble
+                    wait = wait.saturating_mul(2).min(most).max(least);
                 }
-            };
+            }
             tokio::time::sleep(wait).await;
         }
     });

@@ -78,8 +78,8 @@ pub fn open(group: &Group, text: &[u8]) -> Result<Record, Trouble> {
         return Err(Trouble::Foreign { what: "its term cannot be" });
     }
     let known = |node: &NodeId| group.name_of(*node).is_some();
-    if !view.holder.iter().chain(&view.reserved).chain(&view.suspects).all(known) {
-        return Err(Trouble::Foreign { what: "it names a node that is not in our list" });
+    if let Some(node) = view.holder.iter().chain(&view.reserved).chain(&view.suspects).find(|node| !known(node)) {
+        return Err(Trouble::NotInList { number: node.0, ours: group.nodes.len() });
     }
     Ok(written.record)
 }

@@ -49,6 +49,8 @@ pub struct Lines {
     place: String,
     /// What has come of the next line, and behind it.
     come: Vec<u8>,
+    /// So much of that has no end of a line.
+    searched: usize,
 }
 
 /// One request.
@@ -126,7 +128,7 @@ impl Http {
         let place = call.place;
         let answer = self.begin(call).await?;
         if answer.status().is_success() {
-            return Ok(Ok(Lines { answer, place: place.to_owned(), come: Vec::new() }));
+            return Ok(Ok(Lines { answer, place: place.to_owned(), come: Vec::new(), searched: 0 }));
         }
         self.read(answer, place).await.map(Err)
     }
@@ -158,18 +160,20 @@ impl Http {
 }
 
 impl Lines {
-    /// The next one, without its end; `None`: the store has ended its answer.
+    /// The next one, without its end; `None`: the store has ended its answer. Dropping it half-way loses nothing.
     ///
     /// # Errors
     /// A broken connection, or a line that is far too long.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
         loop {
-            if let Some(end) = self.come.iter().position(|byte| *byte == b'\n') {
-                let rest = self.come.split_off(end + 1);
-                let mut line = std::mem::replace(&mut self.come, rest);
-                line.truncate(end);
+            let unsearched = self.come.get(self.searched..).unwrap_or_default();
+            if let Some(end) = unsearched.iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.come.drain(..=self.searched + end).collect();
+                line.pop();
+                self.searched = 0;
                 return Ok(Some(line));
             }
+            self.searched = self.come.len();
             if !more(&mut self.answer, &mut self.come, &self.place).await? {
                 return Ok(None);
             }

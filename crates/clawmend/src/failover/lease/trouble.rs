@@ -55,6 +55,14 @@ pub enum Trouble {
         /// What it says.
         said: String,
     },
+    /// It is asked again later; until then it is looked at.
+    #[error("{place} tells nothing unasked: {said}")]
+    Unheard {
+        /// Host and port.
+        place: String,
+        /// What it says.
+        said: String,
+    },
     /// Not what such a store says.
     #[error("{place} says what no lease store says: {what}; check the address")]
     Garbled {
@@ -81,6 +89,17 @@ pub enum Trouble {
         theirs: String,
         /// Ours.
         ours: String,
+    },
+    /// Ours is shorter than that of whoever wrote last.
+    #[error(
+        "the record of the lease has node number {number}, and `nodes` has {ours} here: put the name back at its place, also of a \
+         machine that is gone for good, and restart the guard"
+    )]
+    NotInList {
+        /// The number.
+        number: u16,
+        /// How many there are here.
+        ours: usize,
     },
     /// Two leases would be given out.
     #[error(

@@ -54,7 +54,7 @@ async fn exchange(peer: SocketAddr, key: &PairKey, question: &Question) -> Resul
         Line::Sealed { seal: tag, body } => {
             if !seal.is_good(Voice::Answers, &tag, &body) {
                 return Err(NoAnswer::Unclear(format!(
-                    "the answer from {peer} is not sealed with the pair's key: copy the key from the primary again, or look who answers there"
+                    "the answer from {peer} is not sealed with the pair's key: copy the key from the primary again and restart the guard, or look who answers there"
                 )));
             }
             serde_json::from_str(&body).map_err(|_| garbled(peer))

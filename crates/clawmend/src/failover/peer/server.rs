@@ -73,7 +73,8 @@ async fn exchange<A: Answers>(
     };
     let seal = Seal { key, theirs, ours };
     if !seal.is_good(Voice::Asks, &tag, &body) {
-        return refuse(&mut writes, "it has another key; copy the key from the primary again").await;
+        return refuse(&mut writes, "it has another key; copy the key from the primary again, and restart the guard")
+            .await;
     }
     let Ok(question) = serde_json::from_str::<Question>(&body) else {
         return refuse(&mut writes, "its question is not understood; install the same version on both hosts").await;

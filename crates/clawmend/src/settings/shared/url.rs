@@ -52,6 +52,9 @@ impl FromStr for StoreUrl {
             return Err(BadStoreUrl::Shape);
         }
         let url: reqwest::Url = text.parse().map_err(|_| BadStoreUrl::Shape)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BadStoreUrl::Shape);
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadStoreUrl::Credential);
         }

@@ -176,6 +176,8 @@ pub enum Evidence {
     Conflict,
     /// Another source than the clock says that the machine was asleep or paused.
     Woke,
+    /// A person has paused or stopped this node's gateway, so it could start nothing; or that is over.
+    Hindered(bool),
     /// A person's word.
     Person(Order),
 }

@@ -94,6 +94,8 @@ pub struct Holder {
     mute_at: Moment,
     turn_off_at: Moment,
     failed_starts: u32,
+    /// It could start nothing.
+    hindered: bool,
     ran: Option<Moment>,
     told: Vec<Telling>,
 }
@@ -125,6 +127,7 @@ impl Holder {
             mute_at: Moment(0),
             turn_off_at: Moment(0),
             failed_starts: 0,
+            hindered: false,
             ran: None,
             told: Vec::new(),
         }
@@ -171,6 +174,11 @@ impl Holder {
         }
     }
 
+    /// It takes no lease: a person holds it, or it could start nothing.
+    const fn stays_out(&self) -> bool {
+        self.memory.held || self.hindered
+    }
+
     /// Whom a person would have to vouch for, so that this node may own: to be shown to them, and given back with
     /// [`super::Order::Promote`]. Nobody when nothing is in the way.
     #[must_use]
@@ -199,6 +207,7 @@ impl Holder {
             Evidence::Disabled { worked } => self.disabled(*worked, out),
             Evidence::Conflict => self.conflict(now, out),
             Evidence::Woke => self.doubt(now, out),
+            Evidence::Hindered(hindered) => self.hindered = *hindered,
             Evidence::Person(order) => self.order(now, order, out),
         }
         self.decide(now, out);

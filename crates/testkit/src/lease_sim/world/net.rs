@@ -35,12 +35,15 @@ impl World {
         if self.us < self.machines[node].cut_to || self.us < self.store_down_until {
             return;
         }
-        self.tell_of_a_free_lease();
+        self.tell_of_a_free_lease(50);
         let now = self.store.at(self.us);
         let id = self.machines[node].node.id;
         let answer = self.record.apply(id, what, now < self.expires);
         if matches!(answer, Answer::Acquired { .. } | Answer::Renewed { .. }) {
             self.expires = now.plus(self.figures.ttl_ms);
+        }
+        if matches!(answer, Answer::Released { .. }) {
+            (0..NODES).for_each(|_| self.tell_of_a_free_lease(800));
         }
         if !matches!(what, Request::Look) {
             self.note(|| format!("store: node {node} {what:?} -> {answer:?}"));
@@ -62,8 +65,8 @@ impl World {
     }
 
     /// To anybody at any time: a watch may be late, and may tell of what is long over.
-    fn tell_of_a_free_lease(&mut self) {
-        if self.rng.chance(50) {
+    fn tell_of_a_free_lease(&mut self, per_mille: u64) {
+        if self.rng.chance(per_mille) {
             let node = usize::try_from(self.rng.between(0, NODES as u64 - 1)).unwrap_or(0);
             self.oracle.tally.count("told of a free lease");
             let (guard, delay) = (self.machines[node].guards, self.rng.waiting(SECOND));

@@ -4,7 +4,7 @@
 //! The nodes of a group do not talk to each other, so a person compares: the same letters are the same bot. Invariant:
 //! what is shown of a credential is a few letters of a keyed hash of it.
 
-use super::{Level, Line};
+use super::{BEGIN_NODE, Level, Line};
 use crate::daemon::own_uid;
 use crate::failover::switches::as_if_on;
 use crate::openclaw::config::read_tree;
@@ -108,7 +108,7 @@ fn switches(on: &[String], owns: Option<bool>) -> Line {
             Level::Bad,
             format!(
                 "{names} on in this host's OpenClaw config, although this node does not own the channels: a gateway that is \
-                 started by hand would be a second owner; the guard switches them off when it begins: `clawmend up`"
+                 started by hand would be a second owner; the guard switches them off when it begins: {BEGIN_NODE}"
             ),
         ),
         (None, false) => (

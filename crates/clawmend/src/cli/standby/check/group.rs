@@ -26,13 +26,13 @@ const KEEPER_LIMIT: Duration = Duration::from_secs(2);
 
 pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings) -> Result<ExitCode, CliError> {
     let status = context.guard_status();
-    let mut lines = vec![guard(status.as_ref().map(|status| status.shared.as_deref()))];
-    space(context, &mut lines)?;
+    let mut lines = vec![guard(status.as_ref().map(|status| status.shared.as_deref()), settings)];
+    let home = home(context, settings.gateway.as_ref());
+    lines.extend(space::lines(&context.state_dir()?, home.as_ref().ok()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let looked = runtime.block_on(store::look(settings));
     lines.extend(store::lines(settings, &looked));
     let owns = looked.ok().and_then(|looked| looked.view().map(|view| view.holder == Some(settings.node)));
-    let home = home(context, settings.gateway.as_ref());
     match &home {
         Ok(home) => {
             let entry = all.gateways.iter().find(|entry| entry.id == home.id);
@@ -56,12 +56,20 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
     finish(context, Whole::Node, &lines)
 }
 
-fn guard(status: Option<Option<&SharedReport>>) -> Line {
+fn guard(status: Option<Option<&SharedReport>>, settings: &SharedSettings) -> Line {
     let (level, text) = match status {
         None => (Level::Bad, format!("no guard is running here: {BEGIN_NODE}")),
         Some(None) => (
             Level::Bad,
             "the guard here began before this host was a node of a shared group: start it again".to_owned(),
+        ),
+        Some(Some(report)) if began_otherwise(report, settings) => {
+            (Level::Bad, "the guard here began with other settings of [shared]: start it again".to_owned())
+        }
+        Some(Some(SharedReport { hindered: true, .. })) => (
+            Level::Bad,
+            "a person has paused or stopped the gateway here, so this node takes nothing over; `clawmend status` says how"
+                .to_owned(),
         ),
         Some(Some(SharedReport { store_problem: Some(problem), .. })) => {
             (Level::Warning, format!("the guard here runs, and its lease store failed it last: {problem}"))
@@ -75,6 +83,14 @@ fn guard(status: Option<Option<&SharedReport>>) -> Line {
         }
     };
     Line { check: "guard", level, text }
+}
+
+/// As far as its report shows.
+fn began_otherwise(report: &SharedReport, settings: &SharedSettings) -> bool {
+    let name = settings.name_of(settings.node).unwrap_or_default();
+    let (group, node) = (report.group != settings.group, report.node != name);
+    let paused = report.paused.is_some_and(|paused| paused != settings.paused);
+    group || node || paused || report.warm.is_some() != settings.warm
 }
 
 /// Of a node whose gateway runs while another one owns.
@@ -188,6 +204,7 @@ pub(super) mod tests {
             lease_until: None,
             owner: None,
             held,
+            hindered: false,
             warm: None,
             suspects: Vec::new(),
             vouch: None,
@@ -198,6 +215,7 @@ pub(super) mod tests {
             store_problem: problem.map(str::to_owned),
             last_word: None,
         };
+        let settings = super::super::pause::tests::settings("");
         let state = |capabilities: &[&str], deadman| State {
             pid: 7,
             child: None,
@@ -210,11 +228,13 @@ pub(super) mod tests {
         let unavailable = EgressError::Unavailable("only root may make control groups".into());
         let forms = [None, Some(Form::Child), Some(Form::Systemd), Some(Form::Foreign)];
         let guards = [
-            guard(None),
-            guard(Some(None)),
-            guard(Some(Some(&report(false, Some("it did not answer within 2000 ms"))))),
-            guard(Some(Some(&report(true, None)))),
-            guard(Some(Some(&report(false, None)))),
+            guard(None, &settings),
+            guard(Some(None), &settings),
+            guard(Some(Some(&report(false, Some("it did not answer within 2000 ms")))), &settings),
+            guard(Some(Some(&report(true, None))), &settings),
+            guard(Some(Some(&report(false, None))), &settings),
+            guard(Some(Some(&SharedReport { hindered: true, ..report(false, None) })), &settings),
+            guard(Some(Some(&SharedReport { warm: Some(false), ..report(false, None) })), &settings),
         ];
         let deadmen = [
             deadman(None),

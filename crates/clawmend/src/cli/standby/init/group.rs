@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::settings::{SharedSettings, StoreSettings};
-use clawmend_core::failover::lease::PausePolicy;
+use clawmend_core::failover::lease::{Figures, PausePolicy};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -160,21 +160,44 @@ What is left to do on this node, {name}:
      Clawmend's keeper runs the gateway. A unit of OpenClaw's own must go first: openclaw gateway uninstall
   4. {paused}
   5. Look whether all is ready: clawmend standby check
-Then the same on each of the other nodes, with `nodes` in this very order:
+Then the same on each of the other nodes, with `nodes` in this very order (and files where they are there):
 {}",
         others(args, settings)
     )
 }
 
-/// The commands for the other nodes. Files and hooks have their own place there.
+/// The commands for the other nodes, with all that was chosen here.
 fn others(args: &GroupArgs, settings: &SharedSettings) -> String {
     let nodes = settings.nodes.join(",");
     let store = if args.kubernetes { "--kubernetes".to_owned() } else { format!("--etcd {}", args.etcd.join(",")) };
+    let mut chosen = String::new();
+    let mut say = |words: std::fmt::Arguments<'_>| {
+        let _ = write!(chosen, " {words}");
+    };
+    if settings.figures == Figures::fast() {
+        say(format_args!("--fast"));
+    }
+    if settings.warm {
+        say(format_args!("--warm"));
+    }
+    match (&args.fence, args.paused) {
+        (Some(program), _) => say(format_args!("--fence {}", program.display())),
+        (None, PausedArg::ResidualWindow) => say(format_args!("--paused residual-window")),
+        (None, PausedArg::Manual) => {}
+    }
+    if let Some(ca) = &args.etcd_ca {
+        say(format_args!("--etcd-ca {}", ca.display()));
+    }
+    if let (Some(user), Some(file)) = (&args.etcd_user, &args.etcd_password_file) {
+        say(format_args!("--etcd-user {user} --etcd-password-file {}", file.display()));
+    }
     let mut text = String::new();
     for (_, name) in (1..).zip(&settings.nodes).filter(|(number, _)| *number != settings.node.0) {
         let group = &settings.group;
-        let _ =
-            writeln!(text, "  clawmend standby init --shared --group {group} --node {name} --nodes {nodes} {store} …");
+        let _ = writeln!(
+            text,
+            "  clawmend standby init --shared --group {group} --node {name} --nodes {nodes} {store}{chosen}"
+        );
     }
     text
 }

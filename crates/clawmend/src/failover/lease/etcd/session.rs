@@ -23,11 +23,20 @@ const WRONG_LOGIN: &str = "authentication failed";
 #[derive(Debug)]
 pub struct Session {
     http: Http,
+    /// With connections of its own: a watch never gives one back, and a renewal should find one that is open.
+    watches: Http,
     endpoints: Vec<StoreUrl>,
     login: Option<Login>,
     /// For a look at one endpoint, so that the others have their turn.
     share: Duration,
     known: Mutex<Known>,
+}
+
+/// What one endpoint tells unasked.
+#[derive(Debug)]
+pub struct Watch {
+    pub at: usize,
+    pub lines: Lines,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +54,7 @@ impl Session {
         let count = u64::try_from(settings.endpoints.len()).unwrap_or(u64::MAX).max(1);
         Ok(Self {
             http: Http::new(settings.ca_file.as_deref())?,
+            watches: Http::new(settings.ca_file.as_deref())?,
             endpoints: settings.endpoints.clone(),
             login: settings.login.clone(),
             // Room for what follows the look.
@@ -98,9 +108,9 @@ impl Session {
         (known.first, known.worked) = (at, at);
     }
 
-    /// A watch, at the endpoint that was the last to work, and which that is. A token that its member does not know any
-    /// more is fetched anew by the next call only: a watch with it begins, and is canceled.
-    pub async fn watch(&self, body: &Value) -> Result<(usize, Lines), Trouble> {
+    /// A watch, at the endpoint that was the last to work. A token that its member does not know any more is fetched anew
+    /// by the next call only: a watch with it begins, and is canceled.
+    pub async fn watch(&self, body: &Value) -> Result<Watch, Trouble> {
         let at = self.known().worked;
         let token = match &self.login {
             Some(login) => Some(self.token(at, login).await?),
@@ -110,10 +120,30 @@ impl Session {
         let place = endpoint.place();
         let (method, url) = (Method::POST, endpoint.at("/v3/watch"));
         let call = Call { method, url, place: &place, authorization: token.as_ref(), body: Some(body) };
-        match self.http.lines(call).await? {
-            Ok(lines) => Ok((at, lines)),
+        match self.watches.lines(call).await? {
+            Ok(lines) => Ok(Watch { at, lines }),
             Err(reply) => Err(self.refused(at, &reply)),
         }
+    }
+
+    /// Another endpoint was the last to bring a request to its end.
+    pub fn works_elsewhere(&self, at: usize) -> bool {
+        self.known().worked != at
+    }
+
+    /// It is not known to be of another cluster. A watch does not settle which one is ours: it is answered also by a member
+    /// that has lost all others.
+    pub fn may_be_ours(&self, said: &impl Headed) -> bool {
+        self.known().cluster.is_none_or(|ours| ours == said.header().cluster_id)
+    }
+
+    pub fn other_cluster(&self, at: usize) -> Trouble {
+        Trouble::OtherCluster { place: self.place(at) }
+    }
+
+    /// A watch that etcd does not go on with, and why.
+    pub fn unheard(&self, at: usize, why: &str) -> Trouble {
+        Trouble::Unheard { place: self.place(at), said: crate::notify::http::said(why) }
     }
 
     /// One call to one endpoint.
@@ -154,16 +184,11 @@ impl Session {
             return Err(self.refused(at, reply));
         }
         let read: T = reply.parse().ok_or_else(|| self.garbled(at, "something that is no answer of etcd"))?;
-        self.of_our_cluster(at, &read)?;
-        Ok(read)
-    }
-
-    pub fn of_our_cluster(&self, at: usize, answer: &impl Headed) -> Result<(), Trouble> {
-        let cluster = answer.header().cluster_id;
+        let cluster = read.header().cluster_id;
         if *self.known().cluster.get_or_insert(cluster) != cluster {
-            return Err(Trouble::OtherCluster { place: self.place(at) });
+            return Err(self.other_cluster(at));
         }
-        Ok(())
+        Ok(read)
     }
 
     fn refused(&self, at: usize, reply: &Reply) -> Trouble {

@@ -76,9 +76,13 @@ pub struct Streamed {
 #[derive(Debug, Deserialize)]
 pub struct Watched {
     header: Header,
+    #[serde(default)]
+    pub created: bool,
     /// No more will come.
     #[serde(default)]
     pub canceled: bool,
+    #[serde(default)]
+    pub cancel_reason: String,
     #[serde(default)]
     events: Vec<Event>,
 }

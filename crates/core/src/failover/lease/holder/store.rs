@@ -105,7 +105,7 @@ impl Holder {
 
     /// Since when, or from when, this node may take the lease, if it is free and nothing keeps this node from it.
     fn may_acquire_at(&self) -> Option<Moment> {
-        let seen = self.seen.as_ref().filter(|seen| seen.view.holder.is_none() && !self.memory.held)?;
+        let seen = self.seen.as_ref().filter(|seen| seen.view.holder.is_none() && !self.stays_out())?;
         self.unvouched(&seen.view).is_none().then(|| self.turn(seen))
     }
 
@@ -216,7 +216,7 @@ impl Holder {
         let held = before.and_then(|seen| seen.view.holder.or(seen.lost_by));
         let lost_by = held.filter(|node| view.holder.is_none() && view.suspects.contains(node));
         self.seen = Some(Sighting { view: view.clone(), free_since, lost_by });
-        if let Some(nodes) = self.unvouched(view).filter(|_| view.holder.is_none() && !self.memory.held) {
+        if let Some(nodes) = self.unvouched(view).filter(|_| view.holder.is_none() && !self.stays_out()) {
             self.tell_once(Telling::NeedsPerson { nodes }, out);
         }
     }
@@ -228,7 +228,7 @@ impl Holder {
         }
     }
 
-    /// Whoever tells each node at most once in `look_ms` doubles what the store is asked, and no more.
+    /// One question more for each word, at once or behind the one that is open. Whoever gives the words must bound how many.
     pub(super) fn ask_sooner(&mut self, now: Moment) {
         match &mut self.lease {
             Some(lease) => lease.renew_at = lease.renew_at.min(now),

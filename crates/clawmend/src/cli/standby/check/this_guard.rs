@@ -1,0 +1,149 @@
+//! What `standby check` says of the guard on this host, as one of a pair.
+//!
+//! Invariant: the rest of the check looks with the settings and the key as they are now; whether the guard, which read them
+//! when it began, sees the same is said here.
+
+use super::super::super::duration::human;
+use super::{BEGIN_NODE, Level, Line};
+use crate::api::types::{AskerReport, NOT_PUSHED, StandbyReport, Time};
+use crate::settings::{Side, StandbySettings};
+use clawmend_core::failover::Sight;
+use clawmend_core::time::Wall;
+
+/// A standby that has not asked its primary for longer is lost, in milliseconds.
+const ASKS_WITHIN_MS: u64 = 300_000;
+
+/// `guard`: nothing where none answers, and nothing within where it knows of no pair.
+pub(super) fn line(guard: Option<Option<&StandbyReport>>, settings: &StandbySettings, now: Wall) -> Line {
+    let (level, text) = match guard {
+        None => (Level::Bad, format!("no guard is running here: {BEGIN_NODE}")),
+        Some(None) => {
+            (Level::Bad, "the guard here began before this host was one of a pair: start it again".to_owned())
+        }
+        Some(Some(report)) => bad(report, settings).map_or_else(|| seen(report, now), |why| (Level::Bad, why)),
+    };
+    Line { check: "guard", level, text }
+}
+
+fn bad(report: &StandbyReport, settings: &StandbySettings) -> Option<String> {
+    match report {
+        StandbyReport { problem: Some(problem), .. } => Some(problem.clone()),
+        _ if began_otherwise(report, settings) => {
+            Some("the guard here began with other settings of [standby]: start it again".to_owned())
+        }
+        StandbyReport { armed: Some(false), not_armed_because: Some(why), .. } => {
+            Some(format!("the guard here would not take over: {why}"))
+        }
+        StandbyReport { workspace: Some(said), .. } if said.starts_with(NOT_PUSHED) => {
+            Some(format!("the guard here has {said}"))
+        }
+        StandbyReport { sees: Some(Sight::Unclear | Sight::Blind), sight: Some(sight), .. } => Some(format!(
+            "the guard here does not see the primary, so it would not take over: {sight}; if the lines below are well, start it \
+             again"
+        )),
+        StandbyReport { .. } => None,
+    }
+}
+
+/// As far as its report shows.
+fn began_otherwise(report: &StandbyReport, settings: &StandbySettings) -> bool {
+    let is_standby = settings.side == Side::Standby;
+    let after = report.after.iter().map(|senior| &senior.address);
+    let other_seniors = !report.after.is_empty()
+        && !after.eq(settings.after.iter().map(ToString::to_string).collect::<Vec<_>>().iter());
+    report.role.is_some() != is_standby
+        || is_standby
+            && (report.peer != settings.peer.map(|peer| peer.to_string())
+                || report.warm.is_some() != settings.warm
+                || other_seniors)
+}
+
+fn seen(report: &StandbyReport, now: Wall) -> (Level, String) {
+    let runs = format!("the guard here runs as {}", report.side);
+    let sight = report.sight.as_deref().unwrap_or("nothing of the other node yet");
+    let lost = |one: &&AskerReport| ago_ms(one.seen_at, now) >= ASKS_WITHIN_MS;
+    if let Some(one) = report.asked_by.iter().find(lost) {
+        let text =
+            format!("{runs}; the standby at {} has not asked for {}", one.address, human(ago_ms(one.seen_at, now)));
+        return (Level::Bad, text);
+    }
+    let Some(at) = report.seen_at else { return (Level::Warning, format!("{runs}; seen last: {sight}")) };
+    let is_well = report.role.is_none() || report.sees == Some(Sight::Serves);
+    let level = if is_well { Level::Good } else { Level::Warning };
+    (level, format!("{runs}; heard the other node {} ago: {sight}", human(ago_ms(at, now))))
+}
+
+fn ago_ms(at: Time, now: Wall) -> u64 {
+    u64::try_from(now.0.saturating_sub(at.0.0)).unwrap_or(0)
+}
+
+/// Where a primary is to be found.
+pub(super) fn address(guard: Option<Option<&StandbyReport>>, settings: &StandbySettings) -> Line {
+    let listen = settings.listen.map(|address| address.to_string()).unwrap_or_default();
+    let (level, text) = match guard.flatten() {
+        Some(StandbyReport { problem: None, .. }) => (Level::Good, format!("answers its standby on {listen}")),
+        Some(_) | None => (Level::Unknown, format!("whether a standby is answered on {listen}: see the guard")),
+    };
+    Line { check: "address", level, text }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::api::types::SeniorReport;
+    use crate::failover::kept::Kept;
+    use crate::settings::parse;
+    use clawmend_core::failover::Role;
+
+    fn settings(text: &str) -> StandbySettings {
+        parse(std::path::Path::new("x"), &format!("[standby]\n{text}")).unwrap().standby.unwrap()
+    }
+
+    pub fn every_line() -> Vec<Line> {
+        let standby = settings("side = \"standby\"\npeer = \"10.0.0.1:18790\"\n");
+        let primary = settings("side = \"primary\"\nlisten = \"10.0.0.1:18790\"\n");
+        let now = Wall(1_790_000_900_000);
+        let fresh = |settings: &StandbySettings| StandbyReport::new(settings, &Kept::default());
+        let sees = |sight, text: &str| StandbyReport {
+            seen_at: Some(Time(Wall(now.0 - 4_000))),
+            sees: Some(sight),
+            sight: Some(text.into()),
+            armed: Some(true),
+            ..fresh(&standby)
+        };
+        let asked = |ago_ms: i64| {
+            let mut report = fresh(&primary);
+            let seen_at = Time(Wall(now.0 - ago_ms));
+            report.note_asker(AskerReport { address: "10.0.0.2".into(), says: "standing by".into(), seen_at });
+            report
+        };
+        let problem = StandbyReport { problem: Some("10.0.0.1:18790 cannot be listened on".into()), ..fresh(&primary) };
+        let apart =
+            StandbyReport { armed: Some(false), not_armed_because: Some("both own it".into()), ..fresh(&standby) };
+        let senior = SeniorReport { address: "10.0.0.9:1".into(), seen: "standing by".into() };
+        let pushes = StandbyReport { workspace: Some(format!("{NOT_PUSHED}no way")), ..asked(1_000) };
+        let standbys = [
+            fresh(&standby),
+            apart,
+            sees(Sight::Serves, "its guard says: healthy"),
+            sees(Sight::Silent, "the guard there does not answer"),
+            sees(Sight::Unclear, "the guard at 10.0.0.1:18790 refuses this node: it has another key"),
+            sees(Sight::Blind, "this node reaches nobody else either"),
+            StandbyReport { peer: Some("10.0.0.7:1".into()), ..fresh(&standby) },
+            StandbyReport { after: vec![senior], ..fresh(&standby) },
+            StandbyReport { warm: Some(true), ..fresh(&standby) },
+            StandbyReport { role: None, ..fresh(&standby) },
+        ];
+        let primaries = [fresh(&primary), asked(9_000), asked(360_000), problem, pushes];
+        let mut lines = vec![line(None, &standby, now), line(Some(None), &standby, now)];
+        lines.extend(standbys.iter().map(|report| line(Some(Some(report)), &standby, now)));
+        for report in &primaries {
+            lines.push(line(Some(Some(report)), &primary, now));
+            lines.push(address(Some(Some(report)), &primary));
+        }
+        lines.push(address(None, &primary));
+        assert_eq!(standbys[0].role, Some(Role::Watching));
+        lines
+    }
+}
