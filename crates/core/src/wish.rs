@@ -68,9 +68,14 @@ pub struct Pause {
 }
 
 impl Standing {
-    /// A pause is over. That the gateway ended in it says something only where it should run.
+    /// A pause is over.
     pub fn resume(&mut self) {
         self.pause = None;
+        self.forget_the_end();
+    }
+
+    /// That the gateway ended in a pause says something only where it should run.
+    pub fn forget_the_end(&mut self) {
         self.ended_in_pause &= self.desired == Desired::Running;
     }
 

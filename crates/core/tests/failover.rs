@@ -212,6 +212,15 @@ fn what_a_person_asked_for_and_is_not_done_is_known() {
     assert_eq!(scene.standby.memory().outstanding(), Some(Role::Watching));
     scene.see(Evidence::Done { worked: true });
     assert_eq!((scene.role(), scene.standby.memory().outstanding()), (Role::Active, Some(Role::Watching)));
+
+    let mut scene = Scene::armed();
+    scene.watch(60, Sight::Serves);
+    scene.ends = false;
+    scene.see(Evidence::Person(Order::Promote));
+    scene.see(Evidence::Done { worked: false });
+    assert_eq!((scene.role(), scene.standby.memory().outstanding()), (Role::Watching, Some(Role::Active)));
+    scene.watch(40, Sight::Serves);
+    assert_eq!((scene.role(), scene.standby.memory().outstanding()), (Role::Promoting, None), "it is tried again");
 }
 
 #[test]

@@ -122,9 +122,11 @@ fn wish_of(question: &Question, now: Now) -> Option<Wish> {
 /// A wish of a person, after it was proven that it is theirs.
 pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>) {
     if wish == Wish::Start && is_lifted_only(ward) {
-        // It stands by, as before; its group says when it starts.
         ward.observe(now, &Evidence::Person(Wish::Start));
-        ward.observe(now, &Evidence::Person(Wish::Stop));
+        // It stands by, as before; its group says when it starts. One that runs mute goes on.
+        if ward.senses.is_none() {
+            ward.observe(now, &Evidence::Person(Wish::Stop));
+        }
         let id = &ward.home.id.0;
         let message = format!("{id}: the pause or emergency stop is over; it starts when this node owns the channels");
         let _ = reply.send(Answer::Done { message }.into());
@@ -157,14 +159,18 @@ pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>
 
 /// A pair's change of role. It lifts no wish of a person but the stop that standing by is.
 pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<Reply>) {
-    let standing = &ward.guardian.memory().standing;
-    let held = standing.hands_off() || standing.ended_in_pause;
-    if carry && held {
+    if carry && is_hindered(ward) {
         let why = "a person has paused or stopped this node's gateway; `clawmend status` says how".to_owned();
         let _ = reply.send(Answer::Failed { why }.into());
         return;
     }
     obey(ward, now, if carry { Wish::Start } else { Wish::Stop }, reply);
+}
+
+/// A person has paused or stopped it, so it would not carry.
+pub fn is_hindered(ward: &Ward) -> bool {
+    let standing = &ward.guardian.memory().standing;
+    standing.hands_off() || standing.ended_in_pause
 }
 
 /// A pair asks something of the gateway itself. Of one that a person has paused or stopped nothing is asked, and nothing
@@ -202,7 +208,9 @@ pub fn ask_gateway(ward: &Ward, what: AskGateway, mut reply: oneshot::Sender<Res
 /// Without the lease of its group nothing is started, whoever asks; but one that waits with its channels off.
 fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
     let gate = ward.body.child()?.gate()?;
-    (matches!(wish, Wish::Start | Wish::Restart) && !gate.lets_start()).then(|| {
+    // That is said first, and can be mended.
+    let flag_file = ward.guardian.memory().standing.flag_file;
+    (!flag_file && matches!(wish, Wish::Start | Wish::Restart) && !gate.lets_start()).then(|| {
         "this node of the shared group does not own the channels; `clawmend standby status` shows who does".to_owned()
     })
 }
@@ -210,9 +218,12 @@ fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
 /// A start would be refused for want of a lease, and ends a pause or an emergency stop, which would keep this node from
 /// ever having one.
 fn is_lifted_only(ward: &Ward) -> bool {
-    let standing = &ward.guardian.memory().standing;
-    let says_no = standing.emergency || standing.pause.is_some() || standing.ended_in_pause;
-    says_no && !standing.flag_file && without_lease(ward, &Wish::Start).is_some()
+    is_hindered(ward) && waits_for_a_lease(ward)
+}
+
+/// Its group starts it.
+fn waits_for_a_lease(ward: &Ward) -> bool {
+    without_lease(ward, &Wish::Start).is_some()
 }
 
 /// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same
@@ -276,6 +287,9 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
             format!("{id}: the emergency stop stays in force; `clawmend start` ends it")
         }
         Wish::Resume if standing.flag_file => format!("{id}: the flag file still pauses the guard; remove it"),
+        Wish::Resume if standing.forbids_start() && waits_for_a_lease(ward) => {
+            format!("{id}: guarded again; the gateway starts when this node owns the channels")
+        }
         Wish::Resume if standing.forbids_start() => {
             format!("{id}: guarded again; the gateway stays stopped until `clawmend start`")
         }
@@ -375,10 +389,7 @@ pub fn status(ward: &Ward, now: Now) -> GatewayStatus {
         approvals: approvals(ward, now),
         emergency: standing.emergency,
         pause: pause_report(ward, &report),
-        next: next_words(
-            &report,
-            ward.body.child().and_then(|child| child.gate()).is_some_and(|gate| !gate.lets_start()),
-        ),
+        next: next_words(&report, waits_for_a_lease(ward)),
         memory: report.growth.map(MemoryReport::from),
         program: ward.program.as_ref().and_then(|program| program.report(now.mono)),
     }
@@ -427,8 +438,11 @@ fn next_words(report: &Report, waits_for_a_lease: bool) -> Option<String> {
     if report.told.is_some() {
         return report.told.clone();
     }
+    let hindered = report.standing.hands_off() || report.standing.ended_in_pause;
     let text = match report.verdict {
-        Verdict::Stopped if waits_for_a_lease => "waits until this node owns the channels (`clawmend standby status`)",
+        Verdict::Stopped if waits_for_a_lease && !hindered => {
+            "waits until this node owns the channels (`clawmend standby status`)"
+        }
         Verdict::Stopped => "nothing, until a person starts it (`clawmend start`)",
         Verdict::Paused => "nothing, until the pause is over (`clawmend resume`)",
         Verdict::Suspect => "looks closely; a stall is given time before anything is done",

@@ -40,6 +40,8 @@ pub enum News {
     Proposals(tokio::sync::oneshot::Sender<Vec<Proposal>>),
     /// A person, over the chat; that it is they has been proven.
     Wish(Wish, tokio::sync::oneshot::Sender<Reply>),
+    /// The group wants to know whether a person's pause or stop would have it refuse to carry.
+    IsHindered(tokio::sync::oneshot::Sender<bool>),
     /// Somebody wants to know how things are.
     Report(tokio::sync::oneshot::Sender<crate::api::types::GatewayStatus>),
     /// The pair wants to know what the gateway said of its channels last; it is asked again.

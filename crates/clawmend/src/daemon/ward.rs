@@ -184,6 +184,9 @@ impl Ward {
             }
             News::Call(call) => desk::answer(self, now, call),
             News::Decision(decision, reply) => approvals::apply(self, now, decision, reply),
+            News::IsHindered(reply) => {
+                let _ = reply.send(desk::is_hindered(self));
+            }
             News::Role { carry, reply } => desk::take_role(self, now, carry, reply),
             News::Gateway(what, reply) => desk::ask_gateway(self, what, reply),
             News::Proposals(reply) => {

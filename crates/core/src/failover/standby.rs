@@ -116,8 +116,13 @@ impl Memory {
     /// What a person asked for and this node is not yet: what is under way ends first, or a change that failed is tried again.
     #[must_use]
     pub fn outstanding(&self) -> Option<Role> {
-        let other = if self.role == Role::Watching { Role::Active } else { Role::Watching };
-        self.wanted.or(self.again.then_some(other))
+        let again = match self.role {
+            Role::Watching if self.again => Some(Role::Active),
+            Role::Active if self.again => Some(Role::Watching),
+            // What is tried again is under way.
+            Role::Watching | Role::Active | Role::Promoting | Role::Demoting => None,
+        };
+        self.wanted.or(again)
     }
 
     fn note_takeover(&mut self, at: Wall) {

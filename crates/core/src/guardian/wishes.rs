@@ -60,6 +60,9 @@ impl Guardian {
     pub(super) fn flag_file(&mut self, there: bool, out: &mut Vec<Output>) {
         if self.memory.standing.flag_file != there {
             self.memory.standing.flag_file = there;
+            if !there {
+                self.memory.standing.forget_the_end();
+            }
             self.quiet = false;
             out.push(Output::Remember(self.memory.standing.clone()));
         }

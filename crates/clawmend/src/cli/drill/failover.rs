@@ -63,6 +63,8 @@ pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliErro
     context.refuse_from_inside()?;
     ready(&look(context)?)?;
     consent::ask(WHAT, WHAT, yes)?;
+    // The question may have stood for long.
+    ready(&look(context)?)?;
     let drill = carry_out(context)?;
     // What was seen is shown also where it cannot be kept.
     let kept = context.state_dir().and_then(|state| keep(&state, &drill));

@@ -61,6 +61,11 @@ impl Ward {
         }
     }
 
+    /// What it was told last it may have refused, or was lifted with a person's pause: the next word is said in any case.
+    pub fn say_anew(&self) {
+        self.carrying.set(None);
+    }
+
     /// A gateway that an earlier guard started is gone on with, so its ward carries it already.
     pub fn carries_already(&self) {
         self.carrying.set(Some(true));
@@ -89,9 +94,8 @@ impl Ward {
     pub async fn is_hindered(&self) -> Option<bool> {
         let ward = self.news.borrow().clone()?;
         let (reply, answer) = oneshot::channel();
-        ward.send(News::Report(reply)).await.ok()?;
-        let status = tokio::time::timeout(WORD, answer).await.ok()?.ok()?;
-        Some(status.emergency || status.pause.is_some())
+        ward.send(News::IsHindered(reply)).await.ok()?;
+        tokio::time::timeout(WORD, answer).await.ok()?.ok()
     }
 
     /// It asks its gateway how the channels are; the gate hears the answer.

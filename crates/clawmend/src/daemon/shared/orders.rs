@@ -10,6 +10,12 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
     let owns = report.term.is_some();
     let elsewhere = report.owner.as_ref().filter(|owner| **owner != report.node);
     let message = match (order, elsewhere) {
+        (Order::Promote { .. }, _) if report.hindered && !owns => {
+            return Answer::NeedsPerson {
+                why: "a person has paused or stopped the gateway here, so this node takes nothing over; `clawmend start` ends that"
+                    .to_owned(),
+            };
+        }
         (Order::Promote { .. }, _) if report.role == "owner" => "this node owns the channels already".to_owned(),
         (Order::Promote { .. }, Some(owner)) => {
             format!(
@@ -84,6 +90,7 @@ mod tests {
         let elsewhere = SharedReport { owner: Some("alpha".into()), ..report() };
         let asks = SharedReport { vouch: Some(VouchReport { term: 4, nodes: vec!["alpha".into()] }), ..report() };
         let vouch = Vouch { term: Term(4), nodes: BTreeSet::from([NodeId(1)]) };
+        let hindered = SharedReport { hindered: true, ..report() };
         let orders = [
             Order::Promote { vouch: None },
             Order::Promote { vouch: Some(vouch) },
@@ -93,9 +100,14 @@ mod tests {
             Order::Release,
         ];
         let mut lines = Vec::new();
-        for (name, report) in
-            [("owner", owner), ("taking over", taking), ("elsewhere", elsewhere), ("asks", asks), ("free", report())]
-        {
+        for (name, report) in [
+            ("owner", owner),
+            ("taking over", taking),
+            ("elsewhere", elsewhere),
+            ("asks", asks),
+            ("free", report()),
+            ("hindered", hindered),
+        ] {
             lines.extend(orders.iter().map(|order| format!("{name}: {order:?}\n  {:?}", answer(order, &report))));
         }
         insta::assert_snapshot!(lines.join("\n"));

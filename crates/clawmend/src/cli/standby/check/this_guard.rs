@@ -7,7 +7,7 @@ use super::super::super::duration::human;
 use super::{BEGIN_NODE, Level, Line};
 use crate::api::types::{AskerReport, NOT_PUSHED, StandbyReport, Time};
 use crate::settings::{Side, StandbySettings};
-use clawmend_core::failover::Sight;
+use clawmend_core::failover::{Role, Sight};
 use clawmend_core::time::Wall;
 
 /// A standby that has not asked its primary for longer is lost, in milliseconds.
@@ -37,10 +37,12 @@ fn bad(report: &StandbyReport, settings: &StandbySettings) -> Option<String> {
         StandbyReport { workspace: Some(said), .. } if said.starts_with(NOT_PUSHED) => {
             Some(format!("the guard here has {said}"))
         }
-        StandbyReport { sees: Some(Sight::Unclear | Sight::Blind), sight: Some(sight), .. } => Some(format!(
-            "the guard here does not see the primary, so it would not take over: {sight}; if the lines below are well, start it \
-             again"
-        )),
+        StandbyReport { sees: Some(Sight::Unclear | Sight::Blind), sight: Some(sight), role, .. } => {
+            let so = if *role == Some(Role::Active) { "it does not step back" } else { "it would not take over" };
+            Some(format!(
+                "the guard here does not see the primary, so {so}: {sight}; if the lines below are well, start it again"
+            ))
+        }
         StandbyReport { .. } => None,
     }
 }
@@ -63,8 +65,11 @@ fn seen(report: &StandbyReport, now: Wall) -> (Level, String) {
     let sight = report.sight.as_deref().unwrap_or("nothing of the other node yet");
     let lost = |one: &&AskerReport| ago_ms(one.seen_at, now) >= ASKS_WITHIN_MS;
     if let Some(one) = report.asked_by.iter().find(lost) {
-        let text =
-            format!("{runs}; the standby at {} has not asked for {}", one.address, human(ago_ms(one.seen_at, now)));
+        let (address, ago) = (&one.address, human(ago_ms(one.seen_at, now)));
+        let text = format!(
+            "{runs}; the standby at {address} has not asked for {ago}: if it is gone for good, or has another address now, \
+             start this guard again"
+        );
         return (Level::Bad, text);
     }
     let Some(at) = report.seen_at else { return (Level::Warning, format!("{runs}; seen last: {sight}")) };
@@ -94,7 +99,6 @@ pub(super) mod tests {
     use crate::api::types::SeniorReport;
     use crate::failover::kept::Kept;
     use crate::settings::parse;
-    use clawmend_core::failover::Role;
 
     fn settings(text: &str) -> StandbySettings {
         parse(std::path::Path::new("x"), &format!("[standby]\n{text}")).unwrap().standby.unwrap()

@@ -137,6 +137,7 @@ impl Scene {
                     | News::KeeperState(_)
                     | News::KeeperLost
                     | News::Report(_)
+                    | News::IsHindered(_)
                     | News::Channels(_)
                     | News::Gateway(..)
                     | News::Role { .. }
