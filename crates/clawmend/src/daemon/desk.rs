@@ -6,6 +6,7 @@
 use super::approvals;
 use super::body::Body;
 use super::news::{AskGateway, News};
+use super::shared::gate::Gate;
 use super::ward::Ward;
 use crate::api::request::{Answer, Question, Request};
 use crate::api::server::{Call, Reply};
@@ -124,8 +125,11 @@ pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>
     if wish == Wish::Start && is_lifted_only(ward) {
         ward.observe(now, &Evidence::Person(Wish::Start));
         // It stands by, as before; its group says when it starts. One that runs mute goes on.
-        if ward.senses.is_none() {
+        if ward.senses.is_none() && ward.child_known {
             ward.observe(now, &Evidence::Person(Wish::Stop));
+            if let Some(gate) = gate_of(ward) {
+                gate.lift();
+            }
         }
         let id = &ward.home.id.0;
         let message = format!("{id}: the pause or emergency stop is over; it starts when this node owns the channels");
@@ -207,7 +211,7 @@ pub fn ask_gateway(ward: &Ward, what: AskGateway, mut reply: oneshot::Sender<Res
 
 /// Without the lease of its group nothing is started, whoever asks; but one that waits with its channels off.
 fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
-    let gate = ward.body.child()?.gate()?;
+    let gate = gate_of(ward)?;
     // That is said first, and can be mended.
     let flag_file = ward.guardian.memory().standing.flag_file;
     (!flag_file && matches!(wish, Wish::Start | Wish::Restart) && !gate.lets_start()).then(|| {
@@ -218,12 +222,17 @@ fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
 /// A start would be refused for want of a lease, and ends a pause or an emergency stop, which would keep this node from
 /// ever having one.
 fn is_lifted_only(ward: &Ward) -> bool {
-    is_hindered(ward) && waits_for_a_lease(ward)
+    is_hindered(ward) && without_lease(ward, &Wish::Start).is_some()
+}
+
+/// Of a shared group.
+fn gate_of(ward: &Ward) -> Option<&Gate> {
+    ward.body.child()?.gate().map(AsRef::as_ref)
 }
 
 /// Its group starts it.
 fn waits_for_a_lease(ward: &Ward) -> bool {
-    without_lease(ward, &Wish::Start).is_some()
+    gate_of(ward).is_some_and(|gate| !gate.owns())
 }
 
 /// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same
@@ -287,7 +296,7 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
             format!("{id}: the emergency stop stays in force; `clawmend start` ends it")
         }
         Wish::Resume if standing.flag_file => format!("{id}: the flag file still pauses the guard; remove it"),
-        Wish::Resume if standing.forbids_start() && waits_for_a_lease(ward) => {
+        Wish::Resume if standing.forbids_start() && !standing.ended_in_pause && waits_for_a_lease(ward) => {
             format!("{id}: guarded again; the gateway starts when this node owns the channels")
         }
         Wish::Resume if standing.forbids_start() => {
@@ -295,12 +304,20 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
         }
         Wish::Resume => format!("{id}: guarded again"),
         Wish::Start => format!("{id}: the gateway is being started"),
-        Wish::Stop => format!("{id}: stopped; it stays stopped until `clawmend start`"),
+        Wish::Stop => stopped(ward),
         Wish::EmergencyStop => {
             format!("{id}: stopped, and the guard keeps its hands off, over reboots too, until `clawmend start`")
         }
         Wish::Restart => format!("{id}: restarted"),
     }
+}
+
+fn stopped(ward: &Ward) -> String {
+    let id = &ward.home.id.0;
+    if gate_of(ward).is_some() {
+        return format!("{id}: stopped; its group may start it again, `clawmend standby demote` keeps it out");
+    }
+    format!("{id}: stopped; it stays stopped until `clawmend start`")
 }
 
 /// Answers those whose wish is obeyed by now.
@@ -320,7 +337,7 @@ pub fn settle(ward: &mut Ward) {
             Goal::Stopped if nothing_runs && emergency => Some(format!(
                 "{id}: stopped, and the guard keeps its hands off, over reboots too, until `clawmend start`"
             )),
-            Goal::Stopped if nothing_runs => Some(format!("{id}: stopped; it stays stopped until `clawmend start`")),
+            Goal::Stopped if nothing_runs => Some(stopped(ward)),
             Goal::Restarted(before)
                 if alive.is_some() && alive != *before && matches!(verdict, Verdict::Healthy | Verdict::Degraded) =>
             {

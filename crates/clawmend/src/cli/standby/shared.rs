@@ -33,12 +33,12 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
         (_, Some(false) | None) => "candidate: its gateway is off",
     };
     row("role", &format!("{role}{held}"));
-    match (report.hindered, report.term) {
+    match (report.hindered, report.role.as_str()) {
         (false, _) => {}
-        (true, None) => {
+        (true, "owner") => row("", "a person has paused its guard: what fails of its gateway is not mended"),
+        (true, _) => {
             row("", "a person has paused or stopped its gateway, so it takes nothing over: `clawmend start` ends that");
         }
-        (true, Some(_)) => row("", "a person has paused its guard: what fails of its gateway is not mended"),
     }
     if let (Some(term), Some(until)) = (report.term, report.lease_until) {
         row("lease", &format!("term {term}; without a renewal the gateway is ended at {}", words::time(until, zone)));

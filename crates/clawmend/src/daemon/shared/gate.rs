@@ -85,6 +85,8 @@ pub struct Gate {
     changed: Notify,
     /// This node holds the lease, as far as it knows.
     owns: Cell<bool>,
+    /// A person has ended a pause or an emergency stop, and what this node's ward was told last with it.
+    lifted: Cell<bool>,
     /// What the gateway said last.
     word: watch::Sender<Option<Word>>,
     patience: Duration,
@@ -102,7 +104,7 @@ impl Gate {
     fn patient(outcomes: mpsc::Sender<Outcome>, patience: Duration) -> Rc<Self> {
         let (state, owns) = (RefCell::new(State::Closed), Cell::new(false));
         let (word, _) = watch::channel(None);
-        Rc::new(Self { state, changed: Notify::new(), owns, word, patience, outcomes })
+        Rc::new(Self { state, changed: Notify::new(), owns, lifted: Cell::new(false), word, patience, outcomes })
     }
 
     /// Whether this node holds the lease, for whoever answers people.
@@ -113,6 +115,16 @@ impl Gate {
     /// Whether a start is not in vain: this node holds the lease, or its gateway is to wait with its channels off.
     pub fn lets_start(&self) -> bool {
         self.owns() || !matches!(*self.state.borrow(), State::Closed)
+    }
+
+    /// A person's word has taken the place of what the ward was told.
+    pub fn lift(&self) {
+        self.lifted.set(true);
+    }
+
+    /// Whether that was so since the last start.
+    pub fn was_lifted(&self) -> bool {
+        self.lifted.take()
     }
 
     /// It does, or does not any more.

@@ -125,6 +125,9 @@ impl Hands {
             }
         }
         if opened {
+            if self.gate.was_lifted() {
+                self.ward.say_anew();
+            }
             self.ward.carry(true);
         } else {
             self.tell(Evidence::Gateway(Gateway::NotStarted { act: grant.act })).await;

@@ -3,6 +3,8 @@
 //! Invariant: neither waits for the other: what the ward is told runs beside the loop, in the order in which it was said.
 
 use super::super::news::{self, AskGateway, News};
+use crate::api::Answer;
+use crate::api::server::Reply;
 use clawmend_core::failover::lease::Evidence;
 use clawmend_core::gateway::Incarnation;
 use std::cell::{Cell, RefCell};
@@ -31,7 +33,7 @@ pub struct Ward {
     news: Rc<RefCell<Option<news::Sender>>>,
     words: mpsc::Sender<bool>,
     /// What it was told last.
-    carrying: Cell<Option<bool>>,
+    carrying: Rc<Cell<Option<bool>>>,
     /// The process that runs, as far as it is known here.
     life: RefCell<Option<Incarnation>>,
 }
@@ -41,15 +43,19 @@ impl Ward {
     #[must_use]
     pub fn new(news: Rc<RefCell<Option<news::Sender>>>) -> Rc<Self> {
         let (words, mut said) = mpsc::channel(WORDS);
-        let whom = Rc::clone(&news);
+        let (whom, carrying) = (Rc::clone(&news), Rc::new(Cell::new(None)));
+        let told = Rc::clone(&carrying);
         tokio::task::spawn_local(async move {
             while let Some(carry) = said.recv().await {
                 let Some(ward) = whom.borrow().clone() else { continue };
-                let (reply, _) = oneshot::channel();
+                let (reply, answer) = oneshot::channel();
                 let _ = ward.send(News::Role { carry, reply }).await;
+                if carry {
+                    tokio::task::spawn_local(unless_refused(answer, Rc::clone(&told)));
+                }
             }
         });
-        Rc::new(Self { news, words, carrying: Cell::new(None), life: RefCell::default() })
+        Rc::new(Self { news, words, carrying, life: RefCell::default() })
     }
 
     /// It is to start its gateway when the gate opens, or to leave it off. Said once: a stop of a person that came since
@@ -61,7 +67,7 @@ impl Ward {
         }
     }
 
-    /// What it was told last it may have refused, or was lifted with a person's pause: the next word is said in any case.
+    /// A person's word has taken the place of what it was told last: the next one is said in any case.
     pub fn say_anew(&self) {
         self.carrying.set(None);
     }
@@ -115,5 +121,57 @@ impl Ward {
     /// It is this one now.
     pub fn set_life(&self, life: Option<Incarnation>) {
         *self.life.borrow_mut() = life;
+    }
+}
+
+/// A word that was refused was not said: it is said again with the next start.
+async fn unless_refused(answer: oneshot::Receiver<Reply>, told: Rc<Cell<Option<bool>>>) {
+    if answer.await.is_ok_and(|reply| matches!(reply, Reply::Once(answer) if matches!(*answer, Answer::Failed { .. })))
+        && told.get() == Some(true)
+    {
+        told.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use tokio::task::LocalSet;
+
+    /// What is said within a moment.
+    async fn said(inbox: &mut mpsc::Receiver<News>) -> Option<(bool, oneshot::Sender<Reply>)> {
+        match tokio::time::timeout(Duration::from_millis(100), inbox.recv()).await {
+            Ok(Some(News::Role { carry, reply })) => Some((carry, reply)),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_word_is_said_once_unless_it_was_refused_or_a_person_has_taken_its_place() {
+        let why = || "a person has paused it".to_owned();
+        let answers =
+            [(Answer::Failed { why: why() }, true), (Answer::Done { message: "it is being started".into() }, false)];
+        LocalSet::new()
+            .run_until(async {
+                for (answer, again) in answers {
+                    let (sender, mut inbox) = mpsc::channel(4);
+                    let ward = Ward::new(Rc::new(RefCell::new(Some(sender))));
+                    ward.carry(true);
+                    let (carry, reply) = said(&mut inbox).await.unwrap();
+                    assert!(carry);
+                    reply.send(answer.into()).unwrap();
+                    assert!(said(&mut inbox).await.is_none(), "nothing is said by itself");
+                    ward.carry(true);
+                    assert_eq!(said(&mut inbox).await.is_some(), again);
+                    ward.carry(true);
+                    assert!(said(&mut inbox).await.is_none(), "once");
+                    ward.say_anew();
+                    ward.carry(true);
+                    assert!(said(&mut inbox).await.is_some());
+                }
+            })
+            .await;
     }
 }

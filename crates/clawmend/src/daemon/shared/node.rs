@@ -207,9 +207,6 @@ impl Node {
                 }
                 if let Evidence::Hindered(hindered) = &evidence {
                     self.shared.report.borrow_mut().hindered = *hindered;
-                    if !hindered {
-                        self.shared.ward.say_anew();
-                    }
                 }
                 if let Evidence::Gateway(Gateway::Ended { after }) = &evidence
                     && self.running.as_ref().is_some_and(|(act, _)| after >= act)

@@ -10,9 +10,10 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
     let owns = report.term.is_some();
     let elsewhere = report.owner.as_ref().filter(|owner| **owner != report.node);
     let message = match (order, elsewhere) {
-        (Order::Promote { .. }, _) if report.hindered && !owns => {
+        (Order::Promote { .. }, _) if report.hindered && report.role != "owner" => {
             return Answer::NeedsPerson {
-                why: "a person has paused or stopped the gateway here, so this node takes nothing over; `clawmend start` ends that"
+                why: "a person has paused or stopped the gateway here, so this node takes nothing over; `clawmend start` ends that, and is seen here within a few \
+                      seconds"
                     .to_owned(),
             };
         }

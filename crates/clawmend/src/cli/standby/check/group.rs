@@ -66,11 +66,11 @@ fn guard(status: Option<Option<&SharedReport>>, settings: &SharedSettings) -> Li
         Some(Some(report)) if began_otherwise(report, settings) => {
             (Level::Bad, "the guard here began with other settings of [shared]: start it again".to_owned())
         }
-        Some(Some(SharedReport { hindered: true, term: Some(_), .. })) => (
+        Some(Some(report)) if report.hindered && report.role == "owner" => (
             Level::Warning,
             "this node owns, and a person has paused its guard: what fails of its gateway is not mended".to_owned(),
         ),
-        Some(Some(SharedReport { hindered: true, term: None, .. })) => (
+        Some(Some(SharedReport { hindered: true, .. })) => (
             Level::Bad,
             "a person has paused or stopped the gateway here, so this node takes nothing over; `clawmend start` ends that"
                 .to_owned(),
@@ -238,7 +238,7 @@ pub(super) mod tests {
             guard(Some(Some(&report(true, None))), &settings),
             guard(Some(Some(&report(false, None))), &settings),
             guard(Some(Some(&SharedReport { hindered: true, ..report(false, None) })), &settings),
-            guard(Some(Some(&SharedReport { hindered: true, term: Some(3), ..report(false, None) })), &settings),
+            guard(Some(Some(&SharedReport { hindered: true, role: "owner".into(), ..report(false, None) })), &settings),
             guard(Some(Some(&SharedReport { warm: Some(false), ..report(false, None) })), &settings),
         ];
         let deadmen = [
