@@ -149,7 +149,6 @@ async fn nonsense_says_nothing_of_a_free_lease() {
         "{\"result\":{}}\n".into(),
         "{\"error\":{\"message\":\"no\"}}\n".into(),
         removed.replace("DELETE", "DELETED"),
-        format!("{created}{}", removed.replace("\"cluster_id\":\"1\"", "\"cluster_id\":\"2\"")),
         format!("{}\n", "[".repeat(100_000)),
         "x".repeat(2_000_000),
         "\n\n\n".into(),
@@ -167,6 +166,25 @@ async fn nonsense_says_nothing_of_a_free_lease() {
         let heard = tokio::time::timeout(Duration::from_secs(60), store.freed()).await;
         assert!(heard.is_ok_and(|told| told.is_err_and(|why| !matches!(why, Trouble::Late { .. }))), "{shown}");
     }
+}
+
+/// Answers a look as a member of one cluster, and a watch as one of another.
+#[tokio::test]
+async fn a_watch_at_another_cluster_is_not_listened_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let word = streamed(r#","events":[{"type":"DELETE","kv":{"key":"Zm9v","mod_revision":"3"}}]"#);
+    let watched = ok(&word.replace("\"cluster_id\":\"1\"", "\"cluster_id\":\"2\""));
+    std::thread::spawn(move || {
+        let answers = [watched.clone(), ok(&looked(json!([]), json!([]))), watched];
+        for (stream, answer) in listener.incoming().flatten().zip(answers) {
+            serve(stream, &answer);
+        }
+    });
+    let store = node(2, &section(&[url], ""), LONG_MS, PATIENT_MS);
+    assert_eq!(store.freed().await, Ok(()), "which one is ours is not settled by a watch");
+    assert_eq!(sure(&store, &Request::Look).await, Answer::Seen(View::default()));
+    assert!(matches!(store.freed().await, Err(Trouble::OtherCluster { .. })));
 }
 
 /// A look is answered well, and so is everything else, with the answer to a look.
