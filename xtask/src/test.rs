@@ -105,6 +105,7 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "a_tap_on_a_card_repairs_a_frozen_gateway_and_only_once",
     "a_drill_takes_over_with_its_secrets_and_steps_back",
     "a_node_that_could_start_nothing_takes_nothing_over",
+    "what_a_person_says_of_a_warm_nodes_gateway_holds",
     "unit_stops_around_a_crash",
     "unit_stops_in_every_state",
     "a_standby_that_dies_goes_on_and_a_persons_word_stays",

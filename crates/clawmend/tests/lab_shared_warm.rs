@@ -140,6 +140,38 @@ fn a_warm_node_speaks_for_nobody() -> Result<()> {
     group.never_two()
 }
 
+/// A pause that is lifted ends nothing that waits, and a stop on the owner gives the channels up, also after such a pause.
+#[test]
+fn what_a_person_says_of_a_warm_nodes_gateway_holds() -> Result<()> {
+    let Some((group, mute)) = warm_group("a person and a warm node")? else { return Ok(()) };
+    let hindered = |host: u8, is: bool| {
+        group.reports(host, "what a person said to be seen", |report| report["hindered"] == json!(is)).map(drop)
+    };
+    group.beta.order(&["pause"])?;
+    hindered(BETA, true)?;
+    group.beta.order(&["start"])?;
+    hindered(BETA, false)?;
+    hold("the mute gateway to go on", Duration::from_secs(8), || {
+        Ok(group.gateway(BETA).is_ok_and(|life| life == mute))
+    })?;
+    is_warm(&group, BETA)?;
+
+    group.alpha.order(&["pause"])?;
+    hindered(ALPHA, true)?;
+    group.alpha.order(&["resume"])?;
+    hindered(ALPHA, false)?;
+    let said = Instant::now();
+    group.alpha.order(&["stop"])?;
+    group.polls(BETA, said)?;
+    owns(&group, BETA)?;
+    ensure!(group.gateway(BETA)? == mute, "the gateway was started anew");
+    // It is a candidate now, whose gateway may wait mute; it does not take the channels back.
+    let before = group.count(ALPHA);
+    hold("what a person stopped to say nothing", Duration::from_secs(8), || Ok(group.count(ALPHA) == before))?;
+    ensure!(!group.switched_on(ALPHA)? && group.report(ALPHA)?["role"] == json!("candidate"));
+    group.never_two()
+}
+
 /// A turn is in flight when the switch is ordered: who has taken the message answers it, once, and then goes.
 #[test]
 fn a_switch_waits_for_the_turn_in_flight() -> Result<()> {
