@@ -85,10 +85,16 @@ impl Standing {
         self.emergency || self.flag_file || self.pause.is_some()
     }
 
+    /// Nothing but a person's word lifts it: a pair or a group, whose standing by is a stop as well, starts nothing either.
+    #[must_use]
+    pub fn hinders(&self) -> bool {
+        self.hands_off() || self.ended_in_pause
+    }
+
     /// A start by the guard would go against a person's wish.
     #[must_use]
     pub fn forbids_start(&self) -> bool {
-        self.hands_off() || self.desired == Desired::Stopped || self.ended_in_pause
+        self.hinders() || self.desired == Desired::Stopped
     }
 
     /// When a pause must end by itself, in the moments of this boot.

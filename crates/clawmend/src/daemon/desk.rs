@@ -173,8 +173,7 @@ pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<
 
 /// A person has paused or stopped it, so it would not carry.
 pub fn is_hindered(ward: &Ward) -> bool {
-    let standing = &ward.guardian.memory().standing;
-    standing.hands_off() || standing.ended_in_pause
+    ward.guardian.memory().standing.hinders()
 }
 
 /// A pair asks something of the gateway itself. Of one that a person has paused or stopped nothing is asked, and nothing
@@ -455,9 +454,8 @@ fn next_words(report: &Report, waits_for_a_lease: bool) -> Option<String> {
     if report.told.is_some() {
         return report.told.clone();
     }
-    let hindered = report.standing.hands_off() || report.standing.ended_in_pause;
     let text = match report.verdict {
-        Verdict::Stopped if waits_for_a_lease && !hindered => {
+        Verdict::Stopped if waits_for_a_lease && !report.standing.hinders() => {
             "waits until this node owns the channels (`clawmend standby status`)"
         }
         Verdict::Stopped => "nothing, until a person starts it (`clawmend start`)",
