@@ -270,7 +270,9 @@ impl Guardian {
 
     fn close_by_wish(&mut self, now: Now, out: &mut Vec<Output>) {
         let Some(incident) = &self.memory.incident else { return };
-        let outcome = if incident.actions > 0 { Outcome::Ineffective } else { Outcome::Planned };
+        // One that serves again and was not watched long enough says nothing of what was done.
+        let in_vain = incident.actions > 0 && incident.serving_after_ms.is_none();
+        let outcome = if in_vain { Outcome::Ineffective } else { Outcome::Planned };
         self.close(now, outcome, out);
     }
 

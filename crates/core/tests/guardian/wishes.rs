@@ -3,7 +3,7 @@
 use super::scene::{KILLED, Scene};
 use clawmend_core::directive::{Action, Output};
 use clawmend_core::health::Verdict;
-use clawmend_core::incident::What;
+use clawmend_core::incident::{Outcome, What};
 use clawmend_core::observation::{ActiveState, Evidence, Exit, JobKind};
 use clawmend_core::time::Wall;
 use clawmend_core::wish::{Desired, Wish};
@@ -23,6 +23,30 @@ fn a_start_after_a_stop_by_a_person_is_no_incident() {
     let opened = |output: &Output| matches!(output, Output::Record(event) if matches!(event.what, What::Opened { .. }));
     assert!(!scene.out.iter().any(opened));
     assert_eq!(scene.actions(), [Action::Spawn]);
+}
+
+#[test]
+fn a_stop_before_a_recovery_is_proven_does_not_say_that_the_remedy_did_not_help() {
+    for (serves_for_s, outcome) in [(0, Outcome::Ineffective), (3, Outcome::Planned)] {
+        let mut scene = Scene::healthy_child();
+        scene.end(KILLED);
+        let spawn = scene.one();
+        scene.done(&spawn);
+        scene.appear(Some(&spawn));
+        scene.run(serves_for_s);
+        scene.see(&Evidence::Person(Wish::Stop));
+        let stop = scene.one();
+        scene.done(&stop);
+        scene.end(Exit::Code { code: 0 });
+        let closed = scene.out.iter().find_map(|output| match output {
+            Output::Record(event) => match event.what {
+                What::Closed { outcome } => Some(outcome),
+                _ => None,
+            },
+            _ => None,
+        });
+        assert_eq!(closed, Some(outcome), "it had served for {serves_for_s} s");
+    }
 }
 
 #[test]
