@@ -13,6 +13,8 @@ mod people;
 mod record;
 #[path = "lease/scene.rs"]
 mod scene;
+#[path = "lease/silence.rs"]
+mod silence;
 #[path = "lease/suspects.rs"]
 mod suspects;
 #[path = "lease/warm.rs"]

@@ -11,7 +11,7 @@ pub use incidents::{
     ActionReport, EventReport, IncidentDetail, IncidentReport, IncidentState, IncidentsReport, result_text,
 };
 
-pub use shared::{EgressReport, SharedReport, VouchReport};
+pub use shared::{EgressReport, GivingUpReport, SharedReport, VouchReport};
 pub use standby::{AskerReport, ChangeReport, NOT_PUSHED, ProvenReport, SeniorReport, StandbyReport};
 
 use crate::store::{IncidentRecord, StoreHealth};

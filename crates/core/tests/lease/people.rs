@@ -17,6 +17,22 @@ fn a_planned_switch_drains_ends_switches_off_and_only_then_gives_the_lease_back(
 }
 
 #[test]
+fn a_switch_that_is_under_way_goes_to_whom_a_person_named_last_and_ends_no_later() {
+    let mut scene = Scene::owning();
+    let at = scene.ms;
+    assert_eq!(scene.holder.giving_up(), None);
+    scene.say(Order::HandOver { to: None });
+    scene.run(4_000);
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    let said = scene.holder.giving_up().unwrap();
+    assert_eq!((said.why, said.to, said.until.unwrap().0), (Why::Person, Some(OTHER), at + FIGURES.drain_ms));
+    scene.run(FIGURES.drain_ms);
+    assert_eq!(scene.ended(), Some((at + FIGURES.drain_ms, Why::Person)));
+    assert_eq!(scene.record.view(true).reserved, Some(OTHER));
+    assert_eq!(scene.holder.giving_up(), None);
+}
+
+#[test]
 fn a_drain_has_a_budget_and_the_lease_is_kept_meanwhile() {
     let mut scene = Scene::owning();
     let at = scene.ms;

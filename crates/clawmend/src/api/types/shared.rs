@@ -17,12 +17,21 @@ pub struct SharedReport {
     pub role: String,
     /// The term that it holds the lease under.
     pub term: Option<u64>,
+    /// The highest term that it has heard of. Not told by guards of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_term: Option<u64>,
     /// When its gateway is ended unless the lease is renewed before.
     pub lease_until: Option<Time>,
     /// Who holds the lease, as far as is known.
     pub owner: Option<String>,
     /// It does not take over until a person says otherwise.
     pub held: bool,
+    /// A person wants it to own, and it takes the lease as soon as it is free.
+    #[serde(default)]
+    pub wanted: bool,
+    /// It is giving the channels up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub giving_up: Option<GivingUpReport>,
     /// A person has paused or stopped its gateway, so it takes nothing over.
     #[serde(default)]
     pub hindered: bool,
@@ -46,6 +55,17 @@ pub struct SharedReport {
     pub store_problem: Option<String>,
     /// What this node said last, for people.
     pub last_word: Option<String>,
+}
+
+/// Channels that are being given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivingUpReport {
+    /// Why, for people.
+    pub why: String,
+    /// The node that they are meant for; `None`: whichever comes first.
+    pub to: Option<String>,
+    /// Until then at most it finishes the work that it has; `None`: not any more.
+    pub until: Option<Time>,
 }
 
 /// The egress fence.
@@ -80,9 +100,12 @@ impl SharedReport {
             node: settings.name_of(settings.node).unwrap_or_default().to_owned(),
             role: "candidate".to_owned(),
             term: None,
+            known_term: Some(memory.seen.0),
             lease_until: None,
             owner: None,
             held: memory.held,
+            wanted: memory.wanted,
+            giving_up: None,
             hindered: false,
             warm: settings.warm.then_some(false),
             suspects: Vec::new(),

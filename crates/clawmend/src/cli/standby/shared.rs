@@ -5,7 +5,7 @@ use super::super::error::{CliError, Kind};
 use super::super::output::clean;
 use super::super::{wish, words};
 use crate::api::Request;
-use crate::api::types::SharedReport;
+use crate::api::types::{GivingUpReport, SharedReport};
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{NodeId, Order, PausePolicy, Term, Vouch};
 use clawmend_core::time::Wall;
@@ -39,6 +39,12 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
         (true, _) => {
             row("", "a person has paused or stopped its gateway, so it takes nothing over: `clawmend start` ends that");
         }
+    }
+    if let Some(leaving) = &report.giving_up {
+        row("gives up", &given_up(leaving, zone));
+    }
+    if report.wanted {
+        row("", "a person wants it to own: it takes the lease as soon as it is free");
     }
     if let (Some(term), Some(until)) = (report.term, report.lease_until) {
         row("lease", &format!("term {term}; without a renewal the gateway is ended at {}", words::time(until, zone)));
@@ -75,6 +81,18 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
         row("last word", &clean(word, 400));
     }
     text
+}
+
+fn given_up(leaving: &GivingUpReport, zone: &TimeZone) -> String {
+    let to = leaving.to.as_ref().map_or_else(
+        || "its channels go to whichever node comes first".to_owned(),
+        |name| format!("its channels go to {}", clean(name, 64)),
+    );
+    let until = leaving
+        .until
+        .map(|at| format!("; it finishes what people wrote, until {} at most", words::time(at, zone)))
+        .unwrap_or_default();
+    format!("{to}{until} ({})", clean(&leaving.why, 200))
 }
 
 /// What shuts the gateway off while its guard and its keeper are frozen.
@@ -188,7 +206,7 @@ fn vouch(context: &Context, settings: &SharedSettings, off: &[String]) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::{EgressReport, Time, VouchReport};
+    use crate::api::types::{EgressReport, GivingUpReport, Time, VouchReport};
 
     #[test]
     fn the_page_of_an_owner_of_one_that_waits_for_a_person_and_of_one_without_a_fence() {
@@ -198,9 +216,12 @@ mod tests {
             node: "alpha".into(),
             role: "owner".into(),
             term: Some(7),
+            known_term: Some(7),
             lease_until: Some(at(12_000)),
             owner: Some("alpha".into()),
             held: false,
+            wanted: false,
+            giving_up: None,
             hindered: false,
             warm: None,
             suspects: Vec::new(),
@@ -245,8 +266,20 @@ mod tests {
             last_word: None,
             ..owner.clone()
         };
-        let pages =
-            [page(&owner, now, &TimeZone::UTC), page(&waits, now, &TimeZone::UTC), page(&bare, now, &TimeZone::UTC)];
-        insta::assert_snapshot!(pages.join("--\n"));
+        let giving_up = |to: Option<&str>, until| {
+            Some(GivingUpReport { why: "a person wants it".into(), to: to.map(str::to_owned), until })
+        };
+        let hands_over = SharedReport { giving_up: giving_up(Some("beta\u{1b}[31m"), Some(at(9_000))), ..bare.clone() };
+        let has_finished = SharedReport { giving_up: giving_up(None, None), ..bare.clone() };
+        let wanted = SharedReport {
+            wanted: true,
+            role: "candidate".into(),
+            owner: Some("beta".into()),
+            term: None,
+            lease_until: None,
+            ..bare.clone()
+        };
+        let pages = [owner, waits, bare, hands_over, has_finished, wanted];
+        insta::assert_snapshot!(pages.map(|report| page(&report, now, &TimeZone::UTC)).join("--\n"));
     }
 }

@@ -11,7 +11,7 @@ use super::switching::Switching;
 use super::{Said, Shared, fence, kept, mute, turn_off, watch, words};
 use crate::api;
 use crate::api::server::Reply;
-use crate::api::types::{Time, VouchReport};
+use crate::api::types::{GivingUpReport, Time, VouchReport};
 use crate::failover::lease::{LeaseStore, Trouble};
 use crate::failover::switches::Switches;
 use crate::host::alarm::Alarm;
@@ -388,9 +388,15 @@ impl Node {
         }
         .to_owned();
         report.term = lease.map(|lease| lease.term.0);
+        report.known_term = Some(self.holder.memory().seen.0);
         report.lease_until = lease.map(|lease| Time(now.wall_of(lease.deadline)));
         report.egress_fence = self.shared.fence.as_ref().map(|fence| fence.report(&now));
-        report.held = self.holder.memory().held;
+        (report.held, report.wanted) = (self.holder.memory().held, self.holder.memory().wanted);
+        report.giving_up = self.holder.giving_up().map(|of| GivingUpReport {
+            why: words::why(of.why).to_owned(),
+            to: of.to.map(|node| self.shared.name_of(node)),
+            until: of.until.map(|at| Time(now.wall_of(at))),
+        });
         report.warm = self.shared.settings.warm.then(|| self.holder.is_warm());
         // Who runs needs nobody's word any more. With a hook it is a way out only for who waits for it in vain.
         let speaks = self.running.is_some() && !self.holder.is_mute();

@@ -17,6 +17,12 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
                     .to_owned(),
             };
         }
+        (Order::Promote { .. }, _) if report.giving_up.is_some() => {
+            return Answer::NeedsPerson {
+                why: "this node is giving the channels up; say it again once that is done (`clawmend standby status`)"
+                    .to_owned(),
+            };
+        }
         (Order::Promote { .. }, _) if report.role == "owner" => "this node owns the channels already".to_owned(),
         (Order::Promote { .. }, Some(owner)) => {
             format!(
@@ -40,12 +46,21 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
                 why: "this node does not own the channels; say it on the one that does".to_owned(),
             };
         }
+        (Order::HandOver { to: Some(_) }, _) if report.giving_up.is_some() => {
+            "this node is handing over already; it goes to the node that you name now".to_owned()
+        }
+        (Order::HandOver { to: None }, _) if report.giving_up.is_some() => {
+            "this node is handing over already; it goes to whichever node comes first now".to_owned()
+        }
         (Order::HandOver { .. }, _) => "this node finishes its work and hands over".to_owned(),
         (Order::Demote, _) if owns => {
             "this node finishes its work, steps down, and stays out until `clawmend standby release`".to_owned()
         }
         (Order::Demote | Order::Hold, _) if !owns => {
             "this node does not take over until `clawmend standby release`".to_owned()
+        }
+        (Order::Demote | Order::Hold, _) if report.giving_up.is_some() => {
+            "this node gives the channels up, and does not take over again until `clawmend standby release`".to_owned()
         }
         (Order::Demote | Order::Hold, _) => {
             "this node goes on as the owner, and does not take over again until `clawmend standby release`".to_owned()
@@ -58,7 +73,7 @@ pub fn answer(order: &Order, report: &SharedReport) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::VouchReport;
+    use crate::api::types::{GivingUpReport, VouchReport};
     use clawmend_core::failover::lease::{NodeId, Term, Vouch};
     use std::collections::BTreeSet;
 
@@ -68,9 +83,12 @@ mod tests {
             node: "beta".into(),
             role: "candidate".into(),
             term: None,
+            known_term: None,
             lease_until: None,
             owner: None,
             held: false,
+            wanted: false,
+            giving_up: None,
             hindered: false,
             warm: None,
             suspects: Vec::new(),
@@ -91,11 +109,14 @@ mod tests {
         let elsewhere = SharedReport { owner: Some("alpha".into()), ..report() };
         let asks = SharedReport { vouch: Some(VouchReport { term: 4, nodes: vec!["alpha".into()] }), ..report() };
         let vouch = Vouch { term: Term(4), nodes: BTreeSet::from([NodeId(1)]) };
+        let giving_up = GivingUpReport { why: "a person wants it".into(), to: None, until: None };
+        let leaving = SharedReport { giving_up: Some(giving_up), ..owner.clone() };
         let hindered = SharedReport { hindered: true, ..report() };
         let orders = [
             Order::Promote { vouch: None },
             Order::Promote { vouch: Some(vouch) },
             Order::HandOver { to: None },
+            Order::HandOver { to: Some(NodeId(1)) },
             Order::Demote,
             Order::Hold,
             Order::Release,
@@ -108,6 +129,7 @@ mod tests {
             ("asks", asks),
             ("free", report()),
             ("hindered", hindered),
+            ("leaving", leaving),
         ] {
             lines.extend(orders.iter().map(|order| format!("{name}: {order:?}\n  {:?}", answer(order, &report))));
         }

@@ -41,6 +41,8 @@ pub fn machines(telling: &Telling) -> BTreeSet<NodeId> {
         | Telling::StillRunning
         | Telling::NoDeadman
         | Telling::StoreConfused { .. }
+        | Telling::StoreLost { .. }
+        | Telling::StoreBack
         | Telling::NotDisabled
         | Telling::SwitchedOn => BTreeSet::new(),
     }
@@ -76,6 +78,15 @@ pub fn telling(telling: &Telling, name: &dyn Fn(NodeId) -> String) -> String {
              not believed",
             said.0, known.0
         ),
+        Telling::StoreLost { owned: true } => {
+            "the lease store has not answered for a minute, so this node cannot own the channels; unless another node reaches \
+             it, nobody answers people"
+                .to_owned()
+        }
+        Telling::StoreLost { owned: false } => {
+            "the lease store has not answered for five minutes, so this node cannot take over".to_owned()
+        }
+        Telling::StoreBack => "the lease store answers again".to_owned(),
         Telling::NotDisabled => {
             "the channels could not be switched off in the config; the guard still starts nothing without the lease".to_owned()
         }
@@ -106,6 +117,9 @@ mod tests {
             Telling::HeldElsewhere { node },
             Telling::NoDeadman,
             Telling::StoreConfused { said: Term(3), known: Term(7) },
+            Telling::StoreLost { owned: true },
+            Telling::StoreLost { owned: false },
+            Telling::StoreBack,
             Telling::NotDisabled,
             Telling::SwitchedOn,
         ];

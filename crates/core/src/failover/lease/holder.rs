@@ -3,10 +3,11 @@
 //! Evidence comes in through [`Holder::observe`], time through [`Holder::poll`], at the latest at
 //! [`Holder::next_wake`]. Each is followed by the same decisions in the same order: what must end, ends first
 //! (`decide`). `store` asks the lease store and reads its answers, `process` starts and ends the gateway, `warm` has one
-//! run that may not speak, `leaving` gives the lease up.
+//! run that may not speak, `leaving` gives the lease up, `silence` tells of a store that says nothing.
 
 mod leaving;
 mod process;
+mod silence;
 mod store;
 mod warm;
 
@@ -17,8 +18,10 @@ use super::output::{Directive, Telling, Why};
 use super::pause::{PausePolicy, Vouch};
 use super::record::{NodeId, Term};
 use crate::time::Moment;
+pub use leaving::GivingUp;
 use leaving::Leaving;
 use process::Process;
+use silence::Silence;
 use std::collections::BTreeSet;
 use store::{Asked, Sighting};
 
@@ -79,6 +82,8 @@ pub struct Holder {
     asked: Option<Asked>,
     requests: u64,
     seen: Option<Sighting>,
+    /// The store's.
+    silence: Option<Silence>,
     look_at: Moment,
     /// It does not take over before.
     rests_until: Moment,
@@ -116,6 +121,7 @@ impl Holder {
             asked: None,
             requests: 0,
             seen: None,
+            silence: None,
             look_at: Moment(0),
             rests_until: Moment(0),
             vouch: None,
@@ -245,6 +251,7 @@ impl Holder {
         self.keep_armed(out);
         self.start(now, out);
         self.keep_warm(now, out);
+        self.tell_of_silence(now, out);
     }
 
     fn end_what_ran_out(&mut self, now: Moment, out: &mut Vec<Directive>) {
@@ -263,6 +270,7 @@ impl Holder {
     /// Others may have owned meanwhile: first the gateway ends, then the store is asked.
     fn doubt(&mut self, now: Moment, out: &mut Vec<Directive>) {
         (self.asked, self.seen, self.fenced, self.arming) = (None, None, None, None);
+        self.slept_through_silence(now);
         if let Some(lease) = &mut self.lease {
             (lease.confirmed, lease.renew_at) = (false, now);
         }

@@ -28,7 +28,7 @@ pub mod word;
 
 pub use evidence::{ActId, Answer, Evidence, Fenced, Gateway, Order, RequestId};
 pub use figures::{Figures, Unsound};
-pub use holder::{Gate, Holder, Lease, Node};
+pub use holder::{Gate, GivingUp, Holder, Lease, Node};
 pub use memory::{Active, Memory};
 pub use output::{Directive, Telling, Why};
 pub use patience::Patience;

@@ -83,6 +83,13 @@ pub enum Telling {
         /// What is known.
         known: Term,
     },
+    /// The store has not answered for long.
+    StoreLost {
+        /// This node owned when it fell silent.
+        owned: bool,
+    },
+    /// After that it has answered again.
+    StoreBack,
     /// The channels could not be switched off in the config; the gate still refuses to start them.
     NotDisabled,
     /// A gateway that waited mute had a channel switched on, by whomever; it is ended.

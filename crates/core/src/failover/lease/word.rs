@@ -27,7 +27,11 @@ pub struct Word {
 pub fn notice(gateway: &GatewayId, term: Term, word: Word, at: Wall) -> Option<Notice> {
     let level = level(&word.telling)?;
     let subject = format!("{}/group-{}", gateway.0, term.0);
-    let key = format!("{subject}/{}-{:08x}", step(&word.telling), mark(&word.machines.join(",")));
+    // One term can see several silences of the store, and each is told once.
+    let of_a_silence = matches!(word.telling, Telling::StoreLost { .. } | Telling::StoreBack);
+    let about =
+        if of_a_silence { (at.0 / 1_000).to_string() } else { format!("{:08x}", mark(&word.machines.join(","))) };
+    let key = format!("{subject}/{}-{about}", step(&word.telling));
     Some(Notice { key, subject, level, at, what: Told::Group { gateway: gateway.clone(), word } })
 }
 
@@ -35,14 +39,17 @@ const fn level(telling: &Telling) -> Option<Level> {
     match telling {
         Telling::GaveUp(why) => gave_up(*why),
         // The first owner of a new group took over from nobody.
-        Telling::Owns { term: Term(0 | 1) } => Some(Level::Info),
-        Telling::Owns { .. } | Telling::NotDisabled | Telling::SwitchedOn => Some(Level::Warning),
+        Telling::Owns { term: Term(0 | 1) } | Telling::StoreBack => Some(Level::Info),
+        Telling::Owns { .. } | Telling::NotDisabled | Telling::SwitchedOn | Telling::StoreLost { owned: false } => {
+            Some(Level::Warning)
+        }
         Telling::StillRunning
         | Telling::NotTurnedOff { .. }
         | Telling::NeedsPerson { .. }
         | Telling::Residual { .. }
         | Telling::NoDeadman
-        | Telling::StoreConfused { .. } => Some(Level::Critical),
+        | Telling::StoreConfused { .. }
+        | Telling::StoreLost { owned: true } => Some(Level::Critical),
         Telling::TurningOff { .. } | Telling::HeldElsewhere { .. } => None,
     }
 }
@@ -70,6 +77,8 @@ const fn step(telling: &Telling) -> &'static str {
         Telling::HeldElsewhere { .. } => "held-elsewhere",
         Telling::NoDeadman => "no-deadman",
         Telling::StoreConfused { .. } => "store-confused",
+        Telling::StoreLost { .. } => "store-lost",
+        Telling::StoreBack => "store-back",
         Telling::NotDisabled => "not-disabled",
         Telling::SwitchedOn => "switched-on",
     }
@@ -92,6 +101,9 @@ mod tests {
         assert_eq!(level(Telling::GaveUp(Why::SplitBrain)), Some(Level::Critical));
         assert_eq!(level(Telling::GaveUp(Why::RanOut)), Some(Level::Warning));
         assert_eq!(level(Telling::GaveUp(Why::Person)), None);
+        assert_eq!(level(Telling::StoreLost { owned: true }), Some(Level::Critical));
+        assert_eq!(level(Telling::StoreLost { owned: false }), Some(Level::Warning));
+        assert_eq!(level(Telling::StoreBack), Some(Level::Info));
         assert_eq!(level(Telling::Owns { term: Term(1) }), Some(Level::Info));
         assert_eq!(level(Telling::Owns { term: Term(2) }), Some(Level::Warning));
     }
@@ -105,5 +117,15 @@ mod tests {
         };
         assert_eq!(key(&["alpha"]), key(&["alpha"]));
         assert_ne!(key(&["alpha"]), key(&["alpha", "beta"]));
+    }
+
+    #[test]
+    fn each_silence_of_the_store_has_a_key_of_its_own() {
+        let key = |at| {
+            let word = Word { telling: Telling::StoreLost { owned: true }, machines: Vec::new() };
+            notice(&GatewayId("default".into()), Term(7), word, Wall(at)).unwrap().key
+        };
+        assert_eq!(key(5_000), key(5_999));
+        assert_ne!(key(5_000), key(65_000));
     }
 }

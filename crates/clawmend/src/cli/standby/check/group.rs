@@ -17,6 +17,7 @@ use crate::keeper::protocol::State;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::unasked::Unasked;
 use crate::settings::{GatewaySettings, Settings, SharedSettings};
+use clawmend_core::failover::lease::Term;
 use clawmend_core::gateway::Form;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
     lines.extend(space::lines(&context.state_dir()?, home.as_ref().ok()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let looked = runtime.block_on(store::look(settings));
-    lines.extend(store::lines(settings, &looked));
+    let known = status.as_ref().and_then(|status| status.shared.as_deref()?.known_term);
+    lines.extend(store::lines(settings, &looked, known.map(Term)));
     let owns = looked.ok().and_then(|looked| looked.view().map(|view| view.holder == Some(settings.node)));
     match &home {
         Ok(home) => {
@@ -205,9 +207,12 @@ pub(super) mod tests {
             node: "cellar".into(),
             role: "candidate".into(),
             term: None,
+            known_term: None,
             lease_until: None,
             owner: None,
             held,
+            wanted: false,
+            giving_up: None,
             hindered: false,
             warm: None,
             suspects: Vec::new(),

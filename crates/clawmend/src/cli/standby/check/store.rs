@@ -7,7 +7,7 @@ use crate::cli::output::clean;
 use crate::failover::lease::{LeaseStore, Told, Trouble};
 use crate::host::clock;
 use crate::settings::SharedSettings;
-use clawmend_core::failover::lease::{Answer, NodeId, Request, View};
+use clawmend_core::failover::lease::{Answer, NodeId, Request, Term, View};
 use clawmend_core::time::Wall;
 
 /// Questions whose answers are timed, on a connection that stands as a guard's does.
@@ -65,13 +65,14 @@ fn apart(theirs: Wall, ours: Wall) -> u64 {
     u64::try_from(theirs.0.saturating_sub(ours.0).max(ours.0.saturating_sub(last))).unwrap_or(0)
 }
 
-pub(super) fn lines(settings: &SharedSettings, looked: &Result<Looked, String>) -> Vec<Line> {
+/// `known`: the highest term that this node's guard has heard of.
+pub(super) fn lines(settings: &SharedSettings, looked: &Result<Looked, String>, known: Option<Term>) -> Vec<Line> {
     match looked {
         Err(why) => vec![Line { check: "store", level: Level::Bad, text: why.clone() }],
         Ok(looked) => {
             let mut lines = vec![answers(settings, looked)];
             lines.extend(nodes(settings, looked));
-            lines.extend(looked.view().map(|view| owner(settings, view)));
+            lines.extend(looked.view().map(|view| forgotten(view, known).unwrap_or_else(|| owner(settings, view))));
             lines.extend(clocks(looked.apart_ms).filter(|_| looked.view().is_some()));
             lines
         }
@@ -127,6 +128,18 @@ fn nodes(settings: &SharedSettings, looked: &Looked) -> Option<Line> {
     Some(Line { check: "nodes", level, text })
 }
 
+/// Terms only grow, so one that is lower is of a store that has lost its memory.
+fn forgotten(view: &View, known: Option<Term>) -> Option<Line> {
+    let known = known.filter(|known| view.term < *known)?;
+    let text = format!(
+        "the lease store says term {}, although this node knows of term {}: it has lost its memory, or was put back to an older \
+         state, so no node takes a lease of it; put its own state back, or stop all gateways and give the group another name on \
+         every node",
+        view.term.0, known.0
+    );
+    Some(Line { check: "owner", level: Level::Bad, text })
+}
+
 fn owner(settings: &SharedSettings, view: &View) -> Line {
     let term = view.term.0;
     let holds = match view.holder {
@@ -171,7 +184,6 @@ fn name(settings: &SharedSettings, node: NodeId) -> &str {
 pub(super) mod tests {
     use super::super::pause::tests::settings;
     use super::*;
-    use clawmend_core::failover::lease::Term;
     use std::collections::BTreeSet;
 
     fn looked(told: Told, slowest_ms: u64, apart_ms: u64) -> Result<Looked, String> {
@@ -193,6 +205,7 @@ pub(super) mod tests {
         let wrong = |trouble| Told { answer: Answer::Unknown, trouble: Some(trouble) };
         let differ = Trouble::ListsDiffer { number: 1, theirs: "roof".into(), ours: "attic".into() };
         let late = Trouble::Late { after: std::time::Duration::from_secs(2) };
+        let forgotten = lines(&settings, &looked(seen(3, Some(1), &[]), 3, 0), Some(Term(7)));
         [
             looked(seen(0, None, &[]), 3, 0),
             looked(seen(7, Some(1), &[]), 3, 2_500),
@@ -204,7 +217,8 @@ pub(super) mod tests {
             Err("no certificate authority is known on this host".into()),
         ]
         .iter()
-        .flat_map(|looked| lines(&settings, looked))
+        .flat_map(|looked| lines(&settings, looked, Some(Term(0))))
+        .chain(forgotten)
         .collect()
     }
 

@@ -23,6 +23,17 @@ pub(super) struct Leaving {
     switched_off: bool,
 }
 
+/// A lease that is being given up, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivingUp {
+    /// What for.
+    pub why: Why,
+    /// Whom it is meant for; `None`: whoever comes first.
+    pub to: Option<NodeId>,
+    /// So long it finishes the work that it has; `None`: not any more.
+    pub until: Option<Moment>,
+}
+
 impl Leaving {
     pub(super) const fn until(&self) -> Option<Moment> {
         self.drains_until
@@ -30,6 +41,13 @@ impl Leaving {
 }
 
 impl Holder {
+    /// The lease that this node holds is being given up.
+    #[must_use]
+    pub fn giving_up(&self) -> Option<GivingUp> {
+        let leaving = self.leaving.as_ref().filter(|_| self.lease.is_some())?;
+        Some(GivingUp { why: leaving.why, to: leaving.to, until: leaving.drains_until })
+    }
+
     pub(super) fn leave(&mut self, now: Moment, why: Why, to: Option<NodeId>, drain: bool, out: &mut Vec<Directive>) {
         let drains_until =
             (drain && matches!(self.process, Process::Running(_))).then(|| now.plus(self.node.figures.drain_ms));
@@ -121,6 +139,10 @@ impl Holder {
             Order::Promote { vouch } => self.promote(now, vouch.clone(), out),
             Order::HandOver { to } if *to != Some(self.node.id) && self.lease.is_some() => {
                 self.leave(now, Why::Person, *to, true, out);
+                // One that is under way goes to whom they named last.
+                if let Some(leaving) = self.leaving.as_mut().filter(|leaving| leaving.why == Why::Person) {
+                    leaving.to = *to;
+                }
             }
             Order::HandOver { .. } => {}
             Order::Demote => {

@@ -1,0 +1,60 @@
+//! A lease store that says nothing for long.
+
+use super::scene::Scene;
+use clawmend_core::failover::lease::{Evidence, Order, PausePolicy, Telling, Term, Why};
+
+#[test]
+fn a_store_that_stays_silent_is_told_of_once_and_when_it_is_back() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(59_000);
+    assert!(!scene.told().contains(&Telling::StoreLost { owned: true }), "{:?}", scene.told());
+    scene.run(600_000);
+    assert_eq!(scene.told(), [Telling::GaveUp(Why::RanOut), Telling::StoreLost { owned: true }]);
+    scene.offline = false;
+    scene.run(30_000);
+    assert_eq!(scene.told()[2..], [Telling::StoreBack, Telling::Owns { term: Term(2) }]);
+    // Told, it is told again the next time, and a short one never.
+    scene.log.clear();
+    for silent_ms in [50_000, 90_000] {
+        scene.offline = true;
+        scene.run(silent_ms);
+        scene.offline = false;
+        scene.run(30_000);
+    }
+    let of_the_store = |telling: &Telling| matches!(telling, Telling::StoreLost { .. } | Telling::StoreBack);
+    let told: Vec<_> = scene.told().into_iter().filter(of_the_store).collect();
+    assert_eq!(told, [Telling::StoreLost { owned: true }, Telling::StoreBack]);
+}
+
+#[test]
+fn who_never_reaches_the_store_cannot_take_over_and_says_so_unless_a_person_keeps_it_out() {
+    for held in [false, true] {
+        let mut scene = Scene::with(PausePolicy::ResidualWindow, 1);
+        scene.offline = true;
+        if held {
+            scene.see(Evidence::Person(Order::Hold));
+        }
+        scene.run(299_000);
+        assert_eq!(scene.told(), []);
+        scene.run(600_000);
+        let told = if held { Vec::new() } else { vec![Telling::StoreLost { owned: false }] };
+        assert_eq!(scene.told(), told);
+        scene.offline = false;
+        scene.run(60_000);
+        assert_eq!(scene.told().contains(&Telling::StoreBack), !held);
+    }
+}
+
+#[test]
+fn a_sleep_is_no_silence_of_the_store() {
+    let mut scene = Scene::with(PausePolicy::ResidualWindow, 1);
+    scene.offline = true;
+    scene.run(10_000);
+    scene.ms += 8 * 3_600_000;
+    scene.see(Evidence::Woke);
+    scene.run(290_000);
+    assert_eq!(scene.told(), []);
+    scene.run(60_000);
+    assert_eq!(scene.told(), [Telling::StoreLost { owned: false }]);
+}
