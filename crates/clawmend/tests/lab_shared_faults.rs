@@ -67,8 +67,13 @@ fn a_store_that_is_lost_leaves_nobody_and_one_when_it_is_back() -> Result<()> {
     let dead = owner.ended(BOUND)?;
     ensure!(dead.duration_since(lost) <= LEASE, "it ran on for {:?} without the store", dead.duration_since(lost));
     group.nobody_acts("nobody to own without the store", LONG)?;
+    let lost_by = who;
+    let letter = group.letter(lost_by, "store-lost")?;
+    ensure!(letter["level"] == json!("critical"), "{letter}");
+    eprintln!("measured: a person hears that nobody can own {:?} after the store was lost", lost.elapsed());
     let back = Instant::now();
     group.store.begin(&group.network)?;
+    group.letter(lost_by, "store-back")?;
     let (who, poll) = group.next_owner(back)?;
     group.reports(who, "the owner to say so", |report| report["role"] == json!("owner"))?;
     eprintln!(
@@ -89,6 +94,8 @@ fn a_store_that_is_lost_leaves_nobody_and_one_when_it_is_back() -> Result<()> {
     let letter = group.letter(who, "store-confused")?;
     ensure!(letter["level"] == json!("critical"), "{letter}");
     group.nobody_acts("nobody to believe an empty store", LONG)?;
+    let check = group.guard(who).say(&["standby", "check"])?;
+    ensure!(check.code != 0 && format!("{check:?}").contains("it has lost its memory"), "{check:?}");
     group.verdict("an etcd that has lost its memory").map(drop)
 }
 

@@ -184,6 +184,8 @@ fn a_switch_waits_for_the_turn_in_flight() -> Result<()> {
     until("the model to be asked", BOUND, || group.model.in_flight() > 0)?;
     let said = Instant::now();
     group.alpha.order(&["standby", "handover", "--to", "beta"])?;
+    let report = group.report(ALPHA)?;
+    ensure!(report["giving_up"]["to"] == json!("beta"), "{report}");
     ensure!(group.answer(&mark)? == ALPHA, "another one answered what this one had taken");
     let next = group.polls(BETA, said)?;
     eprintln!("measured: a turn of 3 s in flight; polls {:?} after the order", next.began.duration_since(said));
