@@ -185,6 +185,7 @@ fn code(order: &Order, kept: &Kept) -> String {
         | Told::Pair { .. }
         | Told::PairOver { .. }
         | Told::Group { .. }
+        | Told::GroupOver { .. }
         | Told::MorningNote { .. } => String::new(),
     }
 }

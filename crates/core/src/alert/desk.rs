@@ -156,6 +156,14 @@ impl Desk {
             let Some(heard) = self.words.loudest else { return };
             *loudest = heard;
         }
+        if matches!(notice.what, Told::GroupOver { .. }) {
+            let waiting = self.held.len();
+            self.held.retain(|waits| waits.subject != notice.subject);
+            // Held back and over: nobody has heard of it.
+            if waiting != self.held.len() {
+                return;
+            }
+        }
         let (level, before) = (notice.level, out.len());
         self.say(at, policy, notice, out);
         if out.len() > before {

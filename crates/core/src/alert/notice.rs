@@ -104,6 +104,15 @@ pub enum Told {
         /// What.
         word: lease::word::Word,
     },
+    /// What a node of a shared group had to say is over.
+    GroupOver {
+        /// Which gateway owns the channels, or would.
+        gateway: GatewayId,
+        /// What.
+        word: lease::word::Word,
+        /// How loud the word on it was: who heard that hears that it is over.
+        loudest: Level,
+    },
     /// What was mended without a word.
     MorningNote {
         /// The oldest first.
@@ -135,7 +144,7 @@ impl Told {
     #[must_use]
     pub const fn is_end(&self) -> bool {
         match self {
-            Self::Resolved { .. } | Self::PairOver { .. } => true,
+            Self::Resolved { .. } | Self::PairOver { .. } | Self::GroupOver { .. } => true,
             Self::Alert { .. }
             | Self::Reminder { .. }
             | Self::Approval { .. }

@@ -264,14 +264,16 @@ impl Guardian {
         let worth_it = self.suspect_since.map(|since| since.plus(self.policy.record_after_ms));
         match (self.belief.verdict, worth_it) {
             (Verdict::Suspect, Some(at)) if now.mono < at => self.wake_at(at),
+            // It is on its way out, and what it was before is not forgotten by that.
+            (Verdict::Draining | Verdict::Stopped, _) => {}
             _ => self.well_since = None,
         }
     }
 
     fn close_by_wish(&mut self, now: Now, out: &mut Vec<Output>) {
         let Some(incident) = &self.memory.incident else { return };
-        // One that serves again and was not watched long enough says nothing of what was done.
-        let in_vain = incident.actions > 0 && incident.serving_after_ms.is_none();
+        // One that was well again, and not for long enough, says nothing of what was done.
+        let in_vain = incident.actions > 0 && self.well_since.is_none();
         let outcome = if in_vain { Outcome::Ineffective } else { Outcome::Planned };
         self.close(now, outcome, out);
     }

@@ -156,7 +156,10 @@ impl Guardian {
         self.outstanding_end_is_done();
         self.setback.clear();
         self.quiet = false;
-        self.well_since = None;
+        // Who is stopped by a person was what it was before: its incident is closed by that.
+        if self.memory.standing.desired != Desired::Stopped {
+            self.well_since = None;
+        }
         self.down_since = ended;
         self.note_end_in_pause(gone.exit, out);
         self.open_for_end(now, gone, out);

@@ -6,7 +6,7 @@ use clawmend_core::alert::desk::{Clock, Desk};
 use clawmend_core::alert::notice::{Notice, Told};
 use clawmend_core::alert::policy::{AlertPolicy, Minute, Quiet};
 use clawmend_core::failover::telling::notice;
-use clawmend_core::failover::{Armed, Evidence, Obstacle, Order, Output, Reason, Role, Sight, Standby, Telling};
+use clawmend_core::failover::{Armed, Evidence, Obstacle, Order, Output, Reason, Role, Sight, Standby, Telling, lease};
 use clawmend_core::gateway::GatewayId;
 use clawmend_core::time::Wall;
 
@@ -143,5 +143,21 @@ fn the_end_of_what_broke_the_quiet_is_told_though_something_quieter_waited() {
 fn a_failed_takeover_is_loud_and_a_failed_step_back_is_not() {
     for (role, level) in [(Role::Watching, Level::Critical), (Role::Active, Level::Warning)] {
         assert_eq!(Telling::Failed { role }.level(), level);
+    }
+}
+
+#[test]
+fn a_store_that_is_back_is_told_to_who_heard_that_it_was_lost() {
+    let of = |telling| {
+        let word = lease::word::Word { telling, machines: Vec::new() };
+        lease::word::notice(&GatewayId("default".into()), lease::Term(7), word, Wall(5)).unwrap()
+    };
+    for (owned, heard) in [(true, 2), (false, 0)] {
+        let (mut desk, mut out) = (Desk::default(), Vec::new());
+        // Quiet hours hold the lower voice back, and by then it is over.
+        desk.word(desk_clock(23), &quiet_at_night(), of(lease::Telling::StoreLost { owned }), &mut out);
+        desk.word(desk_clock(23), &quiet_at_night(), of(lease::Telling::StoreBack { owned }), &mut out);
+        desk.poll(desk_clock(8), &quiet_at_night(), &mut out);
+        assert_eq!(out.len(), heard, "{out:?}");
     }
 }

@@ -33,6 +33,16 @@ fn a_switch_that_is_under_way_goes_to_whom_a_person_named_last_and_ends_no_later
 }
 
 #[test]
+fn a_person_who_names_a_target_does_not_hide_why_the_channels_are_given_up() {
+    let mut scene = Scene::owning();
+    scene.unkillable = true;
+    scene.see(Evidence::Conflict);
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    let said = scene.holder.giving_up().unwrap();
+    assert_eq!((said.why, said.to), (Why::SplitBrain, Some(OTHER)));
+}
+
+#[test]
 fn a_drain_has_a_budget_and_the_lease_is_kept_meanwhile() {
     let mut scene = Scene::owning();
     let at = scene.ms;

@@ -23,6 +23,8 @@ pub struct Scene {
     pub expires: u64,
     /// The store's answers are lost.
     pub offline: bool,
+    /// The store lets itself be read, and takes no change.
+    pub takes_nothing: bool,
     pub hook_works: bool,
     pub can_arm: bool,
     pub can_start: bool,
@@ -55,6 +57,7 @@ impl Scene {
             record: Record::default(),
             expires: 0,
             offline: true,
+            takes_nothing: false,
             hook_works: true,
             can_arm: true,
             can_start: true,
@@ -204,6 +207,9 @@ impl Scene {
     fn ask(&mut self, request: RequestId, what: &Request) -> Option<Evidence> {
         if self.offline {
             return None;
+        }
+        if self.takes_nothing && *what != Request::Look {
+            return Some(Evidence::Answered { request, sent: self.now(), answer: Answer::Unknown });
         }
         let answer = self.answers_instead.clone().unwrap_or_else(|| self.other(ME, what));
         Some(Evidence::Answered { request, sent: self.now(), answer })

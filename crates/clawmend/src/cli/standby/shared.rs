@@ -43,7 +43,7 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
     if let Some(leaving) = &report.giving_up {
         row("gives up", &given_up(leaving, zone));
     }
-    if report.wanted {
+    if report.wanted && !report.hindered && report.vouch.is_none() {
         row("", "a person wants it to own: it takes the lease as soon as it is free");
     }
     if let (Some(term), Some(until)) = (report.term, report.lease_until) {

@@ -233,9 +233,10 @@ impl Hands {
 
     fn quiesce(&mut self, until: Moment) {
         self.nothing_beside();
-        let (switches, ward, heard) = (self.switches.clone(), Rc::clone(&self.ward), self.heard.clone());
+        let (switches, ward, gate, heard) =
+            (self.switches.clone(), Rc::clone(&self.ward), Rc::clone(&self.gate), self.heard.clone());
         let state_dir = self.state_dir.clone();
-        let quieting = Quieting { until, state_dir, switches, ward, heard };
+        let quieting = Quieting { until, state_dir, switches, ward, gate, heard };
         self.beside = Some(Beside(tokio::task::spawn_local(quiet::run(quieting))));
     }
 

@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(load(folder.path()), Memory::default());
         assert!(!left_as_owner(folder.path()));
         let memory = Memory {
+            store_lost: Some(true),
             active: Some(Active { term: Term(4), life: None, opened: true }),
             mute: Some(Incarnation { pid: 7, start: 8, boot: "b".into() }),
             seen: Term(5),

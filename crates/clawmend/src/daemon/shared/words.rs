@@ -42,7 +42,7 @@ pub fn machines(telling: &Telling) -> BTreeSet<NodeId> {
         | Telling::NoDeadman
         | Telling::StoreConfused { .. }
         | Telling::StoreLost { .. }
-        | Telling::StoreBack
+        | Telling::StoreBack { .. }
         | Telling::NotDisabled
         | Telling::SwitchedOn => BTreeSet::new(),
     }
@@ -79,14 +79,14 @@ pub fn telling(telling: &Telling, name: &dyn Fn(NodeId) -> String) -> String {
             said.0, known.0
         ),
         Telling::StoreLost { owned: true } => {
-            "the lease store has not answered for a minute, so this node cannot own the channels; unless another node reaches \
+            "the lease store has given no answer that counts for a minute, so this node cannot own the channels; unless another node reaches \
              it, nobody answers people"
                 .to_owned()
         }
         Telling::StoreLost { owned: false } => {
-            "the lease store has not answered for five minutes, so this node cannot take over".to_owned()
+            "the lease store has given no answer that counts for five minutes, so this node cannot take over".to_owned()
         }
-        Telling::StoreBack => "the lease store answers again".to_owned(),
+        Telling::StoreBack { .. } => "the lease store answers again".to_owned(),
         Telling::NotDisabled => {
             "the channels could not be switched off in the config; the guard still starts nothing without the lease".to_owned()
         }
@@ -119,7 +119,7 @@ mod tests {
             Telling::StoreConfused { said: Term(3), known: Term(7) },
             Telling::StoreLost { owned: true },
             Telling::StoreLost { owned: false },
-            Telling::StoreBack,
+            Telling::StoreBack { owned: true },
             Telling::NotDisabled,
             Telling::SwitchedOn,
         ];

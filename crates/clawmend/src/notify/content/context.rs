@@ -45,7 +45,9 @@ pub fn of(writer: &Writer, notice: &Notice, story: &Story, around: &Surroundings
         Told::Pair { gateway, word } | Told::PairOver { gateway, word, .. } => {
             pair::values(writer, notice, gateway, word)
         }
-        Told::Group { gateway, word } => group::values(writer, notice, gateway, word),
+        Told::Group { gateway, word } | Told::GroupOver { gateway, word, .. } => {
+            group::values(writer, notice, gateway, word)
+        }
         Told::Resolved { gateway, .. } | Told::ManyCrashes { gateway, .. } => {
             incident(writer, notice, gateway, None, story, around)
         }
@@ -78,6 +80,7 @@ fn incident(
         | Told::Pair { .. }
         | Told::PairOver { .. }
         | Told::Group { .. }
+        | Told::GroupOver { .. }
         | Told::MorningNote { .. } => around.crashes,
     };
     let doctor = doctor(writer, story);

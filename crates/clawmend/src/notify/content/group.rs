@@ -50,7 +50,7 @@ const fn kind(telling: &Telling) -> &'static str {
         Telling::NoDeadman => "group_no_deadman",
         Telling::StoreConfused { .. } => "group_store_confused",
         Telling::StoreLost { .. } => "group_store_lost",
-        Telling::StoreBack => "group_store_back",
+        Telling::StoreBack { .. } => "group_store_back",
         Telling::NotDisabled => "group_not_disabled",
         Telling::SwitchedOn => "group_switched_on",
     }
@@ -73,7 +73,7 @@ fn commands(word: &Word) -> Vec<String> {
         | Telling::HeldElsewhere { .. }
         | Telling::SwitchedOn
         | Telling::StoreConfused { .. }
-        | Telling::StoreBack => None,
+        | Telling::StoreBack { .. } => None,
     };
     first.into_iter().chain(["clawmend standby status".to_owned()]).collect()
 }
@@ -113,14 +113,16 @@ impl Said<'_> {
                 format!("{host} 不使用渠道，却有渠道被打开"),
             ),
             Telling::StoreLost { owned: true } => (
-                format!("{host} has lost the lease store; nobody may be answering"),
+                format!("{host} has lost the lease store; perhaps nobody answers now"),
                 format!("{host} 连不上租约存储；现在可能无人应答"),
             ),
             Telling::StoreLost { owned: false } => (
-                format!("{host} cannot take over: the lease store does not answer"),
-                format!("{host} 无法接管：租约存储没有应答"),
+                format!("{host} cannot take over: it cannot use the lease store"),
+                format!("{host} 无法接管：它用不了租约存储"),
             ),
-            Telling::StoreBack => (format!("{host} reaches the lease store again"), format!("{host} 又能连上租约存储")),
+            Telling::StoreBack { .. } => {
+                (format!("{host} reaches the lease store again"), format!("{host} 又能连上租约存储"))
+            }
             Telling::TurningOff { .. }
             | Telling::HeldElsewhere { .. }
             | Telling::NoDeadman
@@ -173,18 +175,18 @@ impl Said<'_> {
                 format!("租约存储返回任期 {}，但已知任期为 {}。它可能被恢复到旧状态，因此不予采信。", said.0, known.0),
             ),
             Telling::StoreLost { owned: true } => (
-                "It has not answered for a minute. Without it no node may use the channels, so this one has ended its gateway. Unless another node still reaches it, nobody answers people. When it is back, one node takes over by itself."
+                "It has given this node no answer that counts for a minute. Without it no node may use the channels, so this one has ended its gateway. Unless another node still reaches it, nobody answers people. When it is back, a node takes over, or asks you first where a machine may only be paused."
                     .to_owned(),
-                "租约存储已有一分钟没有应答。没有它，任何节点都不得使用渠道，因此这个节点已结束其网关。除非另一个节点仍能连上它，否则现在无人应答。它恢复后，会有一个节点自动接管。"
+                "租约存储已有一分钟没有给这个节点有效的应答。没有它，任何节点都不得使用渠道，因此这个节点已结束其网关。除非另一个节点仍能连上它，否则现在无人应答。它恢复后，会有一个节点接管；若某台机器可能只是被暂停，会先询问您。"
                     .to_owned(),
             ),
             Telling::StoreLost { owned: false } => (
-                "It has not answered this node for five minutes. Another node may own the channels and go on; if that one fails, this one does not take over."
+                "It has given this node no answer that counts for five minutes. Another node may own the channels and go on; if that one fails, this one does not take over."
                     .to_owned(),
-                "租约存储已有五分钟没有应答这个节点。另一个节点可能仍在使用渠道；若它出故障，这个节点不会接管。".to_owned(),
+                "租约存储已有五分钟没有给这个节点有效的应答。另一个节点可能仍在使用渠道；若它出故障，这个节点不会接管。".to_owned(),
             ),
-            Telling::StoreBack => {
-                ("This node takes part in its group again.".to_owned(), "这个节点重新参与共享组。".to_owned())
+            Telling::StoreBack { .. } => {
+                ("It answers this node again.".to_owned(), "它又应答这个节点了。".to_owned())
             }
             Telling::NotDisabled => (
                 "The channels could not be switched off in its config. Its guard still starts nothing without the lease.".to_owned(),
@@ -225,7 +227,7 @@ impl Said<'_> {
                     "If the store was put back on purpose: stop all gateways, then remove `shared.json` from the state folder of each guard."
                 }
                 Telling::StoreLost { .. } => {
-                    "Bring the store back, or this node's way to it. Do not switch the channels on by hand: when the store is back, there would be two owners. What is wrong, by this node:"
+                    "Mend the store, or this node's way to it. Do not switch the channels on by hand: when the store is back, there would be two owners. What is wrong, by this node:"
                 }
                 Telling::Owns { .. }
                 | Telling::GaveUp(_)
@@ -233,7 +235,7 @@ impl Said<'_> {
                 | Telling::Residual { .. }
                 | Telling::HeldElsewhere { .. }
                 | Telling::NoDeadman
-                | Telling::StoreBack
+                | Telling::StoreBack { .. }
                 | Telling::NotDisabled
                 | Telling::SwitchedOn => "How it is, on this node:",
             },
@@ -247,7 +249,7 @@ impl Said<'_> {
                     "若存储是有意恢复的：请停止所有网关，再删除每个守护程序状态目录里的 `shared.json`。"
                 }
                 Telling::StoreLost { .. } => {
-                    "请恢复租约存储，或这个节点到它的网络。请勿手动打开渠道：存储恢复后会出现两个使用者。从这个节点看出了什么问题："
+                    "请修复租约存储，或这个节点到它的网络。请勿手动打开渠道：存储恢复后会出现两个使用者。从这个节点看出了什么问题："
                 }
                 Telling::Owns { .. }
                 | Telling::GaveUp(_)
@@ -255,7 +257,7 @@ impl Said<'_> {
                 | Telling::Residual { .. }
                 | Telling::HeldElsewhere { .. }
                 | Telling::NoDeadman
-                | Telling::StoreBack
+                | Telling::StoreBack { .. }
                 | Telling::NotDisabled
                 | Telling::SwitchedOn => "在这个节点上查看状态：",
             },

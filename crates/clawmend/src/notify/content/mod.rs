@@ -54,7 +54,7 @@ impl Writer {
             | Told::Pair { .. }
             | Told::Group { .. } => Kind::Alert,
             Told::Reminder { .. } => Kind::Reminder,
-            Told::Resolved { .. } | Told::PairOver { .. } => Kind::Resolved,
+            Told::Resolved { .. } | Told::PairOver { .. } | Told::GroupOver { .. } => Kind::Resolved,
             Told::MorningNote { .. } => Kind::MorningNote,
         };
         let values = context::of(self, notice, story, around);

@@ -38,7 +38,7 @@ pub const fn name_of(what: &Told) -> &'static str {
         Told::Resolved { .. } => "resolved",
         Told::ManyCrashes { .. } => "many_crashes",
         Told::Approval { .. } => "approval",
-        Told::Pair { .. } | Told::PairOver { .. } | Told::Group { .. } => "pair",
+        Told::Pair { .. } | Told::PairOver { .. } | Told::Group { .. } | Told::GroupOver { .. } => "pair",
         Told::MorningNote { .. } => "morning_note",
     }
 }

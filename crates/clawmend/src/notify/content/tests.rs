@@ -286,7 +286,7 @@ fn words_on_a_group_in_both_languages() {
             (lease::Telling::StoreConfused { said: Term(3), known: Term(7) }, Vec::new()),
             (lease::Telling::StoreLost { owned: true }, Vec::new()),
             (lease::Telling::StoreLost { owned: false }, Vec::new()),
-            (lease::Telling::StoreBack, Vec::new()),
+            (lease::Telling::StoreBack { owned: true }, Vec::new()),
             (lease::Telling::NotDisabled, Vec::new()),
         ]
     };

@@ -16,7 +16,8 @@ pub(super) const fn gateway_of(what: &Told) -> Option<&GatewayId> {
         | Told::ManyCrashes { gateway, .. }
         | Told::Pair { gateway, .. }
         | Told::PairOver { gateway, .. }
-        | Told::Group { gateway, .. } => Some(gateway),
+        | Told::Group { gateway, .. }
+        | Told::GroupOver { gateway, .. } => Some(gateway),
         Told::MorningNote { .. } => None,
     }
 }
@@ -24,7 +25,7 @@ pub(super) const fn gateway_of(what: &Told) -> Option<&GatewayId> {
 /// How loud the places have to be open for it: who heard that something is broken hears that it is over.
 pub(super) const fn loudness(notice: &Notice) -> Level {
     match &notice.what {
-        Told::Resolved { loudest, .. } | Told::PairOver { loudest, .. } => *loudest,
+        Told::Resolved { loudest, .. } | Told::PairOver { loudest, .. } | Told::GroupOver { loudest, .. } => *loudest,
         Told::Alert { .. }
         | Told::Reminder { .. }
         | Told::Approval { .. }

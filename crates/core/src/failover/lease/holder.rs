@@ -84,6 +84,8 @@ pub struct Holder {
     seen: Option<Sighting>,
     /// The store's.
     silence: Option<Silence>,
+    /// It owned when the store last said who does.
+    owned_last: bool,
     look_at: Moment,
     /// It does not take over before.
     rests_until: Moment,
@@ -122,6 +124,7 @@ impl Holder {
             requests: 0,
             seen: None,
             silence: None,
+            owned_last: false,
             look_at: Moment(0),
             rests_until: Moment(0),
             vouch: None,

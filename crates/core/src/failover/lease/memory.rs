@@ -36,4 +36,7 @@ pub struct Memory {
     /// A person wants it to take over, out of turn: as soon as the lease is free.
     #[serde(default)]
     pub wanted: bool,
+    /// People were told that the store is silent; whether this node owned when it fell silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_lost: Option<bool>,
 }

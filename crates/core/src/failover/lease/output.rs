@@ -83,13 +83,16 @@ pub enum Telling {
         /// What is known.
         known: Term,
     },
-    /// The store has not answered for long.
+    /// The store has given no answer that counts for long.
     StoreLost {
         /// This node owned when it fell silent.
         owned: bool,
     },
     /// After that it has answered again.
-    StoreBack,
+    StoreBack {
+        /// As in [`Self::StoreLost`].
+        owned: bool,
+    },
     /// The channels could not be switched off in the config; the gate still refuses to start them.
     NotDisabled,
     /// A gateway that waited mute had a channel switched on, by whomever; it is ended.

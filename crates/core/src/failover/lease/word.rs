@@ -26,20 +26,32 @@ pub struct Word {
 #[must_use]
 pub fn notice(gateway: &GatewayId, term: Term, word: Word, at: Wall) -> Option<Notice> {
     let level = level(&word.telling)?;
-    let subject = format!("{}/group-{}", gateway.0, term.0);
-    // One term can see several silences of the store, and each is told once.
-    let of_a_silence = matches!(word.telling, Telling::StoreLost { .. } | Telling::StoreBack);
-    let about =
-        if of_a_silence { (at.0 / 1_000).to_string() } else { format!("{:08x}", mark(&word.machines.join(","))) };
-    let key = format!("{subject}/{}-{about}", step(&word.telling));
-    Some(Notice { key, subject, level, at, what: Told::Group { gateway: gateway.clone(), word } })
+    let (gateway, step) = (gateway.clone(), step(&word.telling));
+    let (subject, about) = if of_the_store(&word.telling) {
+        (format!("{}/group-store", gateway.0), (at.0 / 1_000).to_string())
+    } else {
+        (format!("{}/group-{}", gateway.0, term.0), format!("{:08x}", mark(&word.machines.join(","))))
+    };
+    let key = format!("{subject}/{step}-{about}");
+    let what = if let Telling::StoreBack { owned } = word.telling {
+        let loudest = if owned { Level::Critical } else { Level::Warning };
+        Told::GroupOver { gateway, word, loudest }
+    } else {
+        Told::Group { gateway, word }
+    };
+    Some(Notice { key, subject, level, at, what })
+}
+
+/// Of a silence of the store, of which one term can see several; and others may own when it is over.
+const fn of_the_store(telling: &Telling) -> bool {
+    matches!(telling, Telling::StoreLost { .. } | Telling::StoreBack { .. })
 }
 
 const fn level(telling: &Telling) -> Option<Level> {
     match telling {
         Telling::GaveUp(why) => gave_up(*why),
         // The first owner of a new group took over from nobody.
-        Telling::Owns { term: Term(0 | 1) } | Telling::StoreBack => Some(Level::Info),
+        Telling::Owns { term: Term(0 | 1) } | Telling::StoreBack { .. } => Some(Level::Info),
         Telling::Owns { .. } | Telling::NotDisabled | Telling::SwitchedOn | Telling::StoreLost { owned: false } => {
             Some(Level::Warning)
         }
@@ -78,7 +90,7 @@ const fn step(telling: &Telling) -> &'static str {
         Telling::NoDeadman => "no-deadman",
         Telling::StoreConfused { .. } => "store-confused",
         Telling::StoreLost { .. } => "store-lost",
-        Telling::StoreBack => "store-back",
+        Telling::StoreBack { .. } => "store-back",
         Telling::NotDisabled => "not-disabled",
         Telling::SwitchedOn => "switched-on",
     }
@@ -103,7 +115,7 @@ mod tests {
         assert_eq!(level(Telling::GaveUp(Why::Person)), None);
         assert_eq!(level(Telling::StoreLost { owned: true }), Some(Level::Critical));
         assert_eq!(level(Telling::StoreLost { owned: false }), Some(Level::Warning));
-        assert_eq!(level(Telling::StoreBack), Some(Level::Info));
+        assert_eq!(level(Telling::StoreBack { owned: true }), Some(Level::Info));
         assert_eq!(level(Telling::Owns { term: Term(1) }), Some(Level::Info));
         assert_eq!(level(Telling::Owns { term: Term(2) }), Some(Level::Warning));
     }
@@ -127,5 +139,18 @@ mod tests {
         };
         assert_eq!(key(5_000), key(5_999));
         assert_ne!(key(5_000), key(65_000));
+    }
+
+    #[test]
+    fn who_heard_that_the_store_was_lost_hears_that_it_is_back() {
+        let of = |telling, term| {
+            let word = Word { telling, machines: Vec::new() };
+            notice(&GatewayId("default".into()), Term(term), word, Wall(5)).unwrap()
+        };
+        for (owned, heard) in [(true, Level::Critical), (false, Level::Warning)] {
+            let (lost, back) = (of(Telling::StoreLost { owned }, 7), of(Telling::StoreBack { owned }, 9));
+            assert_eq!(lost.subject, back.subject);
+            assert!(back.what.is_end() && matches!(back.what, Told::GroupOver { loudest, .. } if loudest == heard));
+        }
     }
 }

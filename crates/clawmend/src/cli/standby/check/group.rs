@@ -32,7 +32,8 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
     lines.extend(space::lines(&context.state_dir()?, home.as_ref().ok()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let looked = runtime.block_on(store::look(settings));
-    let known = status.as_ref().and_then(|status| status.shared.as_deref()?.known_term);
+    let report = status.as_ref().and_then(|status| status.shared.as_deref());
+    let known = report.filter(|report| !began_otherwise(report, settings)).and_then(|report| report.known_term);
     lines.extend(store::lines(settings, &looked, known.map(Term)));
     let owns = looked.ok().and_then(|looked| looked.view().map(|view| view.holder == Some(settings.node)));
     match &home {

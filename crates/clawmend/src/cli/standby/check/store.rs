@@ -71,8 +71,13 @@ pub(super) fn lines(settings: &SharedSettings, looked: &Result<Looked, String>, 
         Err(why) => vec![Line { check: "store", level: Level::Bad, text: why.clone() }],
         Ok(looked) => {
             let mut lines = vec![answers(settings, looked)];
-            lines.extend(nodes(settings, looked));
-            lines.extend(looked.view().map(|view| forgotten(view, known).unwrap_or_else(|| owner(settings, view))));
+            match looked.view().and_then(|view| forgotten(view, known)) {
+                Some(line) => lines.push(line),
+                None => {
+                    lines.extend(nodes(settings, looked));
+                    lines.extend(looked.view().map(|view| owner(settings, view)));
+                }
+            }
             lines.extend(clocks(looked.apart_ms).filter(|_| looked.view().is_some()));
             lines
         }

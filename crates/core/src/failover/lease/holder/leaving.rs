@@ -138,10 +138,10 @@ impl Holder {
         match order {
             Order::Promote { vouch } => self.promote(now, vouch.clone(), out),
             Order::HandOver { to } if *to != Some(self.node.id) && self.lease.is_some() => {
-                self.leave(now, Why::Person, *to, true, out);
-                // One that is under way goes to whom they named last.
-                if let Some(leaving) = self.leaving.as_mut().filter(|leaving| leaving.why == Why::Person) {
-                    leaving.to = *to;
+                match &mut self.leaving {
+                    None => self.leave(now, Why::Person, *to, true, out),
+                    // One that is under way goes to whom they named last.
+                    Some(leaving) => leaving.to = *to,
                 }
             }
             Order::HandOver { .. } => {}

@@ -95,6 +95,7 @@ impl Holder {
         if self.process != Process::Unknown {
             return;
         }
+        self.owned_last = self.memory.active.is_some();
         let Some(life) = life else {
             self.gone(now);
             // Whatever it was enabled for is over.

@@ -145,9 +145,7 @@ impl Holder {
         let Some(asked) = self.asked.as_ref().filter(|asked| asked.id == request) else { return };
         let sent = sent.min(now);
         let what = asked.what;
-        if *answer != Answer::Unknown {
-            self.store_speaks(out);
-        }
+        self.store_says(answer, out);
         match (what, answer) {
             (What::Look, Answer::Seen(view)) => {
                 self.asked = None;
@@ -183,7 +181,7 @@ impl Holder {
     /// The open request may have been carried out, or may be yet.
     fn unanswered(&mut self, now: Moment, out: &mut Vec<Directive>) {
         let Some(asked) = self.asked.take() else { return };
-        self.store_is_silent(asked.at);
+        self.store_is_silent(asked.at, asked.what != What::Look);
         match asked.what {
             What::Look => {}
             What::Acquire => self.seen = None,
