@@ -41,9 +41,11 @@ fn init(home: &Home, token_file: &Path) -> Result<Output> {
             "standby",
             "--peer",
             "10.0.0.1:18790",
-            "--telegram-token-file",
+            "--channel",
+            "telegram",
+            "--secret-file",
             token_file,
-            "--telegram-user",
+            "--user",
             "42",
         ],
     )

@@ -5,22 +5,21 @@
 //! and tells once more what is left to do.
 
 mod begin;
+mod channel;
 mod group;
 
 use begin::Begin;
+pub(super) use channel::ChannelArgs;
 pub(super) use group::GroupArgs;
 
 use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output;
 use super::{InitArgs, SideArg};
-use crate::daemon::setup;
 use crate::failover::key::{self, KeyError, PairKey};
 use crate::host::dirs;
-use crate::host::files::{Durability, is_private, private_dir, write_atomic};
-use crate::openclaw::discovery::Home;
-use crate::openclaw::minimal::{self, Telegram};
-use crate::openclaw::sandbox::random_token;
+use crate::host::files::{Durability, private_dir, write_atomic};
+use crate::openclaw::minimal::Channel;
 use crate::settings::{self, Settings, SettingsError};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -136,7 +135,8 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
         return Err(CliError::new(Kind::Usage, "--peer is for the standby: it asks, and the primary answers"));
     }
     let whole = present.with(&section(args, side))?;
-    let openclaw = openclaw_config(context, args, side, &present.settings, whole.is_none())?;
+    let channel = args.channel.channel()?;
+    let openclaw = args.channel.write_for(context, side, &present.settings, whole.is_none())?;
     let state = context.state_dir()?;
     private_dir(&state).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
     let own_key = present.settings.standby.as_ref().and_then(|standby| standby.key_file.clone());
@@ -144,52 +144,14 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
     if side == SideArg::Primary {
         PairKey::load_or_make(&key_path).map_err(of)?;
     }
-    if let Some((home, text)) = &openclaw {
+    if let Some(channel::Written { home, text }) = &openclaw {
         private_dir(&home.state_dir).map_err(|error| CliError::new(Kind::NeedsPerson, error.to_string()))?;
         write_atomic(&home.config_path, text.as_bytes(), Durability::Durable)?;
         output::tell(&format!("written to {}", home.config_path.display()));
     }
     let begin = Begin::prepare(context, &present.now(whole)?, !args.no_service)?;
-    output::print(&guide(args, side, &key_path, &begin))?;
+    output::print(&guide(args, side, channel.as_ref(), &key_path, &begin))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The config that a standby's OpenClaw gets, and where it goes; none if that was not asked for, or, said `again`, is there.
-fn openclaw_config(
-    context: &Context,
-    args: &InitArgs,
-    side: SideArg,
-    settings: &Settings,
-    again: bool,
-) -> Result<Option<(Home, String)>, CliError> {
-    let (Some(token_file), Some(user)) = (&args.telegram_token_file, args.telegram_user) else { return Ok(None) };
-    let wrong = |text: String| CliError::new(Kind::Usage, text);
-    if side == SideArg::Primary {
-        return Err(wrong(
-            "the primary has its own OpenClaw config; --telegram-token-file is for the standby".to_owned(),
-        ));
-    }
-    let token_file = std::path::absolute(token_file)?;
-    match is_private(&token_file) {
-        Ok(true) => {}
-        Ok(false) => {
-            let name = token_file.display();
-            return Err(CliError::new(Kind::NeedsPerson, format!("others can read or change {name}"))
-                .hint(format!("chmod 600 {name}")));
-        }
-        Err(error) => return Err(wrong(format!("{} cannot be read: {error}", token_file.display()))),
-    }
-    let none = || CliError::new(Kind::NotFound, "there is no OpenClaw home here");
-    let home = setup::homes_here(context.global.gateway.as_ref(), settings)?.into_iter().next().ok_or_else(none)?;
-    if home.config_path.exists() {
-        if again {
-            return Ok(None);
-        }
-        return Err(wrong(format!("{} is there already, and stays", home.config_path.display()))
-            .hint("say this again without --telegram-token-file, and add the channel there"));
-    }
-    let token = random_token().map_err(|_| of(KeyError::NoEntropy))?;
-    Ok(Some((home, minimal::with_telegram(&Telegram { token_file: &token_file, user }, &token))))
 }
 
 fn of(error: KeyError) -> CliError {
@@ -226,15 +188,9 @@ fn section(args: &InitArgs, side: SideArg) -> String {
 }
 
 /// What is left for a person.
-fn guide(args: &InitArgs, side: SideArg, key: &Path, begin: &Begin) -> String {
+fn guide(args: &InitArgs, side: SideArg, channel: Option<&Channel>, key: &Path, begin: &Begin) -> String {
     let (key, again, begin) = (key.display(), begin.again(), begin.step());
-    let config = if args.telegram_user.is_some() {
-        "  2. Add a model to this host's OpenClaw config: `openclaw configure`, or the `models` and `agents` of the primary's.
-     Its channel, and that nothing in it acts by itself, are written."
-    } else {
-        "  2. Give this host's OpenClaw a config of its own, with a channel that the primary does not have, and without
-     timed work: \"cron\": {\"enabled\": false}, and agents.defaults.heartbeat.every \"0m\"."
-    };
+    let config = config_step(channel);
     let kept =
         if args.warm { "this host's gateway running, with its channels off," } else { "this host's gateway off" };
     let order = in_order(args);
@@ -270,6 +226,23 @@ What is left to do on this host, the standby:
         ),
         (SideArg::Primary | SideArg::Standby, ..) => String::new(),
     }
+}
+
+/// What is left to do with its OpenClaw config.
+fn config_step(channel: Option<&Channel>) -> String {
+    let Some(channel) = channel else {
+        return "  2. Give this host's OpenClaw a config of its own, with a channel that the primary does not have, and without
+     timed work: \"cron\": {\"enabled\": false}, and agents.defaults.heartbeat.every \"0m\"."
+            .to_owned();
+    };
+    let plugin = channel
+        .plugin()
+        .map(|package| format!("Install the channel's plugin: `openclaw plugins install {package}`.\n     "))
+        .unwrap_or_default();
+    format!(
+        "  2. {plugin}Add a model to this host's OpenClaw config: `openclaw configure`, or the `models` and `agents` of the primary's.
+     Its channel, and that nothing in it acts by itself, are written."
+    )
 }
 
 /// Where there are several standbys.
@@ -314,8 +287,7 @@ mod tests {
             fast: false,
             warm: false,
             no_service: false,
-            telegram_token_file: None,
-            telegram_user: None,
+            channel: ChannelArgs::default(),
         }
     }
 
@@ -333,8 +305,11 @@ mod tests {
     fn the_guides() {
         let key = Path::new("/home/user/.local/state/clawmend/pair.key");
         let [unit, by_hand] = begin::tests::both();
-        let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), side, key, &unit));
-        let written = InitArgs { telegram_user: Some(42), warm: false, ..args(SideArg::Standby) };
-        insta::assert_snapshot!([both.join("--\n"), guide(&written, SideArg::Standby, key, &by_hand)].join("--\n"));
+        let both = [SideArg::Primary, SideArg::Standby].map(|side| guide(&args(side), side, None, key, &unit));
+        let written = [channel::tests::telegram(), channel::tests::feishu()].map(|said| {
+            let args = InitArgs { warm: false, channel: said, ..args(SideArg::Standby) };
+            guide(&args, SideArg::Standby, args.channel.channel().unwrap().as_ref(), key, &by_hand)
+        });
+        insta::assert_snapshot!([both, written].concat().join("--\n"));
     }
 }

@@ -17,7 +17,7 @@ use crate::api::Request;
 use crate::failover::key;
 use crate::settings::{Side, StandbySettings, private_address};
 use clawmend_core::failover::Order;
-use init::GroupArgs;
+use init::{ChannelArgs, GroupArgs};
 use shared::Said;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -89,12 +89,8 @@ pub struct InitArgs {
     /// Write no unit for the guard; without this, a user's systemd gets one, which is not enabled by it
     #[arg(long)]
     no_service: bool,
-    /// On the standby: write a minimal OpenClaw config for the Telegram bot whose token is in this file
-    #[arg(long, value_name = "FILE", requires = "telegram_user", conflicts_with = "shared")]
-    telegram_token_file: Option<PathBuf>,
-    /// The number of the only Telegram user that this bot answers
-    #[arg(long, value_name = "NUMBER", requires = "telegram_token_file")]
-    telegram_user: Option<u64>,
+    #[command(flatten)]
+    channel: ChannelArgs,
     /// Make this host a node of a shared group instead: the same channels on whichever node holds a lease
     #[arg(long, requires = "node", requires = "nodes", requires = "store")]
     shared: bool,
