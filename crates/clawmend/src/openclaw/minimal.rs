@@ -31,6 +31,16 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// What OpenClaw calls it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Telegram { .. } => "telegram",
+            Self::Discord { .. } => "discord",
+            Self::Feishu { .. } => "feishu",
+        }
+    }
+
     /// The package of its plugin, where OpenClaw comes without it (2026.9.6).
     #[must_use]
     pub const fn plugin(&self) -> Option<&'static str> {
@@ -42,7 +52,7 @@ impl Channel {
     }
 
     /// Its section, and how the secret's file is named to OpenClaw where the channel takes no file by itself.
-    fn section(&self, secret_file: &Path) -> (&'static str, Value, Option<&'static str>) {
+    fn section(&self, secret_file: &Path) -> (Value, Option<&'static str>) {
         match self {
             Self::Telegram { user } => {
                 let section = json!({
@@ -52,7 +62,7 @@ impl Channel {
                     "allowFrom": [user.to_string()],
                     "groupPolicy": "disabled",
                 });
-                ("telegram", section, None)
+                (section, None)
             }
             Self::Discord { user } => {
                 let provider = "discord-token";
@@ -63,7 +73,7 @@ impl Channel {
                     "allowFrom": [user.to_string()],
                     "groupPolicy": "disabled",
                 });
-                ("discord", section, Some(provider))
+                (section, Some(provider))
             }
             Self::Feishu { app, user } => {
                 let provider = "feishu-secret";
@@ -75,7 +85,7 @@ impl Channel {
                     "allowFrom": [user],
                     "groupPolicy": "disabled",
                 });
-                ("feishu", section, Some(provider))
+                (section, Some(provider))
             }
         }
     }
@@ -90,7 +100,7 @@ fn from_file(provider: &str) -> Value {
 /// clients.
 #[must_use]
 pub fn config(channel: &Channel, secret_file: &Path, token: &SecretString) -> String {
-    let (name, section, provider) = channel.section(secret_file);
+    let (name, (section, provider)) = (channel.name(), channel.section(secret_file));
     let mut config = json!({
         "gateway": {
             "mode": "local",

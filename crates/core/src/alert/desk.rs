@@ -156,11 +156,11 @@ impl Desk {
             let Some(heard) = self.words.loudest else { return };
             *loudest = heard;
         }
-        if matches!(notice.what, Told::GroupOver { .. }) {
+        if let Told::GroupOver { loudest, .. } = &notice.what {
             let waiting = self.held.len();
             self.held.retain(|waits| waits.subject != notice.subject);
-            // Held back and over: nobody has heard of it.
-            if waiting != self.held.len() {
+            // Held back and over, or too low for these people: nobody has heard of it.
+            if waiting != self.held.len() || *loudest < policy.at_least {
                 return;
             }
         }

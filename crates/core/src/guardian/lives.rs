@@ -157,7 +157,7 @@ impl Guardian {
         self.setback.clear();
         self.quiet = false;
         // Who is stopped by a person was what it was before: its incident is closed by that.
-        if self.memory.standing.desired != Desired::Stopped {
+        if !(self.memory.standing.forbids_start() || self.memory.unit_stopped) {
             self.well_since = None;
         }
         self.down_since = ended;

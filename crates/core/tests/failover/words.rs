@@ -159,5 +159,10 @@ fn a_store_that_is_back_is_told_to_who_heard_that_it_was_lost() {
         desk.word(desk_clock(23), &quiet_at_night(), of(lease::Telling::StoreBack { owned }), &mut out);
         desk.poll(desk_clock(8), &quiet_at_night(), &mut out);
         assert_eq!(out.len(), heard, "{out:?}");
+        let loud_only = AlertPolicy { at_least: Level::Error, ..AlertPolicy::default() };
+        let (mut desk, mut out) = (Desk::default(), Vec::new());
+        desk.word(desk_clock(12), &loud_only, of(lease::Telling::StoreLost { owned }), &mut out);
+        desk.word(desk_clock(12), &loud_only, of(lease::Telling::StoreBack { owned }), &mut out);
+        assert_eq!(out.len(), heard, "{out:?}");
     }
 }

@@ -25,6 +25,17 @@ fn a_start_after_a_stop_by_a_person_is_no_incident() {
     assert_eq!(scene.actions(), [Action::Spawn]);
 }
 
+/// How the incident that is open ended.
+fn closed(scene: &Scene) -> Option<Outcome> {
+    scene.out.iter().find_map(|output| match output {
+        Output::Record(event) => match event.what {
+            What::Closed { outcome } => Some(outcome),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
 #[test]
 fn a_stop_before_a_recovery_is_proven_does_not_say_that_the_remedy_did_not_help() {
     for (serves_for_s, outcome) in [(0, Outcome::Ineffective), (3, Outcome::Planned)] {
@@ -38,15 +49,27 @@ fn a_stop_before_a_recovery_is_proven_does_not_say_that_the_remedy_did_not_help(
         let stop = scene.one();
         scene.done(&stop);
         scene.end(Exit::Code { code: 0 });
-        let closed = scene.out.iter().find_map(|output| match output {
-            Output::Record(event) => match event.what {
-                What::Closed { outcome } => Some(outcome),
-                _ => None,
-            },
-            _ => None,
-        });
-        assert_eq!(closed, Some(outcome), "it had served for {serves_for_s} s");
+        assert_eq!(closed(&scene), Some(outcome), "it had served for {serves_for_s} s");
     }
+}
+
+/// `systemctl stop`.
+#[test]
+fn nor_does_a_stop_past_the_guard() {
+    let mut scene = Scene::healthy_unit();
+    scene.end(Exit::Unknown);
+    scene.pass(40);
+    scene.unit(ActiveState::AutoRestart, Some(KILLED));
+    let asked = scene.one();
+    scene.done(&asked);
+    scene.appear(None);
+    scene.unit(ActiveState::Active, None);
+    scene.run(3);
+    scene.see(&Evidence::ForeignJob(JobKind::Stop));
+    scene.end(Exit::Unknown);
+    scene.unit(ActiveState::Inactive, Some(Exit::Code { code: 0 }));
+    scene.idle(1);
+    assert_eq!(closed(&scene), Some(Outcome::Planned));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A lease store that says nothing for long.
 
-use super::scene::Scene;
-use clawmend_core::failover::lease::{Evidence, Order, PausePolicy, Telling, Term, Why};
+use super::scene::{FIGURES, OTHER, Scene};
+use clawmend_core::failover::lease::{Evidence, Order, PausePolicy, Request, Telling, Term, Why};
 
 #[test]
 fn a_store_that_stays_silent_is_told_of_once_and_when_it_is_back() {
@@ -53,7 +53,7 @@ fn a_sleep_is_no_silence_of_the_store() {
     scene.run(10_000);
     scene.ms += 8 * 3_600_000;
     scene.see(Evidence::Woke);
-    scene.run(290_000);
+    scene.run(280_000);
     assert_eq!(scene.told(), []);
     scene.run(60_000);
     assert_eq!(scene.told(), [Telling::StoreLost { owned: false }]);
@@ -102,6 +102,37 @@ fn a_gateway_that_cannot_be_ended_is_another_trouble() {
     let mut scene = Scene::owning();
     (scene.offline, scene.unkillable) = (true, true);
     scene.run(300_000);
+    let lost = |telling: &Telling| matches!(telling, Telling::StoreLost { .. });
+    assert!(!scene.told().iter().any(lost), "{:?}", scene.told());
+}
+
+/// A busy machine.
+#[test]
+fn a_short_stall_of_the_guard_makes_it_no_less_loud() {
+    let mut scene = Scene::owning();
+    scene.offline = true;
+    scene.run(30_000);
+    scene.ms += FIGURES.asleep_ms + 1_000;
+    scene.run(40_000);
+    assert!(scene.told().contains(&Telling::StoreLost { owned: true }), "{:?}", scene.told());
+}
+
+#[test]
+fn a_node_that_waits_for_a_person_has_a_store_that_answers() {
+    let mut scene = Scene::with(PausePolicy::Manual, 0);
+    scene.other(OTHER, &Request::Acquire);
+    scene.run(2_000);
+    scene.expires = scene.ms;
+    scene.run(2_000);
+    let vouch = scene.holder.to_vouch_for();
+    scene.takes_nothing = true;
+    scene.see(Evidence::Person(Order::Promote { vouch }));
+    scene.run(10_000);
+    // The lost answer was of a lease that was taken, and ran out.
+    scene.takes_nothing = false;
+    scene.other(OTHER, &Request::Acquire);
+    scene.expires = scene.ms;
+    scene.run(600_000);
     let lost = |telling: &Telling| matches!(telling, Telling::StoreLost { .. });
     assert!(!scene.told().iter().any(lost), "{:?}", scene.told());
 }

@@ -40,7 +40,7 @@ pub fn load(state: &Path, lease: &str) -> Memory {
             tracing::info!(before, lease, "this node counts on another lease than before; its terms begin anew");
             // Nobody goes on with a gateway that was started under the other one.
             let active = memory.active.map(|active| Active { opened: false, ..active });
-            Memory { seen: Term::default(), active, ..memory }
+            Memory { seen: Term::default(), active, store_lost: None, ..memory }
         }
         Ok(kept) => kept.memory,
         Err(error) => {
@@ -130,7 +130,11 @@ mod tests {
         assert_eq!(load(folder.path()), memory);
         let other = super::load(folder.path(), "kubernetes:home");
         let active = Some(Active { term: Term(4), life: None, opened: false });
-        assert_eq!(other, Memory { seen: Term(0), active, ..memory.clone() }, "terms of another store say nothing");
+        assert_eq!(
+            other,
+            Memory { seen: Term(0), active, store_lost: None, ..memory.clone() },
+            "terms of another store say nothing"
+        );
         assert!(left_as_owner(folder.path()));
         let older = r#"{"active":{"term":4,"life":null},"seen":5,"held":false}"#;
         std::fs::write(folder.path().join(FILE), older).unwrap();

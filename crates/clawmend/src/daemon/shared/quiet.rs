@@ -98,17 +98,14 @@ async fn close(quieting: &Quieting) -> Result<Closed, String> {
 /// Waits until it says that no channel is at work, as long as there is time.
 async fn silent(quieting: &Quieting) {
     let mut word = quieting.gate.word();
-    // What it said before counts for nothing.
-    word.mark_unchanged();
     while clock::now().mono < quieting.until {
-        quieting.ward.wants_word();
-        if !matches!(tokio::time::timeout(ASK_EVERY, word.changed()).await, Ok(Ok(()))) {
-            continue;
-        }
+        // It tells of changes only, and may have said so while it was asked to.
         let said = word.borrow_and_update().clone();
         if said.is_some_and(|said| Some(&said.life) == quieting.ward.life().as_ref() && !said.at_work) {
             return;
         }
+        quieting.ward.wants_word();
+        let _ = tokio::time::timeout(ASK_EVERY, word.changed()).await;
     }
 }
 
@@ -150,7 +147,8 @@ mod tests {
 
     /// What happened, in order. `slow`: it takes the change up after it was asked how its channels are a few times, and a
     /// message meanwhile.
-    async fn quieted(slow: bool) -> Vec<&'static str> {
+    /// `told_before`: that its channels are off is said before anybody waits for it, and never again.
+    async fn quieted(slow: bool, told_before: bool) -> Vec<&'static str> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         switched(&path, true);
@@ -164,6 +162,7 @@ mod tests {
                 ward.is_new(&news);
                 drop(news);
                 ward.set_life(Some(life()));
+                gate.channels_say(Some(&life()), &[channel(!told_before)]);
                 let until = clock::now().mono.plus(60_000);
                 let quieting =
                     Quieting { until, state_dir: path.clone(), switches: switching(&path), ward, gate: Rc::clone(&gate), heard };
@@ -217,11 +216,12 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_a_slow_gateway_takes_while_its_channels_go_off_is_answered_before_it_ends() {
-        assert_eq!(quieted(true).await, ["takes a message", "silent", "answers it", "quiet"]);
+        assert_eq!(quieted(true, false).await, ["takes a message", "silent", "answers it", "quiet"]);
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn one_that_switches_them_off_by_itself_is_not_asked_again() {
-        assert_eq!(quieted(false).await, ["quiet"]);
+    async fn one_that_switches_them_off_by_itself_or_has_said_so_already_is_not_asked_again() {
+        assert_eq!(quieted(false, false).await, ["quiet"]);
+        assert_eq!(quieted(true, true).await, ["quiet"]);
     }
 }

@@ -92,7 +92,7 @@ impl ChannelArgs {
         let homes = setup::homes_here(context.global.gateway.as_ref(), settings)?;
         let home = homes.into_iter().next().ok_or_else(none)?;
         if home.config_path.exists() {
-            if again {
+            if again && has(&home.config_path, channel.name()) {
                 return Ok(None);
             }
             return Err(wrong(format!("{} is there already, and stays", home.config_path.display()))
@@ -113,6 +113,12 @@ fn number(user: &str) -> Result<u64, CliError> {
         .ok()
         .filter(|number| *number > 0)
         .ok_or_else(|| wrong("--user is the user's number, such as 123456789"))
+}
+
+/// It says something of this channel. One that a person has written in other ways than ours is theirs to know.
+fn has(config: &Path, channel: &str) -> bool {
+    let read = std::fs::read(config).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+    read.is_none_or(|config| config["channels"][channel].is_object())
 }
 
 /// An identifier of Feishu's.

@@ -55,19 +55,23 @@ impl Holder {
         }
     }
 
-    /// Whether it is enough that it can be read: somebody else owns, this node would not take the lease, or what is read is
-    /// told as another trouble.
+    /// Whether it is enough that it can be read: somebody else owns, this node would not take the lease, or waits for a
+    /// person first, or what is read is told as another trouble.
     fn is_all_there_is(&self, view: &View) -> bool {
         let by_others = view.holder.is_some_and(|node| node != self.node.id);
         let reads_only = self.silence.is_none_or(|silence| !silence.of_a_change);
-        reads_only || by_others || self.stays_out() || view.term < self.memory.seen
+        let waits = view.holder.is_none() && self.unvouched(view).is_some();
+        reads_only || by_others || waits || self.stays_out() || view.term < self.memory.seen
     }
 
     /// The machine or the guard has slept: nobody was asked meanwhile, and another node may own by now.
     pub(super) fn slept_through_silence(&mut self, now: Moment) {
-        self.owned_last &= self.lease.as_ref().is_some_and(|lease| now < lease.deadline);
+        let slept_ms = self.ran.map_or(0, |at| now.since(at));
+        // Who was away for a moment only is still the one who owned last.
+        self.owned_last &= slept_ms < Self::OWNER_TELLS_MS;
         if let Some(silence) = &mut self.silence {
-            (silence.since, silence.owned) = (now, silence.owned && self.owned_last);
+            silence.since = silence.since.plus(slept_ms);
+            silence.owned &= self.owned_last;
         }
     }
 

@@ -110,7 +110,7 @@ impl Holder {
     }
 
     /// Whom a person must vouch for before the lease is taken.
-    fn unvouched(&self, view: &View) -> Option<BTreeSet<NodeId>> {
+    pub(super) fn unvouched(&self, view: &View) -> Option<BTreeSet<NodeId>> {
         let mut suspects = view.suspects.clone();
         suspects.remove(&self.node.id);
         match clearance(self.node.pause, view.term.next(), &suspects, self.vouch.as_ref()) {
