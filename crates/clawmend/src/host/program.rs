@@ -145,3 +145,25 @@ fn read(mut pipe: impl Read + Send + 'static, most: u64) -> Receiver<Vec<u8>> {
 fn all_of(reader: Option<Receiver<Vec<u8>>>) -> Result<Vec<u8>, NotRun> {
     reader.map_or_else(|| Ok(Vec::new()), |reader| reader.recv_timeout(HELD).map_err(|_| NotRun::Held))
 }
+
+/// Programs of tests, which run what they have written.
+#[cfg(all(test, unix))]
+pub mod stand_in {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write as _;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    /// A script. Another process writes it: what this one has open for writing is inherited by whatever another thread
+    /// starts just then, and a file that anybody has open for writing cannot be run (`ETXTBSY`).
+    pub fn write(path: &Path, text: &str) {
+        let mut writer = Command::new("/bin/sh")
+            .args(["-c", r#"cat > "$1" && chmod 700 "$1""#, "sh"])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(writer.wait().unwrap().success());
+    }
+}

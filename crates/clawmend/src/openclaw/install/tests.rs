@@ -34,16 +34,15 @@ fn npms_failures_are_told_apart() {
 #[cfg(unix)]
 mod with_a_stand_in_for_npm {
     use super::*;
+    use crate::host::program::stand_in;
     use std::ffi::OsString;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A program that does what npm does to the disk, or fails like it.
     fn npm(dir: &Path, script: &str) -> OsString {
         let bin = dir.join("bin");
         std::fs::create_dir_all(&bin).unwrap();
         let file = bin.join("npm");
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700)).unwrap();
+        stand_in::write(&file, &format!("#!/bin/sh\n{script}\n"));
         std::env::join_paths([bin, "/usr/bin".into(), "/bin".into()]).unwrap()
     }
 

@@ -1,13 +1,11 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use std::os::unix::fs::PermissionsExt as _;
 
 /// A stand-in for `journalctl`.
 fn stand_in(script: &str) -> (tempfile::TempDir, Command) {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("journalctl");
-    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    crate::host::program::stand_in::write(&program, &format!("#!/bin/sh\n{script}\n"));
     let unit = UnitName::parse("openclaw-gateway.service").unwrap();
     let command =
         command(&program.display().to_string(), &Manager::SystemdUser, &unit, 1234, (1_795_644_201_940, None));
