@@ -6,7 +6,8 @@
 //! work.
 //!
 //! Invariants: it is said to be quiet only with the channels off, read back, by the gateway's own word as well, and after
-//! that nothing under way, no change of its config either: one that is killed while it takes one up leaves the next one deaf to changes for five minutes
+//! that nothing under way, no change of its config either: one that is killed while it takes one up leaves the next one
+//! deaf to changes for five minutes
 //! ([`under_way::reload`]). What is under way and cannot be told uses up the time that there is. Whoever waits for an end
 //! does not wait for this. Start at [`run`].
 
