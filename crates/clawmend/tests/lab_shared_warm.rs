@@ -140,7 +140,8 @@ fn a_warm_node_speaks_for_nobody() -> Result<()> {
     group.never_two()
 }
 
-/// A pause that is lifted ends nothing that waits, and a stop on the owner gives the channels up, also after such a pause.
+/// A pause that is lifted ends nothing that waits. A stop on the owner gives the channels up, also after such a pause, and
+/// holds until a person says `start`: also where nobody else takes them.
 #[test]
 fn what_a_person_says_of_a_warm_nodes_gateway_holds() -> Result<()> {
     let Some((group, mute)) = warm_group("a person and a warm node")? else { return Ok(()) };
@@ -165,10 +166,22 @@ fn what_a_person_says_of_a_warm_nodes_gateway_holds() -> Result<()> {
     group.polls(BETA, said)?;
     owns(&group, BETA)?;
     ensure!(group.gateway(BETA)? == mute, "the gateway was started anew");
-    // It is a candidate now, whose gateway may wait mute; it does not take the channels back.
-    let before = group.count(ALPHA);
-    hold("what a person stopped to say nothing", Duration::from_secs(8), || Ok(group.count(ALPHA) == before))?;
-    ensure!(!group.switched_on(ALPHA)? && group.report(ALPHA)?["role"] == json!("candidate"));
+    group.beta.order(&["stop"])?;
+    hindered(BETA, true)?;
+    // Longer than anybody rests who gave the channels up.
+    let nothing_runs = || Ok(group.gateway(ALPHA).is_err() && group.gateway(BETA).is_err());
+    until("what a person stopped to have ended", BOUND, || nothing_runs().unwrap_or(false))?;
+    hold("what a person stopped to stay off", Duration::from_secs(15), nothing_runs)?;
+    ensure!(!group.switched_on(ALPHA)? && !group.switched_on(BETA)?);
+    let status = group.beta.say(&["standby", "status"])?;
+    ensure!(status.stdout.contains("`clawmend start` ends that"), "{status:?}");
+
+    let said = Instant::now();
+    group.beta.order(&["start"])?;
+    group.polls(BETA, said)?;
+    owns(&group, BETA)?;
+    group.alpha.order(&["start"])?;
+    is_warm(&group, ALPHA)?;
     group.never_two()
 }
 

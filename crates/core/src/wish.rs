@@ -18,6 +18,9 @@ pub enum Wish {
     Resume,
     /// Stop the gateway in order and keep it stopped.
     Stop,
+    /// Leave it off, by nobody's wish: its pair or group has it stand by, or whoever ends the machine ends it. A stop of a
+    /// person stays theirs.
+    StandBy,
     /// Guard paused, gateway stopped, port free; survives a reboot.
     EmergencyStop,
     /// Run again: ends a stop and an emergency stop.
@@ -33,7 +36,7 @@ pub enum Desired {
     /// It should run.
     #[default]
     Running,
-    /// A person stopped it.
+    /// It should not.
     Stopped,
 }
 
@@ -42,6 +45,9 @@ pub enum Desired {
 pub struct Standing {
     /// Should it run?
     pub desired: Desired,
+    /// A person stopped it, ended only by `start`. Otherwise it only stands by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped_by_person: bool,
     /// Set by `stop --emergency`, ended only by `start`.
     pub emergency: bool,
     /// When the stop in force was asked for. A gateway that a person starts later is not ended by it.
@@ -85,10 +91,16 @@ impl Standing {
         self.emergency || self.flag_file || self.pause.is_some()
     }
 
-    /// Nothing but a person's word lifts it: a pair or a group, whose standing by is a stop as well, starts nothing either.
+    /// Nothing but a person's word lifts it: a pair, whose standing by is a stop as well, starts nothing either.
     #[must_use]
     pub fn hinders(&self) -> bool {
         self.hands_off() || self.ended_in_pause
+    }
+
+    /// Nor does a group, where another node can carry the channels: there a person's stop holds as well.
+    #[must_use]
+    pub fn hinders_a_group(&self) -> bool {
+        self.hinders() || self.stopped_by_person
     }
 
     /// A start by the guard would go against a person's wish.

@@ -129,7 +129,7 @@ fn what_a_person_stopped_on_the_primary_is_carried_too() {
     let mut scene = Scene::armed();
     scene.watch(60, Sight::Serves);
     scene.watch(60, Sight::Stopped);
-    assert_eq!(scene.changes(), [(90, Output::Promote(Reason::Silent { misses: 3 }))]);
+    assert_eq!(scene.changes(), [(90, Output::Promote(Reason::Stopped))]);
 }
 
 #[test]
@@ -348,7 +348,7 @@ struct Judge {
     by_person: bool,
     /// It failed, and they have said nothing since.
     again: bool,
-    /// What a person wants instead of what is under way: that it carries, or not.
+    /// What a person has said while a change is under way: that it carries, or not.
     wanted: Option<bool>,
     last: Option<bool>,
 }
@@ -360,10 +360,9 @@ impl Judge {
             Evidence::Armed(armed) => self.armed = *armed == Armed::Yes,
             Evidence::Person(order) => {
                 self.again = false;
-                self.wanted = match (order, self.last.filter(|_| self.under_way)) {
-                    (Order::Promote, Some(false)) => Some(true),
-                    (Order::Demote, Some(true)) => Some(false),
-                    (Order::Promote | Order::Demote | Order::Hold | Order::Release, _) => None,
+                self.wanted = match order {
+                    Order::Promote | Order::Demote if self.under_way => Some(*order == Order::Promote),
+                    Order::Promote | Order::Demote | Order::Hold | Order::Release => None,
                 };
             }
             Evidence::Own(_) | Evidence::Seniors(_) => {}

@@ -111,13 +111,14 @@ fn synthetic(rng: &mut Rng) -> Evidence {
 }
 
 fn wish(rng: &mut Rng) -> Wish {
-    match rng.between(0, 6) {
+    match rng.between(0, 7) {
         0 => Wish::Pause { until: None, reason: None },
         1 => Wish::Pause { until: Some(Wall(i64::try_from(rng.between(0, 4_000_000_000_000)).unwrap())), reason: None },
         2 => Wish::Resume,
         3 => Wish::Stop,
         4 => Wish::EmergencyStop,
         5 => Wish::Start,
+        6 => Wish::StandBy,
         _ => Wish::Restart,
     }
 }

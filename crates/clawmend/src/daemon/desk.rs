@@ -126,13 +126,13 @@ pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>
         ward.observe(now, &Evidence::Person(Wish::Start));
         // It stands by, as before; its group says when it starts. One that runs mute goes on.
         if ward.senses.is_none() && ward.child_known {
-            ward.observe(now, &Evidence::Person(Wish::Stop));
+            ward.observe(now, &Evidence::Person(Wish::StandBy));
             if let Some(gate) = gate_of(ward) {
                 gate.lift();
             }
         }
         let id = &ward.home.id.0;
-        let message = format!("{id}: the pause or emergency stop is over; it starts when this node owns the channels");
+        let message = format!("{id}: the pause or stop is over; it starts when this node owns the channels");
         let _ = reply.send(Answer::Done { message }.into());
         return;
     }
@@ -148,7 +148,7 @@ pub fn obey(ward: &mut Ward, now: Now, wish: Wish, reply: oneshot::Sender<Reply>
     }
     ward.observe(now, &Evidence::Person(wish.clone()));
     let goal = match wish {
-        Wish::Stop | Wish::EmergencyStop => Some(Goal::Stopped),
+        Wish::Stop | Wish::StandBy | Wish::EmergencyStop => Some(Goal::Stopped),
         Wish::Restart => Some(Goal::Restarted(life)),
         Wish::Pause { .. } | Wish::Resume | Wish::Start => None,
     };
@@ -168,12 +168,13 @@ pub fn take_role(ward: &mut Ward, now: Now, carry: bool, reply: oneshot::Sender<
         let _ = reply.send(Answer::Failed { why }.into());
         return;
     }
-    obey(ward, now, if carry { Wish::Start } else { Wish::Stop }, reply);
+    obey(ward, now, if carry { Wish::Start } else { Wish::StandBy }, reply);
 }
 
 /// A person has paused or stopped it, so it would not carry.
 pub fn is_hindered(ward: &Ward) -> bool {
-    ward.guardian.memory().standing.hinders()
+    let standing = &ward.guardian.memory().standing;
+    if gate_of(ward).is_some() { standing.hinders_a_group() } else { standing.hinders() }
 }
 
 /// A pair asks something of the gateway itself. Of one that a person has paused or stopped nothing is asked, and nothing
@@ -218,8 +219,8 @@ fn without_lease(ward: &Ward, wish: &Wish) -> Option<String> {
     })
 }
 
-/// A start would be refused for want of a lease, and ends a pause or an emergency stop, which would keep this node from
-/// ever having one.
+/// A start would be refused for want of a lease, and ends a pause or a stop, which would keep this node from ever having
+/// one.
 fn is_lifted_only(ward: &Ward) -> bool {
     is_hindered(ward) && without_lease(ward, &Wish::Start).is_some()
 }
@@ -237,7 +238,7 @@ fn waits_for_a_lease(ward: &Ward) -> bool {
 /// What we have no right to do, or could only do through a manager that does not answer. A stop is kept all the same
 /// while a manager hangs: it is carried out when the manager is back.
 fn beyond_us(ward: &Ward, wish: &Wish) -> Option<String> {
-    let acts = matches!(wish, Wish::Stop | Wish::EmergencyStop | Wish::Start | Wish::Restart);
+    let acts = !matches!(wish, Wish::Pause { .. } | Wish::Resume);
     let Body::Service(unit) = &*ward.body else { return None };
     if acts && let Some(restriction) = unit.restriction() {
         return Some(format!(
@@ -279,7 +280,13 @@ fn in_the_way(wish: &Wish, report: &Report) -> Option<String> {
         Wish::Start if standing.flag_file => {
             Some(format!("a flag file pauses the guard of {id}; remove it, then `clawmend start` again"))
         }
-        Wish::Restart | Wish::Start | Wish::Pause { .. } | Wish::Resume | Wish::Stop | Wish::EmergencyStop => None,
+        Wish::Restart
+        | Wish::Start
+        | Wish::Pause { .. }
+        | Wish::Resume
+        | Wish::Stop
+        | Wish::StandBy
+        | Wish::EmergencyStop => None,
     }
 }
 
@@ -303,7 +310,7 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
         }
         Wish::Resume => format!("{id}: guarded again"),
         Wish::Start => format!("{id}: the gateway is being started"),
-        Wish::Stop => stopped(ward),
+        Wish::Stop | Wish::StandBy => stopped(ward),
         Wish::EmergencyStop => {
             format!("{id}: stopped, and the guard keeps its hands off, over reboots too, until `clawmend start`")
         }
@@ -314,7 +321,7 @@ fn done_message(ward: &Ward, wish: &Wish) -> String {
 fn stopped(ward: &Ward) -> String {
     let id = &ward.home.id.0;
     if gate_of(ward).is_some() {
-        return format!("{id}: stopped; its group may start it again, `clawmend standby demote` keeps it out");
+        return format!("{id}: stopped; this node stays out of its group until `clawmend start`");
     }
     format!("{id}: stopped; it stays stopped until `clawmend start`")
 }
@@ -455,7 +462,7 @@ fn next_words(report: &Report, waits_for_a_lease: bool) -> Option<String> {
         return report.told.clone();
     }
     let text = match report.verdict {
-        Verdict::Stopped if waits_for_a_lease && !report.standing.hinders() => {
+        Verdict::Stopped if waits_for_a_lease && !report.standing.hinders_a_group() => {
             "waits until this node owns the channels (`clawmend standby status`)"
         }
         Verdict::Stopped => "nothing, until a person starts it (`clawmend start`)",

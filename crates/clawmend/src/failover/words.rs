@@ -41,6 +41,7 @@ pub fn steadying(steadying: Steadying) -> String {
 pub fn reason(reason: Reason) -> String {
     match reason {
         Reason::Silent { misses } => format!("the primary did not answer {misses} times in a row"),
+        Reason::Stopped => "the primary's guard says that a person has stopped its gateway".to_owned(),
         Reason::RepairTooLong => "the primary's guard has been repairing for too long".to_owned(),
         Reason::PrimaryWell { for_ms } => format!("the primary has been well for {} s", for_ms / 1_000),
         Reason::SeniorWell { for_ms } => {

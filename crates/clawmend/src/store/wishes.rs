@@ -73,9 +73,14 @@ pub fn preview(mut standing: Standing, wishes: &[WaitingWish]) -> Standing {
                 standing.pause = Some(Pause { since: *at, until: *until, reason: reason.clone() });
             }
             Wish::Resume => standing.pause = None,
-            Wish::Stop => standing.desired = Desired::Stopped,
-            Wish::EmergencyStop => (standing.desired, standing.emergency) = (Desired::Stopped, true),
-            Wish::Start => (standing.desired, standing.emergency) = (Desired::Running, false),
+            Wish::StandBy => standing.desired = Desired::Stopped,
+            Wish::Stop => (standing.desired, standing.stopped_by_person) = (Desired::Stopped, true),
+            Wish::EmergencyStop => {
+                (standing.desired, standing.stopped_by_person, standing.emergency) = (Desired::Stopped, true, true);
+            }
+            Wish::Start => {
+                (standing.desired, standing.stopped_by_person, standing.emergency) = (Desired::Running, false, false);
+            }
             Wish::Restart => {}
         }
     }
@@ -111,7 +116,7 @@ enum Kind {
 fn kind(wish: &Wish) -> Option<Kind> {
     match wish {
         Wish::Pause { .. } | Wish::Resume => Some(Kind::Pause),
-        Wish::Stop | Wish::EmergencyStop | Wish::Start => Some(Kind::Run),
+        Wish::Stop | Wish::StandBy | Wish::EmergencyStop | Wish::Start => Some(Kind::Run),
         Wish::Restart => None,
     }
 }

@@ -34,6 +34,9 @@ pub enum Reason {
         /// How many.
         misses: u32,
     },
+    /// Its guard answered that a person has stopped or paused its gateway, the last of some times in a row that nobody served
+    /// there.
+    Stopped,
     /// The primary's guard has been repairing for too long.
     RepairTooLong,
     /// The primary has been well for long enough.
@@ -92,8 +95,8 @@ pub struct Memory {
     /// A person's word was not carried out yet, because the change failed: it is tried again, though they hold this node.
     #[serde(default)]
     pub again: bool,
-    /// What a person wants this node to be once the change that is under way has ended, which leads elsewhere. Kept where
-    /// that has failed: then it is not what they want, though it is called so.
+    /// What a person wants this node to be once the change that is under way has ended. Kept where that has failed: then it
+    /// is not what they want, though it is called so.
     #[serde(default)]
     pub wanted: Option<Role>,
 }
@@ -116,13 +119,14 @@ impl Memory {
     /// What a person asked for and this node is not yet: what is under way ends first, or a change that failed is tried again.
     #[must_use]
     pub fn outstanding(&self) -> Option<Role> {
-        let again = match self.role {
-            Role::Watching if self.again => Some(Role::Active),
-            Role::Active if self.again => Some(Role::Watching),
+        let (leads_to, again) = match self.role {
+            Role::Watching => (None, self.again.then_some(Role::Active)),
+            Role::Active => (None, self.again.then_some(Role::Watching)),
             // What is tried again is under way.
-            Role::Watching | Role::Active | Role::Promoting | Role::Demoting => None,
+            Role::Promoting => (Some(Role::Active), None),
+            Role::Demoting => (Some(Role::Watching), None),
         };
-        self.wanted.or(again)
+        self.wanted.filter(|wanted| leads_to != Some(*wanted)).or(again)
     }
 
     fn note_takeover(&mut self, at: Wall) {
@@ -147,6 +151,8 @@ pub struct Standby {
     pub(super) memory: Memory,
     armed: Armed,
     missed: u32,
+    /// The last miss was a gateway that a person has stopped.
+    stopped: bool,
     repairing_since: Option<Moment>,
     pub(super) well_since: Option<Moment>,
     looked: Option<Moment>,
@@ -178,6 +184,7 @@ impl Standby {
             memory,
             armed: Armed::No { why: "the configs were not compared yet".to_owned() },
             missed: 0,
+            stopped: false,
             repairing_since: None,
             well_since: None,
             looked: None,
@@ -264,6 +271,7 @@ impl Standby {
             }
             Sight::Silent | Sight::Stopped => {
                 self.missed = self.missed.saturating_add(1);
+                self.stopped = sight == Sight::Stopped;
                 self.trouble.get_or_insert(now.wall);
                 (self.well_since, self.repairing_since) = (None, None);
             }
@@ -275,22 +283,30 @@ impl Standby {
         self.decide(now, out);
     }
 
-    /// What an earlier guard decided holds, unless the primary is back by now, one that comes before this node carries, or the
-    /// configs are not apart any more; a person's word holds for the first two.
+    /// What an earlier guard decided holds, unless the primary is back by now or its guard repairs it, one that comes before
+    /// this node carries, or the configs are not apart any more; a person's word holds for all but the last. A look that
+    /// says nothing of the primary is followed by the next one.
     fn resume(&mut self, now: Now, sight: Sight, out: &mut Vec<Output>) {
         if self.memory.wanted == Some(Role::Watching) {
-            self.turn(now, Role::Demoting, Reason::Person, out);
-        } else if let Some(obstacle) = self.unarmed() {
+            return self.turn(now, Role::Demoting, Reason::Person, out);
+        }
+        if let Some(obstacle) = self.unarmed() {
             self.tell_once(now, Telling::NotPromoted { obstacle }, out);
-            self.turn(now, Role::Demoting, Reason::Resumed, out);
-        } else if sight == Sight::Serves && self.memory.why != Some(Reason::Person) {
-            self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms: 0 }, out);
-        } else if let (Some(for_ms), false) =
-            (self.seniors.served_for(now.mono), self.memory.why == Some(Reason::Person))
-        {
-            self.turn(now, Role::Demoting, Reason::SeniorWell { for_ms }, out);
-        } else {
-            out.push(Output::Promote(Reason::Resumed));
+            return self.turn(now, Role::Demoting, Reason::Resumed, out);
+        }
+        if self.memory.why == Some(Reason::Person) || self.memory.wanted == Some(Role::Active) {
+            return out.push(Output::Promote(Reason::Resumed));
+        }
+        if let Some(for_ms) = self.seniors.served_for(now.mono) {
+            return self.turn(now, Role::Demoting, Reason::SeniorWell { for_ms }, out);
+        }
+        match sight {
+            Sight::Serves => self.turn(now, Role::Demoting, Reason::PrimaryWell { for_ms: 0 }, out),
+            Sight::BeingRepaired if self.memory.why != Some(Reason::RepairTooLong) => {
+                self.turn(now, Role::Demoting, Reason::Resumed, out);
+            }
+            Sight::Silent | Sight::Stopped | Sight::BeingRepaired => out.push(Output::Promote(Reason::Resumed)),
+            Sight::Blind | Sight::Unclear => self.resumes = true,
         }
     }
 
@@ -330,7 +346,7 @@ impl Standby {
     fn consider_promotion(&mut self, now: Now, out: &mut Vec<Output>) {
         let repaired_for = self.repairing_since.map_or(0, |since| now.mono.since(since));
         let reason = if self.missed >= self.figures.misses.max(1) {
-            Reason::Silent { misses: self.missed }
+            if self.stopped { Reason::Stopped } else { Reason::Silent { misses: self.missed } }
         } else if repaired_for >= self.figures.repair_ms && self.repairing_since.is_some() {
             Reason::RepairTooLong
         } else {
@@ -426,9 +442,9 @@ impl Standby {
                 self.begin_anew();
                 out.push(Output::Persist);
             }
-            // What is under way ends first.
-            (Order::Demote, Role::Promoting) => self.end_as(Role::Watching, out),
-            (Order::Promote, Role::Demoting) => self.end_as(Role::Active, out),
+            // What is under way ends first. Where it leads to what they want it is theirs from now on, and is tried again.
+            (Order::Demote, Role::Promoting | Role::Demoting) => self.end_as(Role::Watching, out),
+            (Order::Promote, Role::Promoting | Role::Demoting) => self.end_as(Role::Active, out),
             (Order::Hold | Order::Promote | Order::Demote, _) => {
                 self.memory.held = true;
                 out.push(Output::Persist);

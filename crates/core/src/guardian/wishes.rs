@@ -14,21 +14,14 @@ impl Guardian {
                 standing.pause = Some(Pause { since: now.wall, until: *until, reason: reason.clone() });
             }
             Wish::Resume => standing.resume(),
-            Wish::Stop => {
-                standing.desired = Desired::Stopped;
-                standing.stopped_at = Some(now.wall);
-                self.memory.stopped = Some(now);
-                self.forget_requests();
+            Wish::Stop | Wish::EmergencyStop => {
+                standing.emergency |= *wish == Wish::EmergencyStop;
+                standing.stopped_by_person = true;
+                self.stop(now);
             }
-            Wish::EmergencyStop => {
-                standing.emergency = true;
-                standing.desired = Desired::Stopped;
-                standing.stopped_at = Some(now.wall);
-                self.memory.stopped = Some(now);
-                self.forget_requests();
-            }
+            Wish::StandBy => self.stop(now),
             Wish::Start => {
-                standing.emergency = false;
+                (standing.emergency, standing.stopped_by_person) = (false, false);
                 standing.desired = Desired::Running;
                 standing.stopped_at = None;
                 standing.ended_in_pause = false;
@@ -52,7 +45,10 @@ impl Guardian {
         out.push(Output::Persist);
     }
 
-    fn forget_requests(&mut self) {
+    fn stop(&mut self, now: Now) {
+        self.memory.standing.desired = Desired::Stopped;
+        self.memory.standing.stopped_at = Some(now.wall);
+        self.memory.stopped = Some(now);
         self.memory.start_wished = false;
         self.memory.restart_wished = false;
     }

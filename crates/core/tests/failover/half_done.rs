@@ -79,8 +79,10 @@ fn resumed(memory: Memory, armed: Armed, sight: Sight) -> Scene {
 fn what_a_guard_left_half_done_is_done_again_by_the_next() {
     let left = |role| Memory { role, ..Memory::default() };
     for sight in [Sight::Silent, Sight::Stopped, Sight::BeingRepaired, Sight::Blind, Sight::Unclear] {
-        let scene = resumed(left(Role::Promoting), Armed::Yes, sight);
-        assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))], "{sight:?}");
+        if let Sight::Silent | Sight::Stopped = sight {
+            let scene = resumed(left(Role::Promoting), Armed::Yes, sight);
+            assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))], "{sight:?}");
+        }
         let scene = resumed(left(Role::Demoting), Armed::Yes, sight);
         assert_eq!(scene.changes(), [(0, Output::Demote(Reason::Resumed))], "{sight:?}");
     }
@@ -102,6 +104,65 @@ fn a_takeover_is_not_resumed_where_its_reason_is_gone() {
     let scene = resumed(promoting, Armed::No { why: why.clone() }, Sight::Silent);
     assert_eq!(scene.changes(), [(10, Output::Demote(Reason::Resumed))]);
     assert_eq!(scene.told(), [Telling::NotPromoted { obstacle: Obstacle::NotApart { why } }]);
+}
+
+/// As after a boot, before the network is there, or while the primary boots as well.
+#[test]
+fn a_takeover_is_resumed_on_no_look_that_says_nothing_of_the_primary() {
+    let left = |why| Memory { role: Role::Promoting, why: Some(why), ..Memory::default() };
+    let silent = Reason::Silent { misses: 3 };
+    for sight in [Sight::Blind, Sight::Unclear] {
+        let mut scene = resumed(left(silent), Armed::Yes, sight);
+        scene.watch(60, sight);
+        assert_eq!(scene.changes(), [], "{sight:?}");
+        scene.watch(10, Sight::Serves);
+        assert_eq!(scene.changes(), [(80, Output::Demote(Reason::PrimaryWell { for_ms: 0 }))], "{sight:?}");
+        let mut scene = resumed(left(silent), Armed::Yes, sight);
+        scene.watch(10, Sight::Silent);
+        assert_eq!(scene.changes(), [(20, Output::Promote(Reason::Resumed))], "{sight:?}");
+        // A person's word needs no look.
+        let scene = resumed(left(Reason::Person), Armed::Yes, sight);
+        assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))], "{sight:?}");
+        let mut scene = resumed(left(silent), Armed::Yes, sight);
+        scene.see(Evidence::Person(Order::Promote));
+        scene.watch(10, sight);
+        assert_eq!(scene.changes(), [(20, Output::Promote(Reason::Resumed))], "{sight:?}");
+    }
+    let scene = resumed(left(silent), Armed::Yes, Sight::BeingRepaired);
+    assert_eq!(scene.changes(), [(10, Output::Demote(Reason::Resumed))]);
+    let scene = resumed(left(Reason::RepairTooLong), Armed::Yes, Sight::BeingRepaired);
+    assert_eq!(scene.changes(), [(10, Output::Promote(Reason::Resumed))]);
+}
+
+/// It is theirs from then on: it is not given up because they hold this node.
+#[test]
+fn what_a_person_says_while_it_is_under_way_is_tried_again_where_it_fails() {
+    for (order, from, to) in
+        [(Order::Promote, Sight::Silent, Role::Active), (Order::Demote, Sight::Serves, Role::Watching)]
+    {
+        let mut scene = Scene::armed();
+        scene.ends = to == Role::Watching;
+        scene.watch(30, Sight::Silent);
+        scene.ends = false;
+        scene.watch(70, from);
+        let before = scene.changes().len();
+        scene.see(Evidence::Person(order));
+        assert_eq!(scene.standby.memory().outstanding(), None, "it is under way");
+        (scene.ends, scene.works) = (true, false);
+        scene.see(Evidence::Done { worked: false });
+        scene.works = true;
+        scene.watch(60, from);
+        assert_eq!((scene.role(), scene.changes().len()), (to, before + 1), "{order:?}");
+        assert!(scene.standby.memory().held && scene.standby.memory().outstanding().is_none());
+    }
+}
+
+#[test]
+fn a_primary_that_a_person_stopped_is_called_so() {
+    let mut scene = Scene::armed();
+    scene.watch(20, Sight::Silent);
+    scene.watch(10, Sight::Stopped);
+    assert_eq!(scene.changes(), [(30, Output::Promote(Reason::Stopped))]);
 }
 
 /// What is under way cannot be left half-done; what a person wants instead comes right after it.

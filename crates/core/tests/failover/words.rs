@@ -150,7 +150,7 @@ fn a_failed_takeover_is_loud_and_a_failed_step_back_is_not() {
 fn a_store_that_is_back_is_told_to_who_heard_that_it_was_lost() {
     let of = |telling| {
         let word = lease::word::Word { telling, machines: Vec::new() };
-        lease::word::notice(&GatewayId("default".into()), lease::Term(7), word, Wall(5)).unwrap()
+        lease::word::notice(&GatewayId("default".into()), (0, lease::Term(7)), word, Wall(5)).unwrap()
     };
     for (owned, heard) in [(true, 2), (false, 0)] {
         let (mut desk, mut out) = (Desk::default(), Vec::new());

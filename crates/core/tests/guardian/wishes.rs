@@ -90,6 +90,26 @@ fn a_person_wins_in_every_state() {
 }
 
 #[test]
+fn standing_by_takes_nothing_from_a_persons_stop_and_adds_none() {
+    let mut scene = Scene::healthy_child();
+    let standing = |scene: &Scene| {
+        let standing = &scene.guardian.memory().standing;
+        (standing.forbids_start(), standing.hinders(), standing.hinders_a_group())
+    };
+    scene.see(&Evidence::Person(Wish::StandBy));
+    let asked = scene.one();
+    assert_eq!(asked.action, Action::Terminate { wake: false });
+    scene.done(&asked);
+    scene.end(Exit::Code { code: 0 });
+    assert_eq!(standing(&scene), (true, false, false));
+    scene.see(&Evidence::Person(Wish::Stop));
+    scene.see(&Evidence::Person(Wish::StandBy));
+    assert_eq!(standing(&scene), (true, false, true));
+    scene.see(&Evidence::Person(Wish::Start));
+    assert_eq!((standing(&scene), scene.actions()), ((false, false, false), vec![Action::Spawn]));
+}
+
+#[test]
 fn what_ends_during_a_pause_stays_ended_unless_it_crashed_by_itself() {
     for (exit, comes_back) in [
         (Exit::Code { code: 0 }, false),

@@ -2,7 +2,7 @@
 
 use super::scene::{FIGURES, ME, OTHER, Scene};
 use clawmend_core::failover::lease::{
-    Answer, Directive, Evidence, Figures, NodeId, Order, PausePolicy, Request, Telling, Why,
+    ActId, Answer, Directive, Evidence, Figures, Gateway, NodeId, Order, PausePolicy, Request, Telling, Why,
 };
 
 #[test]
@@ -134,6 +134,53 @@ fn a_node_that_could_start_nothing_leaves_the_lease_to_others() {
     assert_eq!((scene.ended(), scene.life.is_some()), (None, true));
 }
 
+/// They are heard of before the gateway's end, or after it, when it was tried to start it again.
+#[test]
+fn an_owner_whose_gateway_a_person_stops_gives_the_channels_up_at_once_and_stays_out() {
+    for heard_first in [true, false] {
+        let mut scene = Scene::owning();
+        let end = |scene: &mut Scene| {
+            scene.life = None;
+            scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(u64::MAX) }));
+        };
+        if heard_first {
+            scene.see(Evidence::Hindered(true));
+            scene.run(2_000);
+            assert_eq!(scene.steps(), Vec::<&str>::new(), "what runs is not ended by it");
+            end(&mut scene);
+        } else {
+            scene.can_start = false;
+            end(&mut scene);
+            scene.run(FIGURES.retry_ms);
+            assert_eq!(scene.steps(), ["start"]);
+            scene.can_start = true;
+            scene.log.clear();
+            scene.see(Evidence::Hindered(true));
+        }
+        assert_eq!(scene.steps(), ["disable", "release"], "{:#?}", scene.log);
+        assert_eq!(scene.told(), [Telling::GaveUp(Why::Person)]);
+        scene.log.clear();
+        scene.run(120_000);
+        assert_eq!(scene.steps(), Vec::<&str>::new(), "the lease is free, and it stays out");
+        scene.see(Evidence::Hindered(false));
+        scene.run(5_000);
+        assert!(scene.started().is_some());
+    }
+}
+
+#[test]
+fn what_a_person_stopped_does_not_wait_mute_either() {
+    let mut scene = Scene::warm();
+    scene.see(Evidence::Hindered(true));
+    scene.life = None;
+    scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(u64::MAX) }));
+    scene.run(120_000);
+    assert_eq!(scene.steps(), Vec::<&str>::new());
+    scene.see(Evidence::Hindered(false));
+    scene.run(FIGURES.retry_ms);
+    assert_eq!(scene.steps().first(), Some(&"start mute"));
+}
+
 #[test]
 fn the_second_standby_gives_the_first_time() {
     let mut scene = Scene::with(PausePolicy::ResidualWindow, 2);
@@ -236,8 +283,41 @@ fn a_guard_that_begins_in_a_planned_switch_carries_it_out() {
     scene.run(1_000);
     assert!(scene.life.is_some(), "it drains");
     scene.begin_guard();
-    assert_eq!(scene.steps(), ["quiesce", "end", "disable"]);
+    // To whom they named, who suspects nobody.
+    assert_eq!(scene.steps(), ["quiesce", "end", "disable", "release"]);
     assert!(!scene.holder.owns() && scene.life.is_none());
+    let left = scene.record.view(scene.alive());
+    assert_eq!((left.holder, left.reserved, left.suspects.len()), (None, Some(OTHER), 0));
+}
+
+#[test]
+fn a_hold_counts_that_is_said_while_the_lease_is_asked_for() {
+    for order in [Order::Hold, Order::Demote] {
+        let mut scene = Scene::with(PausePolicy::ResidualWindow, 2);
+        scene.run(FIGURES.answer_ms + FIGURES.look_ms);
+        scene.offline = true;
+        scene.run(2 * FIGURES.rank_ms);
+        let Some((_, Directive::Ask { request, what: Request::Acquire })) = scene.log.last().cloned() else {
+            panic!("{:?}", scene.log)
+        };
+        let sent = scene.now();
+        scene.say(order.clone());
+        let answer = scene.other(ME, &Request::Acquire);
+        scene.offline = false;
+        scene.see(Evidence::Answered { request, sent, answer });
+        scene.run(60_000);
+        assert_eq!(scene.steps(), ["acquire", "disable", "release"], "{order:?}");
+        assert!(scene.holder.memory().held && scene.record.view(scene.alive()).suspects.is_empty());
+    }
+}
+
+#[test]
+fn what_is_worse_is_told_also_of_a_lease_that_is_being_given_up_already() {
+    let mut scene = Scene::owning();
+    scene.say(Order::HandOver { to: Some(OTHER) });
+    scene.run(1_000);
+    scene.see(Evidence::Conflict);
+    assert_eq!(scene.told(), [Telling::GaveUp(Why::Person), Telling::GaveUp(Why::SplitBrain)]);
 }
 
 /// The lease is renewed meanwhile, and the deadman follows it.

@@ -4,6 +4,7 @@
 //! was decided. A file that cannot be read is as good as none: a process that nobody remembers is ended. Terms count
 //! within one record of one kind of store: of another group's nothing is believed.
 
+use crate::host::clock;
 use crate::host::files::{Durability, write_atomic};
 use clawmend_core::failover::lease::{Active, Memory, Term};
 use serde::{Deserialize, Serialize};
@@ -40,16 +41,20 @@ pub fn load(state: &Path, lease: &str) -> Memory {
             tracing::info!(before, lease, "this node counts on another lease than before; its terms begin anew");
             // Nobody goes on with a gateway that was started under the other one.
             let active = memory.active.map(|active| Active { opened: false, ..active });
-            Memory { seen: Term::default(), active, store_lost: None, ..memory }
+            Memory { seen: Term::default(), epoch: now_s(), active, store_lost: None, ..memory }
         }
         Ok(kept) => kept.memory,
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::error!(%error, "what this node of a shared group remembers cannot be read; a gateway that runs is ended");
             }
-            Memory::default()
+            Memory { epoch: now_s(), ..Memory::default() }
         }
     }
+}
+
+fn now_s() -> i64 {
+    clock::now().wall.0 / 1_000
 }
 
 /// A gateway of this node ran with its channels on, or was about to, when its guard ended.
@@ -108,19 +113,23 @@ impl Writer {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use clawmend_core::failover::lease::NodeId;
     use clawmend_core::gateway::Incarnation;
 
     #[tokio::test(flavor = "current_thread")]
     async fn it_comes_back_whole_and_a_torn_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let load = |folder: &Path| load(folder, "etcd:home");
-        assert_eq!(load(folder.path()), Memory::default());
+        let new = load(folder.path());
+        assert!(new.epoch > 0, "words of its terms are not those of another store");
+        assert_eq!(new, Memory { epoch: new.epoch, ..Memory::default() });
         assert!(!left_as_owner(folder.path()));
         let memory = Memory {
             store_lost: Some(true),
-            active: Some(Active { term: Term(4), life: None, opened: true }),
+            active: Some(Active { term: Term(4), life: None, opened: true, to: Some(NodeId(2)) }),
             mute: Some(Incarnation { pid: 7, start: 8, boot: "b".into() }),
             seen: Term(5),
+            epoch: 1_700_000_000,
             held: true,
             wanted: true,
         };
@@ -129,19 +138,20 @@ mod tests {
         assert!(writer.save(&memory, Duration::from_secs(60)).await);
         assert_eq!(load(folder.path()), memory);
         let other = super::load(folder.path(), "kubernetes:home");
-        let active = Some(Active { term: Term(4), life: None, opened: false });
+        let active = Some(Active { term: Term(4), life: None, opened: false, to: Some(NodeId(2)) });
         assert_eq!(
             other,
-            Memory { seen: Term(0), active, store_lost: None, ..memory.clone() },
+            Memory { seen: Term(0), epoch: other.epoch, active, store_lost: None, ..memory.clone() },
             "terms of another store say nothing"
         );
+        assert!(other.epoch > memory.epoch);
         assert!(left_as_owner(folder.path()));
         let older = r#"{"active":{"term":4,"life":null},"seen":5,"held":false}"#;
         std::fs::write(folder.path().join(FILE), older).unwrap();
         let read = load(folder.path());
         assert!(read.active.is_some_and(|active| active.opened) && read.mute.is_none(), "of an older version");
         std::fs::write(folder.path().join(FILE), b"{\"active\":{\"term\":").unwrap();
-        assert_eq!(load(folder.path()), Memory::default());
+        assert!(load(folder.path()).active.is_none());
         let mut nowhere = Writer::new(&folder.path().join("gone"), "etcd:home");
         assert!(!nowhere.save(&memory, Duration::from_secs(60)).await);
     }

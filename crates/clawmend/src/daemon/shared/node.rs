@@ -15,7 +15,7 @@ use crate::api::types::{GivingUpReport, Time, VouchReport};
 use crate::failover::lease::{LeaseStore, Trouble};
 use crate::failover::switches::Switches;
 use crate::host::alarm::Alarm;
-use crate::host::clock;
+use crate::host::{clock, process};
 use clawmend_core::failover::lease::word::{self, Word};
 use clawmend_core::failover::lease::{
     ActId, Answer, Directive, Evidence, Fenced, Gateway, Holder, Order, PausePolicy, Request, RequestId, Telling, View,
@@ -222,6 +222,11 @@ impl Node {
 
     /// A process that nobody here has started is ended, once it was seen twice: its start may be about to be told.
     fn child(&mut self, child: Option<Incarnation>) {
+        // The proof that was ordered at its end may have failed.
+        let lost = self.running.as_ref().filter(|(_, life)| child.is_none() && !process::is_alive(life));
+        if let Some(act) = lost.map(|(act, _)| *act) {
+            self.act(Act::Prove(act));
+        }
         let known = |life: &Incarnation| self.running.as_ref().is_some_and(|(_, ours)| ours == life);
         let strange = child.filter(|life| !known(life) && !self.shared.gate.is_taken());
         if let Some(life) = &strange
@@ -261,7 +266,8 @@ impl Node {
         }
         self.confirm(all_durable);
         self.look_at_the_mute();
-        self.shared.gate.set_owns(self.holder.lease().is_some());
+        // What is being given up is not started any more, whoever wants it.
+        self.shared.gate.set_owns(self.holder.lease().is_some() && self.holder.giving_up().is_none());
         self.report();
     }
 
@@ -354,9 +360,9 @@ impl Node {
     fn tell(&self, telling: &Telling) {
         self.shared.say(&words::telling(telling, &|node| self.shared.name_of(node)));
         let machines = words::machines(telling).iter().map(|node| self.shared.name_of(*node)).collect();
-        let term = self.holder.memory().seen;
+        let (epoch, term) = (self.holder.memory().epoch, self.holder.memory().seen);
         let word = Word { telling: telling.clone(), machines };
-        if let Some(notice) = word::notice(&self.shared.home.id, term, word, clock::now().wall) {
+        if let Some(notice) = word::notice(&self.shared.home.id, (epoch, term), word, clock::now().wall) {
             self.shared.voice.word(&notice);
         }
     }

@@ -160,13 +160,14 @@ pub fn deadman(
                 continue;
             };
             let armed = async {
-                if keeper.is_none() {
-                    keeper = Keeper::start(&dir).await.ok();
+                // Another keeper may have taken the place of the one that this connection led to.
+                if let Some(asked) = &mut keeper
+                    && let Ok(stands) = arm(asked, fenced).await
+                {
+                    return Ok(stands);
                 }
-                match &mut keeper {
-                    Some(asked) => arm(asked, fenced).await.map_err(|error| error.to_string()),
-                    None => Err("there is no keeper".to_owned()),
-                }
+                let asked = keeper.insert(Keeper::start(&dir).await.map_err(|error| error.to_string())?);
+                arm(asked, fenced).await.map_err(|error| error.to_string())
             };
             let armed = tokio::time::timeout(ARMING, armed).await.unwrap_or_else(|_| Err("it is slow".to_owned()));
             let evidence = match armed {

@@ -34,7 +34,7 @@ impl Ward {
             Event::Stopping => {
                 tracing::info!(gateway = %self.home.id.0, "the keeper was told to end with its gateway");
                 // Whoever ends the container ends the gateway: no start goes against that.
-                self.observe(now, &Evidence::Person(Wish::Stop));
+                self.observe(now, &Evidence::Person(Wish::StandBy));
             }
             Event::Other => {}
         }

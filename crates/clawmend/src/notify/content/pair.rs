@@ -333,6 +333,7 @@ impl Said<'_> {
 fn because_en(reason: Reason) -> String {
     match reason {
         Reason::Silent { misses } => format!("The primary did not answer {misses} times in a row."),
+        Reason::Stopped => "A person has stopped the primary's gateway; its guard says so.".to_owned(),
         Reason::RepairTooLong => "The primary's guard could not repair its gateway in time.".to_owned(),
         Reason::PrimaryWell { for_ms } => format!("The primary has been well for {} s.", for_ms / 1_000),
         Reason::SeniorWell { for_ms } => {
@@ -346,6 +347,7 @@ fn because_en(reason: Reason) -> String {
 fn because_zh(reason: Reason) -> String {
     match reason {
         Reason::Silent { misses } => format!("主机连续 {misses} 次没有应答。"),
+        Reason::Stopped => "主机的网关被人停止了（主机的守护程序如此报告）。".to_owned(),
         Reason::RepairTooLong => "主机的守护程序未能及时修复网关。".to_owned(),
         Reason::PrimaryWell { for_ms } => format!("主机已连续正常 {} 秒。", for_ms / 1_000),
         Reason::SeniorWell { for_ms } => format!("排在前面的备机已连续工作 {} 秒。", for_ms / 1_000),

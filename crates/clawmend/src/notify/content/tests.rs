@@ -230,6 +230,7 @@ fn pair_words() -> Vec<(Telling, Vec<Step>)> {
         (Telling::TookOver { reason: Reason::Silent { misses: 3 } }, well),
         (Telling::TookOver { reason: Reason::RepairTooLong }, half),
         (Telling::TookOver { reason: Reason::Silent { misses: 3 } }, again),
+        (Telling::TookOver { reason: Reason::Stopped }, Vec::new()),
         (Telling::TookOver { reason: Reason::Person }, Vec::new()),
         (Telling::SteppedBack { reason: Reason::PrimaryWell { for_ms: 60_000 } }, back),
         (Telling::NotPromoted { obstacle: Obstacle::Held }, Vec::new()),
@@ -294,7 +295,7 @@ fn words_on_a_group_in_both_languages() {
         let mut text = String::new();
         for (telling, machines) in words() {
             let word = Word { telling, machines };
-            let notice = word::notice(&GatewayId("default".into()), Term(7), word, Wall(BEGAN)).unwrap();
+            let notice = word::notice(&GatewayId("default".into()), (0, Term(7)), word, Wall(BEGAN)).unwrap();
             let letter = writer(language).write(&notice, &Story::default(), &Surroundings::default(), &mask());
             text.push_str(&shown(&letter));
             text.push('\n');

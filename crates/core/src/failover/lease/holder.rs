@@ -249,6 +249,7 @@ impl Holder {
         }
         self.end_what_ran_out(now, out);
         self.insist_on_ends(now, out);
+        self.leave_where_hindered(now, out);
         self.leave_on(now, out);
         self.ask(now, out);
         self.keep_armed(out);

@@ -1,6 +1,6 @@
 //! What outlives the guard and the boot of a node in a shared group.
 
-use super::record::Term;
+use super::record::{NodeId, Term};
 use crate::gateway::Incarnation;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub struct Active {
     /// It is known that its channels are on. Before, it may be either, and nobody goes on with it.
     #[serde(default = "yes")]
     pub opened: bool,
+    /// The node that a person has named for the channels, while they are handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<NodeId>,
 }
 
 /// A gateway that is started cold has its channels on from its start.
@@ -31,6 +34,10 @@ pub struct Memory {
     pub mute: Option<Incarnation>,
     /// The highest term that the store ever named.
     pub seen: Term,
+    /// Since when terms have been counted like this, in seconds since 1970: in a new store they begin anew, and a word of
+    /// term 3 is another one.
+    #[serde(default)]
+    pub epoch: i64,
     /// A person, or a split brain, keeps this node from taking over.
     pub held: bool,
     /// A person wants it to take over, out of turn: as soon as the lease is free.

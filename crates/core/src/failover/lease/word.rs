@@ -1,7 +1,8 @@
 //! What people who do not watch are told of a shared group, and how loudly.
 //!
 //! Invariants: what only a person can end, and what may mean two owners, is as loud as it gets; what a person has just
-//! asked for is not told to them; the same word under the same term has the same key, whenever it is told again. Start at
+//! asked for is not told to them; the same word under the same term of the same store has the same key, whenever it is told
+//! again. Start at
 //! [`notice`].
 
 use super::output::{Telling, Why};
@@ -22,15 +23,21 @@ pub struct Word {
     pub machines: Vec<String>,
 }
 
-/// The word as a notice; none for what is no news to anybody who does not watch. `term` is the highest that is known.
+/// The word as a notice; none for what is no news to anybody who does not watch. `term` is the highest that is known, and
+/// `epoch` since when terms have been counted ([`Memory::epoch`](super::Memory::epoch)).
 #[must_use]
-pub fn notice(gateway: &GatewayId, term: Term, word: Word, at: Wall) -> Option<Notice> {
+pub fn notice(gateway: &GatewayId, (epoch, term): (i64, Term), word: Word, at: Wall) -> Option<Notice> {
     let level = level(&word.telling)?;
     let (gateway, step) = (gateway.clone(), step(&word.telling));
-    let (subject, about) = if of_the_store(&word.telling) {
-        (format!("{}/group-store", gateway.0), (at.0 / 1_000).to_string())
+    let subject = if of_the_store(&word.telling) {
+        format!("{}/group-store", gateway.0)
     } else {
-        (format!("{}/group-{}", gateway.0, term.0), format!("{:08x}", mark(&word.machines.join(","))))
+        format!("{}/group-{epoch}-{}", gateway.0, term.0)
+    };
+    let about = if again_and_again(&word.telling) {
+        (at.0 / 1_000).to_string()
+    } else {
+        format!("{:08x}", mark(&word.machines.join(",")))
     };
     let key = format!("{subject}/{step}-{about}");
     let what = if let Telling::StoreBack { owned } = word.telling {
@@ -42,7 +49,12 @@ pub fn notice(gateway: &GatewayId, term: Term, word: Word, at: Wall) -> Option<N
     Some(Notice { key, subject, level, at, what })
 }
 
-/// Of a silence of the store, of which one term can see several; and others may own when it is over.
+/// One term can see several of them.
+const fn again_and_again(telling: &Telling) -> bool {
+    of_the_store(telling) || matches!(telling, Telling::SwitchedOn)
+}
+
+/// Of a silence of the store; others may own when it is over.
 const fn of_the_store(telling: &Telling) -> bool {
     matches!(telling, Telling::StoreLost { .. } | Telling::StoreBack { .. })
 }
@@ -103,7 +115,7 @@ mod tests {
 
     fn told(telling: Telling) -> Option<Notice> {
         let word = Word { telling, machines: vec!["alpha".into()] };
-        notice(&GatewayId("default".into()), Term(7), word, Wall(5))
+        notice(&GatewayId("default".into()), (0, Term(7)), word, Wall(5))
     }
 
     #[test]
@@ -125,7 +137,7 @@ mod tests {
         let key = |machines: &[&str]| {
             let machines = machines.iter().map(|name| (*name).to_owned()).collect();
             let word = Word { telling: Telling::NoDeadman, machines };
-            notice(&GatewayId("default".into()), Term(7), word, Wall(5)).unwrap().key
+            notice(&GatewayId("default".into()), (0, Term(7)), word, Wall(5)).unwrap().key
         };
         assert_eq!(key(&["alpha"]), key(&["alpha"]));
         assert_ne!(key(&["alpha"]), key(&["alpha", "beta"]));
@@ -135,7 +147,7 @@ mod tests {
     fn each_silence_of_the_store_has_a_key_of_its_own() {
         let key = |at| {
             let word = Word { telling: Telling::StoreLost { owned: true }, machines: Vec::new() };
-            notice(&GatewayId("default".into()), Term(7), word, Wall(at)).unwrap().key
+            notice(&GatewayId("default".into()), (0, Term(7)), word, Wall(at)).unwrap().key
         };
         assert_eq!(key(5_000), key(5_999));
         assert_ne!(key(5_000), key(65_000));
@@ -145,7 +157,7 @@ mod tests {
     fn who_heard_that_the_store_was_lost_hears_that_it_is_back() {
         let of = |telling, term| {
             let word = Word { telling, machines: Vec::new() };
-            notice(&GatewayId("default".into()), Term(term), word, Wall(5)).unwrap()
+            notice(&GatewayId("default".into()), (0, Term(term)), word, Wall(5)).unwrap()
         };
         for (owned, heard) in [(true, Level::Critical), (false, Level::Warning)] {
             let (lost, back) = (of(Telling::StoreLost { owned }, 7), of(Telling::StoreBack { owned }, 9));

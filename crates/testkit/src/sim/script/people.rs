@@ -131,7 +131,7 @@ impl World {
         match wish {
             Wish::Pause { .. } => self.wishes.paused = true,
             Wish::Resume => self.wishes.paused = false,
-            Wish::Stop | Wish::EmergencyStop => {
+            Wish::Stop | Wish::StandBy | Wish::EmergencyStop => {
                 self.wishes.stopped = true;
                 self.wishes.emergency = *wish == Wish::EmergencyStop;
                 self.wishes.restart = false;

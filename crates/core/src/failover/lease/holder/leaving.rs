@@ -7,7 +7,7 @@
 use super::super::evidence::Order;
 use super::super::output::{Directive, Telling, Why};
 use super::super::pause::Vouch;
-use super::super::record::NodeId;
+use super::super::record::{NodeId, Term};
 use super::Holder;
 use super::process::Process;
 use crate::time::Moment;
@@ -19,6 +19,8 @@ pub(super) struct Leaving {
     to: Option<NodeId>,
     /// It drains until then.
     drains_until: Option<Moment>,
+    /// The lease of a guard before this one, under which its gateway ran: given back once that has ended.
+    before: Option<Term>,
     switching_off: bool,
     switched_off: bool,
 }
@@ -52,8 +54,9 @@ impl Holder {
         let drains_until =
             (drain && matches!(self.process, Process::Running(_))).then(|| now.plus(self.node.figures.drain_ms));
         if let Some(leaving) = &mut self.leaving {
-            if drains_until.is_none() {
+            if drains_until.is_none() && leaving.why != why {
                 (leaving.why, leaving.drains_until) = (why, None);
+                out.push(Directive::Tell(Telling::GaveUp(why)));
             }
             return;
         }
@@ -61,14 +64,25 @@ impl Holder {
             // Its channels are switched off while it drains. A guard that begins meanwhile does not take it for one that
             // serves.
             if let Some(active) = &mut self.memory.active {
-                active.opened = false;
+                (active.opened, active.to) = (false, to);
             }
             out.extend([Directive::Persist, Directive::Quiesce { until }]);
         } else if self.process.is_wanted() {
             self.end(now, why, out);
         }
-        self.leaving = Some(Leaving { why, to, drains_until, switching_off: false, switched_off: false });
+        let (before, switching_off, switched_off) = (None, false, false);
+        self.leaving = Some(Leaving { why, to, drains_until, before, switching_off, switched_off });
         out.push(Directive::Tell(Telling::GaveUp(why)));
+    }
+
+    /// What a guard before this one had started is not gone on with. Its lease is given back when it has ended, so that nobody
+    /// suspects this machine, to whom that guard was handing it over.
+    pub(super) fn leave_what_was_before(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        let before = self.memory.active.as_ref().map(|active| (active.term, active.to));
+        self.leave(now, Why::Unproven, before.and_then(|(_, to)| to), false, out);
+        if let Some(leaving) = &mut self.leaving {
+            leaving.before = before.map(|(term, _)| term);
+        }
     }
 
     pub(super) fn leave_on(&mut self, now: Moment, out: &mut Vec<Directive>) {
@@ -93,13 +107,13 @@ impl Holder {
     }
 
     fn left(&mut self, now: Moment, out: &mut Vec<Directive>) {
-        let to = self.leaving.take().and_then(|leaving| leaving.to);
+        let (to, before) = self.leaving.take().map_or((None, None), |leaving| (leaving.to, leaving.before));
         self.begin_telling_anew();
         (self.seen, self.look_at) = (None, now);
-        if let Some(lease) = self.lease.take() {
+        if let Some(term) = self.lease.take().map(|lease| lease.term).or(before) {
             // Others first: the node that could not, or should not, does not take it right back.
             self.rests_until = now.plus(self.node.figures.handover_ms);
-            self.release(now, lease.term, to, out);
+            self.release(now, term, to, out);
         }
     }
 
@@ -134,6 +148,15 @@ impl Holder {
         out.push(Directive::Persist);
     }
 
+    /// A person has paused or stopped this node's gateway. One that runs keeps the channels; a node that has none, and would
+    /// be refused to start it, does not keep them from the others.
+    pub(super) fn leave_where_hindered(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        let nothing_runs = self.process.is_silent() || self.process == Process::Starting;
+        if self.hindered && nothing_runs && self.lease.is_some() && self.leaving.is_none() {
+            self.leave(now, Why::Person, None, false, out);
+        }
+    }
+
     pub(super) fn order(&mut self, now: Moment, order: &Order, out: &mut Vec<Directive>) {
         match order {
             Order::Promote { vouch } => self.promote(now, vouch.clone(), out),
@@ -141,7 +164,13 @@ impl Holder {
                 match &mut self.leaving {
                     None => self.leave(now, Why::Person, *to, true, out),
                     // One that is under way goes to whom they named last.
-                    Some(leaving) => leaving.to = *to,
+                    Some(leaving) => {
+                        leaving.to = *to;
+                        if let Some(active) = &mut self.memory.active {
+                            active.to = *to;
+                            out.push(Directive::Persist);
+                        }
+                    }
                 }
             }
             Order::HandOver { .. } => {}

@@ -100,7 +100,7 @@ impl Holder {
             self.gone(now);
             // Whatever it was enabled for is over.
             return if self.memory.active.is_some() {
-                self.leave(now, Why::Unproven, None, false, out)
+                self.leave_what_was_before(now, out)
             };
         };
         if self.found_mute(now, life) {
@@ -113,7 +113,7 @@ impl Holder {
                 self.lease = Some(Lease::to_be_confirmed(active.term, fenced.until, now));
                 (self.fenced, self.arming) = (Some(fenced), Some(fenced));
             }
-            (Some(_) | None, Some(_) | None) => self.leave(now, Why::Unproven, None, false, out),
+            (Some(_) | None, Some(_) | None) => self.leave_what_was_before(now, out),
         }
     }
 
@@ -193,7 +193,9 @@ impl Holder {
     /// Nothing starts without it, and it is asked for again with each renewal. One that has no gateway yet does not keep
     /// the lease from nodes that could have one.
     pub(super) fn not_armed(&mut self, now: Moment, out: &mut Vec<Directive>) {
-        self.tell_once(Telling::NoDeadman, out);
+        if self.process.is_silent() {
+            self.tell_once(Telling::NoDeadman, out);
+        }
         if self.lease.is_some() && self.process.is_silent() && self.leaving.is_none() {
             self.start_failed(now, out);
         }
@@ -275,7 +277,7 @@ impl Holder {
             let life = life.clone();
             return self.open(now, &life, term, until, out);
         }
-        self.memory.active = Some(Active { term, life: None, opened: true });
+        self.memory.active = Some(Active { term, life: None, opened: true, to: None });
         self.start_at = now.plus(figures.retry_ms);
         self.process = Process::Starting;
         out.push(Directive::Persist);

@@ -263,6 +263,10 @@ impl Holder {
             suspects: suspects.clone(),
             ..Lease::to_be_confirmed(term, sent, now)
         });
+        if self.memory.held {
+            // A person said so while the question was on its way.
+            self.leave(now, Why::Person, None, false, out);
+        }
     }
 
     fn renewed(&mut self, sent: Moment) {

@@ -68,7 +68,11 @@ impl Holder {
     }
 
     fn may_start_mute(&self) -> bool {
-        self.node.warm && self.process == Process::Gone && self.lease.is_none() && self.leaving.is_none()
+        self.node.warm
+            && self.process == Process::Gone
+            && self.lease.is_none()
+            && self.leaving.is_none()
+            && !self.hindered
     }
 
     fn start_mute(&mut self, now: Moment, out: &mut Vec<Directive>) {
@@ -105,6 +109,8 @@ impl Holder {
             && life == heard
         {
             *sure = true;
+            // The next time it is another event.
+            self.told.retain(|told| *told != Telling::SwitchedOn);
         }
     }
 
@@ -126,7 +132,7 @@ impl Holder {
         out: &mut Vec<Directive>,
     ) {
         self.memory.mute = None;
-        self.memory.active = Some(Active { term, life: Some(life.clone()), opened: false });
+        self.memory.active = Some(Active { term, life: Some(life.clone()), opened: false, to: None });
         let act = self.next_act();
         self.process = Process::Opening { act, life: life.clone(), until: now.plus(Self::OPENING_MS) };
         out.push(Directive::Persist);
