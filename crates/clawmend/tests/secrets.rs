@@ -200,6 +200,34 @@ fn too_much_is_refused_and_what_was_there_stays() {
     scene.is_clean();
 }
 
+/// A volume that is not mounted after a boot, such as one that is encrypted.
+#[test]
+fn nothing_does_not_take_the_place_of_what_is_there() {
+    let Some(scene) = scene("no secrets") else { return };
+    scene.secrets.bring().unwrap();
+    fs::remove_dir_all(&scene.kept).unwrap();
+    fs::create_dir(&scene.kept).unwrap();
+    assert_eq!(scene.secrets.bring(), Err(SecretsError::Empty));
+    fs::write(scene.kept.join("large"), vec![7; (16 << 20) + 1]).unwrap();
+    fs::write(scene.kept.join("small"), "x").unwrap();
+    assert_eq!(scene.secrets.bring(), Err(SecretsError::TooMuch), "one that is left out silently is missed later");
+    assert_eq!(scene.read("telegram").as_deref(), Some(CANARY));
+    scene.is_clean();
+}
+
+/// Whatever of it went first.
+#[test]
+fn a_guard_that_died_while_it_took_them_away_is_followed_by_one_that_does() {
+    let Some(scene) = scene("died while it wiped") else { return };
+    scene.secrets.bring().unwrap();
+    let beside = scene.secrets.into.parent().unwrap().join(".secrets: all.clawmend-new");
+    fs::rename(&scene.secrets.into, &beside).unwrap();
+    fs::remove_file(beside.join(".brought-by-clawmend")).unwrap();
+    assert_eq!(scene.secrets.wipe(), Ok(false));
+    scene.is_clean();
+    assert!(scene.secrets.bring().is_ok());
+}
+
 #[test]
 fn a_guard_that_died_between_two_names_lost_nothing() {
     let Some(mut scene) = scene("died between two names") else { return };

@@ -94,7 +94,8 @@ pub fn run(
         }
         // Where no life could be proven: the handle of our own child, which nobody has reaped.
         drop(child.kill());
-        drop(child.wait());
+        // One that waits for a disk in the kernel ends when that lets it.
+        std::thread::spawn(move || drop(child.wait()));
     }
     let status = ended?;
     let (output, messages) = (all_of(output)?, all_of(messages)?);

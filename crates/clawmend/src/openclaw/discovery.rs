@@ -148,7 +148,7 @@ fn profile_name(raw: &str) -> Option<String> {
 }
 
 /// `~` stands for the home folder; `.` and `..` are resolved without looking at the disk.
-fn expand(value: &str, home: &Path) -> PathBuf {
+pub(super) fn expand(value: &str, home: &Path) -> PathBuf {
     match value.strip_prefix('~') {
         Some("") => absolute(home),
         Some(rest) if rest.starts_with(['/', '\\']) => absolute(&home.join(&rest[1..])),

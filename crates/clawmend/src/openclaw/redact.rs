@@ -14,7 +14,8 @@ const SECRET_RUN: usize = 20;
 /// Words that make the value after `=` or `:` a secret.
 const SECRET_NAMES: [&str; 8] = ["token", "secret", "passw", "apikey", "api_key", "api-key", "authorization", "cookie"];
 /// Beginnings of well-known keys.
-const SECRET_STARTS: [&str; 8] = ["sk-", "xoxb-", "xoxp-", "xapp-", "ghp_", "gho_", "AIza", "eyJ"];
+const SECRET_STARTS: [&str; 10] =
+    ["sk-", "xoxb-", "xoxp-", "xapp-", "ghp_", "gho_", "github_pat_", "glpat-", "AIza", "eyJ"];
 
 /// One line of at most `max_chars` characters, without control characters, escape sequences and secrets.
 #[must_use]
@@ -180,6 +181,7 @@ mod tests {
         for text in [
             "key sk-proj-abcdefghijkl1234",
             "bot 123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1",
+            "clone with glpat-a1b2c3d4-e5f6g7h8",
             "url https://api.telegram.org/bot123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ1/getMe",
             "TELEGRAM_TOKEN=a1b2c3d4e5f6",
             "  \"apiKey\": \"a1b2c3d4e5f6\",",

@@ -1,6 +1,6 @@
 //! A primary, a standby and a remote, as folders; and git beside the one under test, undisturbed by this machine.
 
-use clawmend::failover::workspace::{Branch, Limits, Node, Remote, Workspace};
+use clawmend::failover::workspace::{Branch, Limits, Node, Remote, Stop, Workspace};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -26,6 +26,7 @@ pub fn pair() -> Pair {
         branch: Branch::parse("main").unwrap(),
         node: Node::parse(name).unwrap(),
         limits: Limits { time: Duration::from_secs(120), ..Limits::default() },
+        stop: Stop::default(),
     };
     let (primary, standby) = (node("primary"), node("standby"));
     openclaw(&primary.folder);

@@ -1,9 +1,11 @@
 //! The standby's side, when it is promoted.
 
 use crate::folders::*;
-use crate::pushes::conflict;
-use clawmend::failover::workspace::{Pulled, PulledTo};
+use crate::pushes::{conflict, encrypts};
+use clawmend::failover::workspace::{Pulled, PulledTo, Remote, Retry, WorkspaceError};
 use std::fs;
+use std::net::TcpListener;
+use std::time::Duration;
 
 /// Pulls; the folder is what the remote has, and nothing of before is lost.
 fn pulled(pair: &Pair) -> Pulled {
@@ -51,7 +53,7 @@ fn an_empty_remote_changes_nothing() {
     let pair = pair();
     openclaw(&pair.standby.folder);
     let before = on_disk(&pair.standby.folder);
-    assert_eq!(pair.standby.pull().unwrap(), Pulled { to: PulledTo::Nothing, kept: None });
+    assert_eq!(pair.standby.pull().unwrap(), Pulled { to: PulledTo::Nothing, kept: None, not_fetched: None });
     assert_eq!(on_disk(&pair.standby.folder), before);
 }
 
@@ -199,6 +201,37 @@ fn links_travel_as_links_and_lead_nowhere() {
     assert_eq!(fs::read_to_string(outside.join("2026-11-25.md")).unwrap(), "outside\n");
 }
 
+/// The remote may be lost together with the primary, or the line to it be slow.
+#[test]
+fn what_was_fetched_before_is_brought_where_the_remote_does_not_answer() {
+    let mut pair = pair();
+    pair.primary.push().unwrap();
+    pair.standby.fetch().unwrap();
+    assert!(on_disk(&pair.standby.folder).is_empty(), "a fetch touches no file");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    pair.standby.limits.time = Duration::from_secs(20);
+    for (address, slow) in [(closed, false), (silent.local_addr().unwrap(), true)] {
+        pair.standby.remote = Remote::parse(&format!("git://{address}/w.git")).unwrap();
+        let pulled = pulled(&pair);
+        let why = pulled.not_fetched.expect("it was not asked");
+        assert_eq!(matches!(why, Retry::TooSlow(_)), slow, "{why:?}");
+    }
+}
+
+#[test]
+fn what_cannot_wait_ends_what_is_under_way() {
+    let mut pair = pair();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    pair.standby.remote = Remote::parse(&format!("git://{}/w.git", silent.local_addr().unwrap())).unwrap();
+    let (standby, stop) = (pair.standby.clone(), pair.standby.stop.clone());
+    let fetches = std::thread::spawn(move || standby.fetch());
+    let asked = silent.accept();
+    stop.now();
+    assert_eq!(fetches.join().unwrap(), Err(WorkspaceError::Retry(Retry::Overtaken)));
+    drop(asked);
+}
+
 #[cfg(unix)]
 #[test]
 fn bytes_are_kept_whatever_the_attributes_say_and_no_filter_runs() {
@@ -211,15 +244,47 @@ fn bytes_are_kept_whatever_the_attributes_say_and_no_filter_runs() {
         for key in ["filter.x.clean", "filter.x.smudge"] {
             git(folder, &["config", key, &filter]);
         }
-        write(folder, ".gitattributes", "* text=auto eol=lf ident filter=x\n");
+        write(folder, ".gitattributes", "* text=auto eol=lf ident\n*.x filter=x\n");
         write(folder, "local.md", text);
+        write(folder, "filtered.x", text);
     }
     write(&pair.primary.folder, "bytes.md", text);
     pair.primary.push().unwrap();
     assert_eq!(pair.files("main")["bytes.md"], text);
+    assert!(!pair.files("main").contains_key("filtered.x"));
     write(&pair.standby.folder, "local.md", format!("{text}mine\r\n"));
     let pulled = pulled(&pair);
     assert_eq!(kept(&pair, &pulled)["local.md"], format!("{text}mine\r\n"));
     assert_eq!(fs::read_to_string(pair.standby.folder.join("bytes.md")).unwrap(), text);
     assert!(!mark.exists());
+}
+
+/// Unlocked by hand on the standby: what lies there is the plain text of what was committed.
+#[cfg(unix)]
+#[test]
+fn what_a_filter_decrypted_stays_so_until_the_remote_has_another() {
+    let pair = pair();
+    let (primary, folder) = (&pair.primary.folder, &pair.standby.folder);
+    encrypts(primary);
+    write(primary, "diary.md", "plain\n");
+    git(primary, &["add", "-A"]);
+    git(primary, &["commit", "--quiet", "-m", "encrypted"]);
+    pair.primary.push().unwrap();
+    pair.standby.pull().unwrap();
+    assert_eq!(fs::read_to_string(folder.join("diary.md")).unwrap(), "qmbjo\n", "no filter runs here");
+    encrypts(folder);
+    write(folder, "diary.md", "plain\n");
+    write(primary, "other.md", "other\n");
+    pair.primary.push().unwrap();
+    let pulled = pair.standby.pull().unwrap();
+    assert_eq!(pulled.kept, None);
+    assert_eq!(fs::read_to_string(folder.join("diary.md")).unwrap(), "plain\n");
+    assert_eq!(fs::read_to_string(folder.join("other.md")).unwrap(), "other\n");
+    // It is replaced where it must be, and kept on this host then.
+    write(primary, "diary.md", "plainer\n");
+    git(primary, &["commit", "--quiet", "-a", "-m", "encrypted again"]);
+    pair.primary.push().unwrap();
+    let pulled = pair.standby.pull().unwrap();
+    assert_eq!(kept(&pair, &pulled)["diary.md"], "plain\n");
+    assert_eq!(fs::read_to_string(folder.join("diary.md")).unwrap(), "qmbjofs\n");
 }

@@ -57,6 +57,7 @@ fn secrets_large_files_and_repositories_stay_here_and_are_named() {
         write(folder, path, content);
     }
     write(folder, "large.bin", vec![0; 1001]);
+    write(folder, "notes.db", b"SQLite format 3\0and what stands in it");
     write(folder, "project/a", "inner\n");
     git(&folder.join("project"), &["init", "--quiet"]);
     write(folder, "other/a", "inner\n");
@@ -73,6 +74,7 @@ fn secrets_large_files_and_repositories_stay_here_and_are_named() {
             ("deep/.env", Why::Named),
             ("id.key", Why::Named),
             ("large.bin", Why::TooLarge),
+            ("notes.db", Why::Database),
             ("notes.md", Why::HoldsSecret),
             ("other/", Why::Repository),
             ("project/", Why::Repository),
@@ -256,10 +258,11 @@ fn all_of_the_remote(pair: &Pair) -> String {
 #[test]
 fn commits_with_what_must_not_leave_stay_here_and_their_files_go() {
     const KEY: &str = "apiKey: a1b2c3d4e5f6\n";
-    let cases: [(&str, &str, &str, &str, Why); 4] = [
+    let cases: [(&str, &str, &str, &str, Why); 5] = [
         ("key.md", KEY, "x", "key.md", Why::HoldsSecret),
         (".env", "A=1\n", "x", ".env", Why::Named),
         ("large.md", &"x".repeat(1001), "x", "large.md", Why::TooLarge),
+        ("notes.db", "SQLite format 3\0", "x", "notes.db", Why::Database),
         ("fine.md", "fine\n", "apiKey: a1b2c3d4e5f6", "the message of", Why::HoldsSecret),
     ];
     for (path, content, message, named, why) in cases {
@@ -473,4 +476,43 @@ fn a_folder_that_is_a_link_now_is_pushed_as_one() {
     let list = git(&pair.remote(), &["ls-tree", "main", "memory"]);
     assert!(list.starts_with("120000 "), "{list}");
     assert_eq!(pushed(&pair.primary), PushedTo::Known);
+}
+
+/// As git-crypt does it: what the user's git commits is another file than the one on the disk.
+#[cfg(unix)]
+pub fn encrypts(folder: &std::path::Path) {
+    git(folder, &["config", "filter.crypt.clean", "tr a-y b-z"]);
+    git(folder, &["config", "filter.crypt.smudge", "tr b-z a-y"]);
+    write(folder, ".gitattributes", "diary.md filter=crypt\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_filter_encrypts_goes_as_it_was_committed_or_not_at_all() {
+    let pair = pair();
+    let folder = &pair.primary.folder;
+    let left_out = |pushed: &Pushed| {
+        let named: Vec<(String, Why)> = pushed.left_out.iter().map(|one| (one.path.clone(), one.why)).collect();
+        assert_eq!(named, [("diary.md".to_owned(), Why::Filtered)]);
+    };
+    encrypts(folder);
+    write(folder, "diary.md", "plain\n");
+    left_out(&pair.primary.push().unwrap());
+    assert!(!pair.files("main").contains_key("diary.md"));
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "--quiet", "-m", "encrypted"]);
+    left_out(&pair.primary.push().unwrap());
+    assert_eq!(pair.files("main")["diary.md"], "qmbjo\n");
+    assert_eq!(git(folder, &["status", "--porcelain"]), "");
+    write(folder, "diary.md", "plainer\n");
+    write(folder, "other.md", "other\n");
+    left_out(&pair.primary.push().unwrap());
+    let files = pair.files("main");
+    assert!(files["diary.md"] == "qmbjo\n" && files["other.md"] == "other\n", "{files:?}");
+    assert_eq!(fs::read_to_string(folder.join("diary.md")).unwrap(), "plainer\n");
+    // Who takes it away takes it from both.
+    fs::remove_file(folder.join("diary.md")).unwrap();
+    assert!(pair.primary.push().unwrap().left_out.is_empty());
+    assert!(!pair.files("main").contains_key("diary.md"));
+    assert!(!all_of_the_remote(&pair).contains("plain"));
 }

@@ -6,14 +6,22 @@ use super::super::context::Context;
 use super::super::error::CliError;
 use super::Pair;
 use super::check::{Level, Line};
+use crate::daemon::own_uid;
 use crate::failover::secrets::SecretsError;
-use crate::failover::workspace::{Branch, Limits, Node, Workspace, WorkspaceError};
+use crate::failover::workspace::{Branch, Limits, Node, Stays, Stop, Workspace, WorkspaceError};
 use crate::openclaw::discovery::Home;
-use crate::openclaw::workspace;
+use crate::openclaw::environ::Environ;
+use crate::openclaw::redact::redact;
+use crate::openclaw::workspace::{Elsewhere, Workspaces, workspaces};
+use crate::settings::WorkspaceSettings;
 use std::time::Duration;
 
 /// A person waits for it.
 const LIMIT: Duration = Duration::from_secs(15);
+/// Agents that are named at most.
+const NAMED: usize = 5;
+/// Longest part of a line that names one, in characters.
+const MAX_SHOWN: usize = 80;
 
 /// Both, as far as they are set.
 pub(super) fn check(
@@ -23,14 +31,7 @@ pub(super) fn check(
     lines: &mut Vec<Line>,
 ) -> Result<(), CliError> {
     if let (Some(settings), Some(home)) = (&pair.standby.workspace, home) {
-        let branch = settings.branch.clone().map_or_else(|| Branch::parse("main"), Ok);
-        // A name is for what is written, and nothing is.
-        if let (Ok(branch), Ok(node)) = (branch, Node::parse("check")) {
-            let limits = Limits { time: LIMIT, ..Limits::default() };
-            let folder = workspace::folder(home);
-            let looked = Workspace { folder, remote: settings.remote.clone(), branch, node, limits }.look();
-            lines.push(git(&settings.remote.to_string(), pair.is_standby(), looked));
-        }
+        lines.extend(workspace(context, pair, settings, home)?);
     }
     if let Some(settings) = pair.standby.secrets.as_ref().filter(|_| pair.is_standby()) {
         let work = context.state_dir()?.join("secrets-check");
@@ -40,6 +41,44 @@ pub(super) fn check(
         lines.push(secrets(&settings.from.to_string(), looked));
     }
     Ok(())
+}
+
+fn workspace(context: &Context, pair: &Pair, settings: &WorkspaceSettings, home: &Home) -> Result<Vec<Line>, CliError> {
+    let environ = Environ::of(home, own_uid());
+    let env = |name: &str| environ.get(name);
+    let (state, secrets) = (context.state_dir()?, pair.standby.secrets.as_ref());
+    let stays = Stays { home, state: &state, secrets: secrets.map(|secrets| secrets.into.as_path()) };
+    let found = workspaces(home, &env).and_then(|found| stays.apart_from(&found.folder).map(|()| found));
+    let Workspaces { folder, elsewhere } = match found {
+        Ok(found) => found,
+        Err(text) => return Ok(vec![Line { check: "workspace", level: Level::Bad, text }]),
+    };
+    let mut lines = Vec::new();
+    let branch = settings.branch.clone().map_or_else(|| Branch::parse("main"), Ok);
+    // A name is for what is written, and nothing is.
+    if let (Ok(branch), Ok(node)) = (branch, Node::parse("check")) {
+        let limits = Limits { time: LIMIT, ..Limits::default() };
+        let (remote, stop) = (settings.remote.clone(), Stop::default());
+        let looked = Workspace { folder, remote, branch, node, limits, stop }.look();
+        lines.push(git(&settings.remote.to_string(), pair.is_standby(), looked));
+    }
+    lines.extend(stay_here(&elsewhere));
+    Ok(lines)
+}
+
+/// One folder is carried, and an agent of its own has another one.
+fn stay_here(others: &[Elsewhere]) -> Option<Line> {
+    let named = others.iter().take(NAMED).map(|one| {
+        let place = one.folder.as_ref().map(|folder| format!(" ({})", folder.display())).unwrap_or_default();
+        redact(&format!("{}{place}", one.agent), MAX_SHOWN)
+    });
+    let named: Vec<String> = named.collect();
+    let more = match others.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!("only the default agent's workspace is carried, and not those of {}{more}", named.join(", "));
+    (!others.is_empty()).then_some(Line { check: "workspace", level: Level::Warning, text })
 }
 
 fn git(remote: &str, standby: bool, looked: Result<bool, WorkspaceError>) -> Line {
@@ -67,6 +106,20 @@ fn secrets(from: &str, looked: Result<usize, SecretsError>) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn agents_whose_files_stay_here_are_named() {
+        let text = |others: &[Elsewhere]| stay_here(others).map(|line| (line.level, line.text));
+        assert_eq!(text(&[]), None);
+        let of = |agent: &str, folder: Option<&str>| Elsewhere { agent: agent.into(), folder: folder.map(Into::into) };
+        let two = [of("work", Some("/home/me/.openclaw/workspace-work")), of("off", None)];
+        let wanted = "only the default agent's workspace is carried, and not those of work \
+                      (/home/me/.openclaw/workspace-work), off";
+        assert_eq!(text(&two), Some((Level::Warning, wanted.to_owned())));
+        let seven = ["a", "b", "c", "d", "e", "f", "g"].map(|agent| of(agent, Some("/srv/a1b2c3d4e5f6a1b2c3d4e5f6")));
+        let (_, seven) = text(&seven).unwrap_or((Level::Bad, String::new()));
+        assert!(seven.ends_with("d (/srv/***), e (/srv/***) and 2 more"), "{seven}");
+    }
 
     #[test]
     fn what_is_found_is_said() {

@@ -26,6 +26,7 @@ pub async fn carry_out(pair: &Pair, to: Role, reason: Reason) -> Change {
         Role::Active | Role::Promoting => Goal::Carry,
         Role::Watching | Role::Demoting => Goal::StandBy,
     };
+    pair.meanwhile.end().await;
     let alone = pair.busy.lock().await;
     gateway::met(pair).await;
     let mut course = Course::new(goal, pair.settings.course(), gateway::runs(pair).await);

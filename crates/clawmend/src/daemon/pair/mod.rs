@@ -64,6 +64,8 @@ pub struct Pair {
     busy: Mutex<()>,
     /// Held for all of that upkeep.
     keeping: Mutex<()>,
+    /// Git while this node stands by.
+    meanwhile: workspace::Meanwhile,
 }
 
 impl Pair {
@@ -105,7 +107,18 @@ impl Pair {
             orders: RefCell::default(),
             busy: Mutex::default(),
             keeping: Mutex::default(),
+            meanwhile: workspace::Meanwhile::default(),
         })))
+    }
+
+    /// This host has booted since the guard was here last. A standby's gateway does not come up with it, whether it was warm
+    /// or carried. Answers whether this node carries, so that its gateway is to be started.
+    pub fn has_booted(&self, id: &GatewayId) -> bool {
+        if self.home.id != *id || self.settings.side != Side::Standby {
+            return false;
+        }
+        self.note_warm(false);
+        self.kept.borrow().memory.role == Role::Active
     }
 
     /// A ward has begun. Answers whether its gateway is to stay off, or to be off first.
@@ -181,6 +194,9 @@ impl Pair {
                 primary::start_on_standby(self, &key).await?;
                 let (orders, asked) = mpsc::channel(ORDERS);
                 *self.orders.borrow_mut() = Some(orders);
+                if let Some(settings) = self.settings.workspace.clone() {
+                    workspace::fetch_regularly(Rc::clone(self), settings);
+                }
                 standby::start(Rc::clone(self), key, asked);
                 Ok(())
             }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// A takeover waits for the secrets so long at most.
 const LIMIT: Duration = Duration::from_secs(15);
+/// What does not even end when it is killed is left behind so long after its time.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Brings what the host that keeps them has.
 pub async fn bring(pair: &Pair, settings: &SecretsSettings) -> Result<String, String> {
@@ -28,8 +30,9 @@ pub async fn wipe(pair: &Pair, settings: &SecretsSettings) -> Result<String, Str
 async fn beside<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, SecretsError> + Send + 'static,
 ) -> Result<T, String> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(error) => Err(format!("a fault of the guard itself ended it: {error}")),
+    match tokio::time::timeout(LIMIT + STUCK, tokio::task::spawn_blocking(call)).await {
+        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(format!("a fault of the guard itself ended it: {error}")),
+        Err(_) => Err(format!("the disk has not answered for {} s", LIMIT.as_secs())),
     }
 }

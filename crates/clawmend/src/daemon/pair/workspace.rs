@@ -1,26 +1,37 @@
 //! The assistant's workspace, as a pair carries it: pushed by the primary, brought by a standby that takes over, given
 //! back on a branch by one that steps back.
 //!
-//! Invariant: git runs beside the loop, one call at a time, and a change of role waits for it only within its bound.
+//! Invariants: git runs beside the loop, one call at a time, and a change of role waits for it only within its bound; what
+//! runs while this node stands by ([`Meanwhile`]) is ended by a change.
 
+use super::super::own_uid;
 use super::super::ward::multiple_after;
 use super::Pair;
 use crate::api::types::NOT_PUSHED;
 use crate::failover::workspace::{
-    Branch, GaveBack, KeptBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Why, Workspace, folders,
+    Branch, GaveBack, KeptBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Stays, Stop, Why, Workspace,
+    WorkspaceError, folders,
 };
 use crate::host::alarm::Alarm;
 use crate::host::folders::FolderWatch;
 use crate::host::{clock, machine};
 use crate::openclaw;
+use crate::openclaw::environ::Environ;
 use crate::settings::WorkspaceSettings;
 use clawmend_core::time::Moment;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// A takeover waits for the workspace so long at most.
 const PULL_LIMIT: Duration = Duration::from_secs(15);
+/// What nobody waits for: a slow line carries much in it.
+const LONG: Duration = Duration::from_secs(1_800);
+/// Git that does not even end when it is killed, such as on a network's folder that is gone, is left behind so long after
+/// its time.
+const STUCK: Duration = Duration::from_secs(5);
 /// Nothing was written for so long: it is done.
 const QUIET: Duration = Duration::from_secs(2);
 /// Somebody who does not stop writing is not waited for any longer, in milliseconds.
@@ -33,17 +44,28 @@ const MISSING_EVERY: Duration = Duration::from_secs(10);
 const NAMED: usize = 5;
 
 impl Pair {
+    /// The assistant's folder, with nothing in it that must stay on this host.
+    fn workspace_folder(&self) -> Result<PathBuf, String> {
+        let environ = Environ::of(&self.home, own_uid());
+        let env = |name: &str| environ.get(name);
+        let folder = openclaw::workspace::folder(&self.home, &env)?;
+        let secrets = self.settings.secrets.as_ref().map(|secrets| secrets.into.as_path());
+        Stays { home: &self.home, state: &self.state, secrets }.apart_from(&folder)?;
+        Ok(folder)
+    }
+
     fn workspace(&self, settings: &WorkspaceSettings, time: Duration) -> Result<Workspace, String> {
         let branch = match &settings.branch {
             Some(branch) => branch.clone(),
             None => Branch::parse("main").map_err(|error| error.to_string())?,
         };
         Ok(Workspace {
-            folder: openclaw::workspace::folder(&self.home),
+            folder: self.workspace_folder()?,
             remote: settings.remote.clone(),
             branch,
             node: node(&machine::name())?,
             limits: Limits { time, ..Limits::default() },
+            stop: Stop::default(),
         })
     }
 }
@@ -56,37 +78,77 @@ fn node(name: &str) -> Result<Node, String> {
     Node::parse(trimmed).or_else(|_| Node::parse("standby")).map_err(|error| error.to_string())
 }
 
+/// Git while this node stands by.
+#[derive(Debug, Default)]
+pub struct Meanwhile {
+    alone: Mutex<()>,
+    stop: RefCell<Stop>,
+}
+
+impl Meanwhile {
+    /// Runs it; `None` while something else is under way.
+    async fn run<T: Send + 'static>(
+        &self,
+        workspace: Workspace,
+        call: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
+    ) -> Option<Result<T, String>> {
+        let _alone = self.alone.try_lock().ok()?;
+        let stop = Stop::default();
+        self.stop.replace(stop.clone());
+        Some(beside(Workspace { stop, ..workspace }, call).await)
+    }
+
+    /// Ends what is under way: a change of role has come.
+    pub async fn end(&self) {
+        self.stop.borrow().now();
+        let _ = tokio::time::timeout(STUCK, self.alone.lock()).await;
+    }
+}
+
 /// Brings the primary's files here, as far as they can be had.
 pub async fn bring(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
-    let workspace = pair.workspace(settings, PULL_LIMIT)?;
-    let pulled = beside(move || workspace.pull()).await?;
+    let pulled = beside(pair.workspace(settings, PULL_LIMIT)?, Workspace::pull).await?;
     Ok(pulled_in_words(&pulled))
+}
+
+/// Has what the primary pushed here before it is needed, as far as it can be had. Nothing of the folder is touched.
+pub fn fetch_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
+    tokio::task::spawn_local(async move {
+        loop {
+            if pair.stands_by()
+                && let Ok(workspace) = pair.workspace(&settings, LONG)
+                && let Some(Err(why)) = pair.meanwhile.run(workspace, Workspace::fetch).await
+            {
+                tracing::info!(why, "what the primary pushed was not fetched");
+            }
+            tokio::time::sleep(Duration::from_millis(settings.push_every_ms)).await;
+        }
+    });
 }
 
 /// Gives what was written here to a branch.
 pub async fn give_back(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
-    give_within(pair, settings, Limits::default().time).await
+    let workspace = pair.workspace(settings, Limits::default().time)?;
+    gave(beside(workspace, Workspace::give_back).await)
 }
 
-/// The same later, by a node that stands by and could not at its step back. A takeover waits for it as for the other way.
+/// The same later, by a node that stands by and could not at its step back.
 pub async fn give_again(pair: &Pair) {
-    let (Some(settings), Ok(_alone)) = (&pair.settings.workspace, pair.busy.try_lock()) else { return };
-    if !pair.stands_by() {
-        return;
-    }
-    match give_within(pair, settings, PULL_LIMIT).await {
-        Ok(said) => {
+    let Some(settings) = pair.settings.workspace.as_ref().filter(|_| pair.stands_by()) else { return };
+    let Ok(workspace) = pair.workspace(settings, LONG) else { return };
+    match pair.meanwhile.run(workspace, Workspace::give_back).await.map(gave) {
+        Some(Ok(said)) => {
             pair.note_owed(false);
             pair.say(&format!("workspace: {said}"));
             pair.report.borrow_mut().workspace = Some(said);
         }
-        Err(why) => tracing::info!(why, "what was written here still cannot be given back"),
+        Some(Err(why)) => tracing::info!(why, "what was written here still cannot be given back"),
+        None => {}
     }
 }
 
-async fn give_within(pair: &Pair, settings: &WorkspaceSettings, time: Duration) -> Result<String, String> {
-    let workspace = pair.workspace(settings, time)?;
-    let gave = beside(move || workspace.give_back()).await?;
+fn gave(gave: Result<GaveBack, String>) -> Result<String, String> {
+    let gave = gave?;
     let said = gave_in_words(&gave);
     match gave.failed {
         None => Ok(said),
@@ -115,15 +177,21 @@ pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
     tokio::task::spawn_local(async move {
         let mut alarm = Alarm::new();
         let mut again = Again(APART_MS);
+        let mut time = Limits::default().time;
         let mut last = String::new();
         loop {
             // Before the push, so that what is written during it is seen.
             let watch = watch(&pair).await;
-            let said = match pair.workspace(&settings, Limits::default().time) {
-                Ok(workspace) => beside(move || workspace.push()).await.map(|pushed| pushed_in_words(&pushed)),
+            let began = clock::now().mono;
+            let said = match pair.workspace(&settings, time) {
+                Ok(workspace) => beside(workspace, Workspace::push).await.map(|pushed| pushed_in_words(&pushed)),
                 Err(why) => Err(why),
             };
             let failed = said.is_err();
+            if failed && u128::from(clock::now().mono.since(began)) >= time.as_millis() {
+                // Git begins each try anew: with the same time it would fail for ever.
+                time = (time * 2).min(LONG);
+            }
             let said = said.unwrap_or_else(|why| format!("{NOT_PUSHED}{why}"));
             if said != last {
                 pair.say(&format!("workspace: {said}"));
@@ -171,7 +239,7 @@ async fn settled(watch: &Watch, pushed: Moment) {
 
 /// Elsewhere than on Linux nothing tells.
 async fn watch(pair: &Pair) -> Watch {
-    let root = openclaw::workspace::folder(&pair.home);
+    let Ok(root) = pair.workspace_folder() else { return Watch::Untold };
     if !root.is_dir() {
         return Watch::Missing(root);
     }
@@ -183,11 +251,14 @@ async fn watch(pair: &Pair) -> Watch {
 
 /// Git blocks, so it runs on a thread of its own.
 async fn beside<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, crate::failover::workspace::WorkspaceError> + Send + 'static,
+    workspace: Workspace,
+    call: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
 ) -> Result<T, String> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(error) => Err(format!("a fault of the guard itself ended it: {error}")),
+    let time = workspace.limits.time;
+    match tokio::time::timeout(time + STUCK, tokio::task::spawn_blocking(move || call(&workspace))).await {
+        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(format!("a fault of the guard itself ended it: {error}")),
+        Err(_) => Err(format!("the workspace's disk has not answered for {} s", time.as_secs())),
     }
 }
 
@@ -196,6 +267,10 @@ fn pulled_in_words(pulled: &Pulled) -> String {
         PulledTo::Nothing => "nothing was pushed yet; the files here stay".to_owned(),
         PulledTo::Known(commit) => format!("it is at {} already", short(commit)),
         PulledTo::Brought(commit) => format!("brought to {}", short(commit)),
+    };
+    let now = match &pulled.not_fetched {
+        Some(why) => format!("{now}, which was fetched before: {why}"),
+        None => now,
     };
     match &pulled.kept {
         Some(branch) => format!("{now}; what was here is kept on the branch {branch}"),
@@ -256,7 +331,7 @@ fn short(commit: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failover::workspace::Apart;
+    use crate::failover::workspace::{Apart, Retry};
 
     #[test]
     fn a_machine_has_a_name_for_branches() {
@@ -313,10 +388,15 @@ mod tests {
             "pushed; the commits up to 01234567 stay here, their files went: they are more than can be looked through; to \
              have them there, commit what is open, then `git pull` and `git push`"
         );
-        let pulled = Pulled { to: PulledTo::Brought("0123456789abcdef".into()), kept: Some("clawmend/local-x".into()) };
+        let pulled = |not_fetched| {
+            let (to, kept) = (PulledTo::Brought("0123456789abcdef".into()), Some("clawmend/local-x".into()));
+            pulled_in_words(&Pulled { to, kept, not_fetched })
+        };
+        assert_eq!(pulled(None), "brought to 01234567; what was here is kept on the branch clawmend/local-x");
         assert_eq!(
-            pulled_in_words(&pulled),
-            "brought to 01234567; what was here is kept on the branch clawmend/local-x"
+            pulled(Some(Retry::TooSlow(Duration::from_secs(15)))),
+            "brought to 01234567, which was fetched before: git on the workspace took longer than 15 s; what was here is kept \
+             on the branch clawmend/local-x"
         );
         let gave = GaveBack {
             branch: Some("clawmend/vps".into()),

@@ -54,6 +54,9 @@ pub enum SecretsError {
         folder: PathBuf,
     },
     /// Needs a person.
+    #[error("the folder at the host that keeps the secrets has no files; is its volume mounted?")]
+    Empty,
+    /// Needs a person.
     #[error("the secrets are more than 1000 files or 16 MiB, or deeper than 8 folders: is it the right folder?")]
     TooMuch,
     /// The file system.

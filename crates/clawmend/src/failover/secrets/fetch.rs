@@ -101,7 +101,8 @@ fn rsync(secrets: &Secrets) -> Command {
     // Links could point anywhere, and devices are no secrets.
     command.args(["--recursive", "--times", "--no-links", "--no-devices", "--no-specials", "--chmod=D0700,F0600"]);
     command.args(["--secluded-args", "--prune-empty-dirs", "--timeout=10"]);
-    command.arg(format!("--max-size={BYTES_MAX}"));
+    // One that is larger comes so far that the whole is seen to be too much.
+    command.arg(format!("--max-size={}", BYTES_MAX + 1));
     for name in STAY {
         command.arg(format!("--exclude={name}"));
     }

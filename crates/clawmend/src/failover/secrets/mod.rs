@@ -75,7 +75,10 @@ impl Secrets {
         self.finish_or_undo()?;
         self.is_ours()?;
         let (fresh, _) = self.beside()?;
-        let fetched = fetch::fetch(self, &fresh).and_then(|()| measure(&fresh));
+        let fetched = fetch::fetch(self, &fresh).and_then(|()| measure(&fresh)).and_then(|brought| {
+            // Such as a volume that is not mounted: what is here is better than nothing.
+            if brought.files == 0 { Err(SecretsError::Empty) } else { Ok(brought) }
+        });
         let put = fetched.and_then(|brought| self.put(&fresh).map(|()| brought));
         // What was there before lies here now, or what did not become whole.
         let cleared = remove(&fresh);
@@ -93,7 +96,10 @@ impl Secrets {
         if !self.is_ours()? {
             return Ok(false);
         }
-        remove(&self.into)?;
+        // In one step first: a guard that dies while it removes them leaves a folder that the next call removes.
+        let (fresh, _) = self.beside()?;
+        std::fs::rename(&self.into, &fresh).map_err(|error| SecretsError::files(&self.into, &error))?;
+        remove(&fresh)?;
         Ok(true)
     }
 

@@ -25,6 +25,9 @@ pub enum Retry {
     /// It took longer than it may.
     #[error("git on the workspace took longer than {} s", .0.as_secs())]
     TooSlow(Duration),
+    /// It was ended for something that cannot wait.
+    #[error("git on the workspace was ended for a change of role")]
+    Overtaken,
     /// Another git or another Clawmend works there, or files changed meanwhile.
     #[error("the workspace is in use ({detail})")]
     Busy {
@@ -59,7 +62,9 @@ pub enum Person {
     },
     /// The remote lets nobody in.
     #[error(
-        "the workspace's git remote refuses this node; give it a key or a credential without a passphrase ({detail})"
+        "the workspace's git remote refuses this node; give it a key without a passphrase, or for https a credential \
+         helper in the workspace's own repository, `git -C WORKSPACE config credential.helper …`, for git runs here \
+         without your global settings ({detail})"
     )]
     Refused {
         /// What git said.

@@ -3,6 +3,7 @@
 //! Invariants: no shell of ours, no prompt, no hook, no pager, no editor; its environment is what is listed here; it runs
 //! within the bounds of [`crate::host::program`].
 
+use super::Stop;
 use super::error::{Person, Retry, WorkspaceError};
 use crate::host::program::{self, Bounds, NotRun};
 use std::ffi::{OsStr, OsString};
@@ -80,6 +81,7 @@ pub(super) struct Git {
     folder: PathBuf,
     until: Instant,
     time: Duration,
+    stop: Stop,
     attributes: Option<String>,
 }
 
@@ -95,6 +97,8 @@ pub(super) struct Call<'a> {
     pub(super) bound: Option<(&'a Path, u64)>,
     /// It has only so much of the time that there is.
     pub(super) until: Option<Instant>,
+    /// Attributes are those of the workspace, whatever [`Git::set_attributes`] says.
+    pub(super) own_attributes: bool,
 }
 
 /// What came of it.
@@ -145,12 +149,17 @@ impl<'a> Call<'a> {
         self.input = Some(input);
         self
     }
+
+    pub(super) fn own_attributes(mut self) -> Self {
+        self.own_attributes = true;
+        self
+    }
 }
 
 impl Git {
     /// Git in `folder`, for at most `time` in all.
-    pub(super) fn new(folder: PathBuf, time: Duration) -> Self {
-        Self { folder, until: Instant::now() + time, time, attributes: None }
+    pub(super) fn new(folder: PathBuf, time: Duration, stop: Stop) -> Self {
+        Self { folder, until: Instant::now() + time, time, stop, attributes: None }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -158,7 +167,8 @@ impl Git {
     }
 
     /// From now on, attributes are those of this tree: of the empty one, so that files are taken and given byte by byte,
-    /// and no filter program runs. Git 2.41 and later; an older one goes by the workspace's `.gitattributes`.
+    /// and no filter program runs. Git 2.41 and later; an older one goes by the workspace's `.gitattributes`. A call
+    /// may ask for those all the same.
     pub(super) fn set_attributes(&mut self, tree: String) {
         self.attributes = Some(tree);
     }
@@ -181,14 +191,18 @@ impl Git {
         let bound = call.bound;
         let before = bound.map_or(0, |(folder, _)| size_of(folder));
         let mut measured = Instant::now();
-        let fits = || {
+        let goes_on = || {
+            if self.stop.is_set() {
+                return false;
+            }
             let Some((folder, most)) = bound.filter(|_| measured.elapsed() >= MEASURE) else { return true };
             measured = Instant::now();
             size_of(folder).saturating_sub(before) <= most
         };
-        let said = program::run(&mut command, call.input, bounds, fits).map_err(|why| match why {
+        let said = program::run(&mut command, call.input, bounds, goes_on).map_err(|why| match why {
             NotRun::Missing => Person::NoGit.into(),
             NotRun::TooSlow => Retry::TooSlow(self.time).into(),
+            NotRun::Stopped if self.stop.is_set() => Retry::Overtaken.into(),
             NotRun::Stopped => WorkspaceError::from(Person::TooLarge(bound.map_or(0, |(_, most)| most))),
             NotRun::Start(_) | NotRun::Follow(_) | NotRun::TooMuch | NotRun::Held => {
                 Person::Git { detail: why.to_string() }.into()
@@ -237,7 +251,7 @@ impl Git {
         if let Some(around) = self.folder.parent() {
             command.env("GIT_CEILING_DIRECTORIES", around);
         }
-        if let Some(tree) = &self.attributes {
+        if let Some(tree) = self.attributes.as_ref().filter(|_| !call.own_attributes) {
             command.env("GIT_ATTR_SOURCE", tree);
         }
         if let Some(index) = call.index {

@@ -9,7 +9,7 @@ use super::history::{Ground, KeptBack};
 use super::judge::LeftOut;
 use super::names::OURS;
 use super::remote::{Sent, send};
-use super::repo::{BEGUN, DeadLocks, GIVEN, LAST, OWED, Repo};
+use super::repo::{BEGUN, Create, DeadLocks, GIVEN, LAST, OWED, Repo};
 use super::snapshot::{For, commit, take};
 use super::{Workspace, follow, stamp};
 
@@ -38,7 +38,7 @@ impl Workspace {
     /// By consequence. The commit is kept here, and goes with the next call. What became of an earlier one is in
     /// [`GaveBack::failed`].
     pub fn give_back(&self) -> Result<GaveBack, WorkspaceError> {
-        let repo = Repo::open(&self.folder, &self.branch, self.limits.time, false, DeadLocks::ButIndex)?;
+        let repo = self.open(Create::Nothing, DeadLocks::ButIndex)?;
         let Ground { index, parents, kept_back } = self.ground(&repo)?;
         let snapshot = take(&repo, index, For::Remote, self.limits.file)?;
         let tip = commit(&repo, &snapshot.tree, parents, &self.message("Workspace"))?;

@@ -10,7 +10,7 @@
 use super::Workspace;
 use super::error::{Person, WorkspaceError};
 use super::git::Call;
-use super::judge::{LeftOut, Why, fit, holds_secret, shown};
+use super::judge::{LeftOut, Why, by_content, fit, holds_secret, shown};
 use super::remote::fetch;
 use super::repo::{LAST, REMOTE, Repo};
 use super::snapshot::{base, begin};
@@ -162,7 +162,7 @@ fn refused_in(repo: &Repo, brought: &[Brought], most: u64, until: Instant) -> Re
             size > AT_ONCE
         };
         let (now, later) = rest.split_at(rest.iter().position(full).unwrap_or(rest.len()).max(1));
-        refused.extend(secrets_in(repo, now, until)?.into_iter().map(|one| (one, Why::HoldsSecret)));
+        refused.extend(by_bytes(repo, now, until)?);
         rest = later;
     }
     Ok(Looked::Through(refused))
@@ -218,8 +218,8 @@ fn a_line_each<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<u8> {
     ids.flat_map(|id| [id, "\n"]).collect::<String>().into_bytes()
 }
 
-/// Those of these in which a credential stands.
-fn secrets_in(repo: &Repo, these: &[&Brought], until: Instant) -> Result<Vec<Brought>, WorkspaceError> {
+/// Those of these that must not leave because of what stands in them.
+fn by_bytes(repo: &Repo, these: &[&Brought], until: Instant) -> Result<Vec<(Brought, Why)>, WorkspaceError> {
     let ask = Call::new(["cat-file", "--batch"]).input(a_line_each(these.iter().map(|one| one.id.as_str())));
     let said = repo.git.must(ask.until(until))?;
     let (mut rest, mut found) = (said.out.as_slice(), Vec::new());
@@ -228,14 +228,12 @@ fn secrets_in(repo: &Repo, these: &[&Brought], until: Instant) -> Result<Vec<Bro
             let detail = format!("git does not show the object {}", one.id);
             return Err(Person::BadRepository { detail }.into());
         };
-        let text = match one.kind {
-            Kind::File => content,
+        let why = match one.kind {
+            Kind::File => by_content(content),
             // Who wrote it, and a signature, stand before.
-            Kind::Commit => after_headers(content),
+            Kind::Commit => holds_secret(after_headers(content)).then_some(Why::HoldsSecret),
         };
-        if holds_secret(text) {
-            found.push((*one).clone());
-        }
+        found.extend(why.map(|why| ((*one).clone(), why)));
         rest = after;
     }
     Ok(found)

@@ -10,6 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// Longest path that is shown, in characters.
 const MAX_SHOWN: usize = 200;
+/// How an SQLite database begins, and the two kinds of files beside it that hold parts of it (its write-ahead log, in
+/// either order of bytes, and its rollback journal).
+const DATABASES: [&[u8]; 4] = [
+    b"SQLite format 3\0",
+    &[0x37, 0x7f, 0x06, 0x82],
+    &[0x37, 0x7f, 0x06, 0x83],
+    &[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7],
+];
 
 /// A file that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +40,12 @@ pub enum Why {
     /// A credential stands in it.
     #[error("holds a credential")]
     HoldsSecret,
+    /// An SQLite database: such as OpenClaw keeps sessions and logins in, and never whole while somebody writes to it.
+    #[error("a database")]
+    Database,
+    /// A filter of the user's makes another file of it before it is committed. Filters do not run here.
+    #[error("kept by a git filter, such as git-crypt or LFS")]
+    Filtered,
     /// A git repository inside of the workspace.
     #[error("a repository of its own")]
     Repository,
@@ -48,8 +62,8 @@ pub(super) fn shown(path: &[u8]) -> String {
     plain(&String::from_utf8_lossy(path)).chars().take(MAX_SHOWN).collect()
 }
 
-/// Why this file is left out, if it is. `path` is as git writes it.
-pub(super) fn reason(folder: &Path, path: &[u8], most: u64) -> Option<Why> {
+/// Why this file is left out, if it is. `path` is as git writes it; `filtered`: the user has a filter for it.
+pub(super) fn reason(folder: &Path, path: &[u8], filtered: bool, most: u64) -> Option<Why> {
     if path.ends_with(b"/") {
         return Some(Why::Repository);
     }
@@ -65,15 +79,31 @@ pub(super) fn reason(folder: &Path, path: &[u8], most: u64) -> Option<Why> {
         // Its target is a text; what it points to is not read.
         return None;
     }
+    if filtered && data.is_file() {
+        return Some(Why::Filtered);
+    }
     if data.len() > most {
         return Some(Why::TooLarge);
     }
     match read_bounded(&file, most) {
-        Ok(bytes) => holds_secret(&bytes).then_some(Why::HoldsSecret),
+        Ok(bytes) => by_content(&bytes),
         Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Some(Why::TooLarge),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(_) => Some(Why::Unreadable),
     }
+}
+
+/// Whether a filter of the user's is for what is there now: git's filters are for files alone, not for links.
+pub(super) fn is_file(folder: &Path, path: &[u8]) -> bool {
+    place(folder, path).and_then(|file| file.symlink_metadata().ok()).is_some_and(|data| data.is_file())
+}
+
+/// Why a file with these bytes is left out, if it is.
+pub(super) fn by_content(bytes: &[u8]) -> Option<Why> {
+    if DATABASES.iter().any(|begin| bytes.starts_with(begin)) {
+        return Some(Why::Database);
+    }
+    holds_secret(bytes).then_some(Why::HoldsSecret)
 }
 
 /// Whether a credential stands in a text: in whatever encoding that keeps ASCII, or in the UTF-16 of Windows. Other bytes
@@ -140,6 +170,18 @@ mod tests {
         }
         assert!(!holds_secret(b"\x00\x01apiKey: a1b2c3d4e5f6\n"), "no text");
         assert!(!holds_secret(&[0xff, 0xfe, 0x41]) && !holds_secret(b""));
+    }
+
+    #[test]
+    fn a_database_is_known_by_its_first_bytes() {
+        for bytes in
+            [b"SQLite format 3\0\x10\0".as_slice(), b"\x37\x7f\x06\x82\0", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\0"]
+        {
+            assert_eq!(by_content(bytes), Some(Why::Database), "{bytes:?}");
+        }
+        for bytes in [b"SQLite format 3 is what it begins with\n".as_slice(), b"7\x7f\x06", b""] {
+            assert_eq!(by_content(bytes), None, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Keeps the assistant's workspace the same on both nodes, by git.
 //!
-//! The primary pushes what changed ([`Workspace::push`]); a standby that is promoted brings its folder to what was
-//! pushed last ([`Workspace::pull`]), and when it steps back gives what it wrote to a branch of its own
-//! ([`Workspace::give_back`]).
+//! The primary pushes what changed ([`Workspace::push`]); a standby fetches that from time to time ([`Workspace::fetch`]),
+//! brings its folder to it when it is promoted ([`Workspace::pull`]), and when it steps back gives what it wrote to a branch
+//! of its own ([`Workspace::give_back`]).
 //!
 //! Invariants: no byte of the workspace is lost, whenever any of these is ended: before a file is replaced or removed,
 //! its bytes are in a commit that a branch holds. Nothing is reset, nothing is pushed by force, and only the primary
@@ -25,6 +25,7 @@ mod push;
 mod remote;
 mod repo;
 mod snapshot;
+mod stays;
 mod tree;
 
 pub use error::{Person, Retry, WorkspaceError};
@@ -35,9 +36,12 @@ pub use judge::{LeftOut, Why};
 pub use names::{BadName, Branch, Node, Remote};
 pub use pull::{Pulled, PulledTo};
 pub use push::{Apart, Pushed, PushedTo};
+pub use stays::Stays;
 
-use repo::Repo;
+use repo::{Create, DeadLocks, Repo};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How much a call may do.
@@ -57,6 +61,21 @@ impl Default for Limits {
     }
 }
 
+/// Ends a call early, from another thread: what cannot wait has come in between.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Whoever runs under it ends within a moment, with [`Retry::Overtaken`].
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A workspace, and where it is kept.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -70,6 +89,8 @@ pub struct Workspace {
     pub node: Node,
     /// Bounds.
     pub limits: Limits,
+    /// Ends what is under way.
+    pub stop: Stop,
 }
 
 impl Workspace {
@@ -79,8 +100,12 @@ impl Workspace {
     /// Why it cannot be read.
     pub fn look(&self) -> Result<bool, WorkspaceError> {
         let there = self.folder.ancestors().find(|folder| folder.is_dir());
-        let git = git::Git::new(there.unwrap_or(&self.folder).to_owned(), self.limits.time);
+        let git = git::Git::new(there.unwrap_or(&self.folder).to_owned(), self.limits.time, self.stop.clone());
         remote::has(&git, &self.remote, &self.branch)
+    }
+
+    fn open(&self, create: Create, locks: DeadLocks) -> Result<Repo, WorkspaceError> {
+        Repo::open(self, create, locks)
     }
 
     /// The message of a commit of ours.

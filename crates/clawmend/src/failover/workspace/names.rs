@@ -2,6 +2,7 @@
 //!
 //! Invariant: what comes out of here cannot be taken for an option, a helper program or another ref.
 
+use crate::openclaw::redact::holds_secret;
 use std::fmt;
 
 /// Longest address of a remote.
@@ -12,6 +13,8 @@ const MAX_BRANCH: usize = 100;
 const MAX_NODE: usize = 32;
 /// Branches of ours begin with this.
 pub(super) const OURS: &str = "clawmend/";
+/// Shortest run of letters and digits, some of each, that is a token and no user's name.
+const TOKEN: usize = 20;
 const SCHEMES: [&str; 6] = ["https", "http", "ssh", "git", "file", "git+ssh"];
 
 /// A name that does not fit.
@@ -23,7 +26,10 @@ pub enum BadName {
     )]
     Remote,
     /// A credential in it would stand in the process list.
-    #[error("the address of the workspace's git remote must not hold a password; use a key, or a credential helper")]
+    #[error(
+        "the address of the workspace's git remote must not hold a password or a token; use a key, or a credential \
+         helper of the workspace's own repository"
+    )]
     Password,
     /// Of the branch.
     #[error(
@@ -43,7 +49,7 @@ impl Remote {
     /// An address as git takes it.
     ///
     /// # Errors
-    /// It could be taken for something else, or holds a password.
+    /// It could be taken for something else, or holds a password or a token.
     pub fn parse(text: &str) -> Result<Self, BadName> {
         let plain =
             text.len() <= MAX_URL && !text.starts_with('-') && !text.chars().any(|c| c.is_control() || c == ' ');
@@ -59,6 +65,8 @@ impl Remote {
                 }
                 match host.rsplit_once('@') {
                     Some((user, _)) if user.contains(':') => Err(BadName::Password),
+                    // A service takes a token for a name as well.
+                    Some((user, _)) if scheme.starts_with("http") && is_token(user) => Err(BadName::Password),
                     Some((_, host)) if host.starts_with('-') => Err(BadName::Remote),
                     Some(_) | None => Ok(Self(text.to_owned())),
                 }
@@ -81,6 +89,12 @@ impl Remote {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A credential, and no name such as `git`, `oauth2` or `x-access-token`.
+fn is_token(user: &str) -> bool {
+    let mixed = |run: &str| run.bytes().any(|b| b.is_ascii_digit()) && run.bytes().any(|b| b.is_ascii_alphabetic());
+    holds_secret(user) || user.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| run.len() >= TOKEN && mixed(run))
 }
 
 impl fmt::Display for Remote {
@@ -184,6 +198,32 @@ mod tests {
             assert_eq!(Remote::parse(bad), Err(BadName::Remote), "{bad}");
         }
         assert_eq!(Remote::parse("https://user:pw@host/w"), Err(BadName::Password));
+    }
+
+    #[test]
+    fn a_token_in_the_place_of_a_users_name_is_a_password() {
+        for user in [
+            "ghp_a1b2c3d4e5f6a1b2c3d4",
+            "github_pat_a1b2c3d4e5f6_g7h8",
+            "glpat-a1b2c3d4-e5f6g7h8",
+            "0123456789abcdef0123456789abcdef01234567",
+            "a1b2c3d4e5f6a1b2c3d4",
+        ] {
+            for scheme in ["https", "http"] {
+                assert_eq!(Remote::parse(&format!("{scheme}://{user}@host/w.git")), Err(BadName::Password), "{user}");
+            }
+        }
+        for user in [
+            "git",
+            "me",
+            "oauth2",
+            "x-access-token",
+            "gitlab+deploy-token-1234567",
+            "a-user-with-a-long-name-2026",
+            "anotherlongnamewithoutdigits",
+        ] {
+            assert!(Remote::parse(&format!("https://{user}@host/w.git")).is_ok(), "{user}");
+        }
     }
 
     #[test]

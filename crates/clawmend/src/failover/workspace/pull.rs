@@ -8,7 +8,7 @@ use super::git::Call;
 use super::judge::shown;
 use super::names::OURS;
 use super::remote::fetch;
-use super::repo::{BEGUN, DeadLocks, GIVEN, LAST, OWED, Repo};
+use super::repo::{BEGUN, Create, DeadLocks, GIVEN, LAST, OWED, REMOTE, Repo};
 use super::snapshot::{For, Snapshot, base, begin, commit, take};
 use super::tree::{bring, in_the_way};
 use super::{Workspace, stamp};
@@ -23,6 +23,8 @@ pub struct Pulled {
     pub to: PulledTo,
     /// The branch of this repository that keeps what was here before, where that was anything of its own.
     pub kept: Option<String>,
+    /// The remote could not be asked, and it is what was fetched last.
+    pub not_fetched: Option<Retry>,
 }
 
 /// What the workspace is.
@@ -42,9 +44,10 @@ impl Workspace {
     /// # Errors
     /// By consequence. Whatever it is, nothing is lost, and a promotion can go on with the files that are there.
     pub fn pull(&self) -> Result<Pulled, WorkspaceError> {
-        let repo = Repo::open(&self.folder, &self.branch, self.limits.time, true, DeadLocks::All)?;
-        let Some(theirs) = fetch(&repo, &self.remote, &self.branch, self.limits.fetch, None)? else {
-            return Ok(Pulled { to: PulledTo::Nothing, kept: None });
+        let repo = self.open(Create::Folder, DeadLocks::All)?;
+        let (theirs, not_fetched) = self.newest(&repo)?;
+        let Some(theirs) = theirs else {
+            return Ok(Pulled { to: PulledTo::Nothing, kept: None, not_fetched });
         };
         if repo.is_locked() {
             return Err(Retry::Busy { detail: "another git works on it".to_owned() }.into());
@@ -61,10 +64,35 @@ impl Workspace {
         }
         self.stand_on(&repo, &snapshot, &theirs)?;
         let to = if same_files { PulledTo::Known(theirs) } else { PulledTo::Brought(theirs) };
-        Ok(Pulled { to, kept })
+        Ok(Pulled { to, kept, not_fetched })
     }
 
-    /// Ignored files and those left out, where the remote has others of their names.
+    /// Fetches what the primary has pushed, and touches no file: so that a takeover has little left to fetch, and has
+    /// something where the remote is lost as well.
+    ///
+    /// # Errors
+    /// By consequence; what was fetched before is there.
+    pub fn fetch(&self) -> Result<(), WorkspaceError> {
+        let repo = self.open(Create::Folder, DeadLocks::ButIndex)?;
+        fetch(&repo, &self.remote, &self.branch, self.limits.fetch, None).map(drop)
+    }
+
+    /// The remote's commit; where the remote does not answer in time, the one that was fetched last, and why.
+    fn newest(&self, repo: &Repo) -> Result<(Option<String>, Option<Retry>), WorkspaceError> {
+        let known = repo.commit_of(REMOTE)?;
+        // Enough is left to bring the files of the one that is known.
+        let within = known.is_some().then(|| self.limits.time * 2 / 3);
+        match (fetch(repo, &self.remote, &self.branch, self.limits.fetch, within), known) {
+            (Ok(theirs), _) => Ok((theirs, None)),
+            (Err(WorkspaceError::Retry(why @ (Retry::Unreachable { .. } | Retry::TooSlow(_)))), Some(known)) => {
+                Ok((Some(known), Some(why)))
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Ignored files and those left out, where the remote has others of their names. It stays here, so what a filter
+    /// would encrypt is kept as well, as it lies on the disk.
     fn take_what_is_in_the_way(
         &self,
         repo: &Repo,
@@ -77,6 +105,10 @@ impl Workspace {
         }
         let list = paths.iter().flat_map(|path| path.iter().copied().chain([0])).collect();
         snapshot.add(repo, list)?;
+        // They are in it with their present bytes from here on.
+        for path in &paths {
+            snapshot.as_before.remove(path);
+        }
         match in_the_way(repo, snapshot, theirs)?.first() {
             None => Ok(()),
             Some(path) => Err(Person::InTheWay { path: shown(path) }.into()),

@@ -9,7 +9,7 @@ use super::history::{Ground, KeptBack};
 use super::judge::LeftOut;
 use super::names::OURS;
 use super::remote::{Sent, fetch, send};
-use super::repo::{DeadLocks, LAST, Repo};
+use super::repo::{Create, DeadLocks, LAST, Repo};
 use super::snapshot::{For, Snapshot, commit, take};
 use super::tree::{bring, in_the_way};
 use super::{Workspace, follow, stamp};
@@ -82,7 +82,7 @@ impl Workspace {
     /// # Errors
     /// By consequence. Whatever it is, the files are as they were, or merged.
     pub fn push(&self) -> Result<Pushed, WorkspaceError> {
-        let repo = Repo::open(&self.folder, &self.branch, self.limits.time, false, DeadLocks::ButIndex)?;
+        let repo = self.open(Create::Nothing, DeadLocks::ButIndex)?;
         let Ground { index, parents, kept_back } = self.ground(&repo)?;
         let snapshot = take(&repo, index, For::Remote, self.limits.file)?;
         let tip = commit(&repo, &snapshot.tree, parents, &self.message("Workspace"))?;

@@ -4,9 +4,9 @@
 //! refs of the user only move forward from the value that was looked at. What is ours lies in `.git/clawmend`, in
 //! `refs/clawmend` and in branches named `clawmend/…`.
 
+use super::Workspace;
 use super::error::{Person, Retry, WorkspaceError};
 use super::git::{Call, Git, failed};
-use super::names::Branch;
 use crate::host::files::private_dir;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -58,6 +58,15 @@ pub(super) enum DeadLocks {
     All,
 }
 
+/// What is made where it is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Create {
+    /// But the repository of a folder that is there.
+    Nothing,
+    /// The folder as well.
+    Folder,
+}
+
 /// An open repository.
 pub(super) struct Repo {
     pub(super) git: Git,
@@ -68,23 +77,18 @@ pub(super) struct Repo {
 }
 
 impl Repo {
-    /// Opens the repository of `folder`, and makes one where there is none. `create` makes the folder as well.
-    pub(super) fn open(
-        folder: &Path,
-        branch: &Branch,
-        time: Duration,
-        create: bool,
-        locks: DeadLocks,
-    ) -> Result<Self, WorkspaceError> {
+    /// Opens the repository of the workspace's folder, and makes one where there is none.
+    pub(super) fn open(workspace: &Workspace, create: Create, locks: DeadLocks) -> Result<Self, WorkspaceError> {
+        let Workspace { folder, branch, limits, stop, .. } = workspace;
         let missing = |_| Person::NoWorkspace { folder: super::judge::shown(folder.as_os_str().as_encoded_bytes()) };
-        if create && !folder.exists() {
+        if create == Create::Folder && !folder.exists() {
             private_dir(folder).map_err(|error| Person::Git { detail: error.to_string() })?;
         }
         let folder = folder.canonicalize().map_err(missing)?;
         if !folder.is_dir() {
             return Err(missing(io::Error::other("no folder")).into());
         }
-        let git = Git::new(folder.clone(), time);
+        let git = Git::new(folder.clone(), limits.time, stop.clone());
         // One that was ended while it was made is completed; nothing of it is replaced.
         let dot_git = folder.join(".git");
         if dot_git.symlink_metadata().is_err() || (dot_git.is_dir() && !dot_git.join("HEAD").exists()) {

@@ -1,11 +1,12 @@
 //! The workspace as it is now, as a commit. Nothing of the user's changes: not a file, not the index, not a branch.
 //!
 //! Invariant: every file is either in the snapshot with its present bytes, or is named in `left_out`, or is ignored by
-//! the user's own rules. Names are taken as they are, never as patterns.
+//! the user's own rules. One that a filter of the user's is for is in it as it was committed. Names are taken as they
+//! are, never as patterns.
 
 use super::error::{Person, WorkspaceError};
 use super::git::{Call, failed};
-use super::judge::{LeftOut, Why, place, reason, shown};
+use super::judge::{LeftOut, Why, is_file, place, reason, shown};
 use super::repo::Repo;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,16 @@ use std::path::{Path, PathBuf};
 const MAX_FILES: usize = 50_000;
 /// Most files that are named.
 const MAX_NAMED: usize = 50;
+/// Files that git is asked about at once: its answer is bounded.
+const AT_ONCE: usize = 2_000;
 
 /// Which files may stay out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum For {
     /// It goes to the remote: whatever must not leave this machine.
     Remote,
-    /// It stays here: only files that nobody has taken in before, and that stay on the disk as they are.
+    /// It stays here: only files that stay on the disk as they are, and that nobody has taken in before, or that a
+    /// filter is for.
     Here,
 }
 
@@ -65,6 +69,8 @@ pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Sn
     if changed.parts().count() + others.parts().count() > MAX_FILES {
         return Err(Person::TooMany(MAX_FILES).into());
     }
+    let all: Vec<&[u8]> = changed.parts().chain(others.parts()).collect();
+    let filtered = with_filter(repo, &index, &all)?;
     let (mut taken, mut left_out, mut as_before) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut gone = Vec::new();
     for path in changed.parts() {
@@ -73,7 +79,11 @@ pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Sn
             gone.extend(path.iter().copied().chain([0]));
             continue;
         }
-        let why = if to == For::Remote { reason(repo.git.folder(), path, most) } else { None };
+        let for_it = filtered.contains(path);
+        let why = match to {
+            For::Remote => reason(repo.git.folder(), path, for_it, most),
+            For::Here => (for_it && is_file(repo.git.folder(), path)).then_some(Why::Filtered),
+        };
         if why.is_some() {
             as_before.insert(path.to_vec());
         }
@@ -81,7 +91,8 @@ pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Sn
     }
     for path in others.parts() {
         repo.git.in_time()?;
-        sort(path, reason(repo.git.folder(), path, most), &mut taken, &mut left_out);
+        let why = reason(repo.git.folder(), path, filtered.contains(path), most);
+        sort(path, why, &mut taken, &mut left_out);
     }
     let more = left_out.len().saturating_sub(MAX_NAMED);
     left_out.truncate(MAX_NAMED);
@@ -92,6 +103,30 @@ pub(super) fn take(repo: &Repo, index: PathBuf, to: For, most: u64) -> Result<Sn
     let mut snapshot = Snapshot { index, tree: String::new(), left_out, more, as_before };
     snapshot.add(repo, taken)?;
     Ok(snapshot)
+}
+
+/// Those of these that the user's attributes hand to a filter. It does not run here, so what is on the disk is not what
+/// the user's own git would commit: the plain text of a file that is to be encrypted, for one.
+fn with_filter(repo: &Repo, index: &Path, paths: &[&[u8]]) -> Result<BTreeSet<Vec<u8>>, WorkspaceError> {
+    let mut found = BTreeSet::new();
+    for some in paths.chunks(AT_ONCE) {
+        let list = some.iter().flat_map(|path| path.iter().copied().chain([0])).collect();
+        let ask = Call::new(["check-attr", "-z", "--stdin", "filter"]).index(index).own_attributes().input(list);
+        let said = repo.git.must(ask)?;
+        // A path, the attribute, its value, each with a zero.
+        let (mut parts, mut answers) = (said.out.split(|byte| *byte == 0), 0);
+        while let (Some(path), Some(_), Some(value)) = (parts.next(), parts.next(), parts.next()) {
+            answers += 1;
+            if value != b"unspecified" && value != b"unset" {
+                found.insert(path.to_vec());
+            }
+        }
+        if answers != some.len() {
+            let detail = "git does not say which filters its files have".to_owned();
+            return Err(Person::BadRepository { detail }.into());
+        }
+    }
+    Ok(found)
 }
 
 /// A folder of it is a link now, which is taken in as such; what that leads to is not the workspace's.
