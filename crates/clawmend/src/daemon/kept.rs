@@ -35,10 +35,16 @@ impl Kept {
         copies.into_iter().filter_map(|text| serde_json::from_str(text).ok()).max_by_key(age).unwrap_or_default()
     }
 
+    /// This host has not booted since.
+    #[must_use]
+    pub fn is_of_this_boot(&self) -> bool {
+        self.boot == clock::boot_id()
+    }
+
     /// As it is to be used now.
     #[must_use]
     pub fn into_memory(self, now: Now) -> Memory {
-        if self.boot == clock::boot_id() { self.memory } else { self.memory.after_reboot(now) }
+        if self.is_of_this_boot() { self.memory } else { self.memory.after_reboot(now) }
     }
 }
 

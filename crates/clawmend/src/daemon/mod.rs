@@ -305,7 +305,9 @@ impl Context {
         let now = clock::now();
         let beside = kept::read_beside(&dir);
         let copies = [beside.as_deref(), loaded.memory_copy.as_deref(), loaded.memory.as_deref()];
-        let mut memory = Kept::newest(copies.into_iter().flatten(), clock::boot_id()).into_memory(now);
+        let kept = Kept::newest(copies.into_iter().flatten(), clock::boot_id());
+        let booted = !kept.is_of_this_boot();
+        let mut memory = kept.into_memory(now);
         if let Some(standing) = loaded.standing {
             memory.standing = standing;
         }
@@ -362,9 +364,13 @@ impl Context {
         if self.start.get() {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
+        let carries = booted && self.pair.as_ref().is_some_and(|pair| pair.has_booted(&id));
+        if carries && !ward.guardian.memory().standing.hinders_a_group() {
+            ward.observe(now, &Evidence::Person(Wish::Start));
+        }
         let stands_by = self.pair.as_ref().is_some_and(|pair| pair.meet(&id, &news));
         if self.shared.as_ref().is_some_and(|shared| shared.meet(&id, &news, &body)) || stands_by {
-            ward.observe(now, &Evidence::Person(Wish::Stop));
+            ward.observe(now, &Evidence::Person(Wish::StandBy));
         }
         ward.settle_in(now);
         ward.settle_left(&left);

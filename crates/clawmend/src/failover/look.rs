@@ -7,6 +7,7 @@
 use super::key::PairKey;
 use super::peer::client::{NoAnswer, ask};
 use super::peer::wire::{Question, Told};
+use crate::host::resolver;
 use crate::probe::connect::{Scheme, Target};
 use crate::probe::http::{HttpProbe, Limits};
 use clawmend_core::failover::Sight;
@@ -23,9 +24,9 @@ pub struct Eyes {
     pub peer: SocketAddr,
     /// Where its gateway answers, if that can be reached from here.
     pub peer_gateway: Option<SocketAddr>,
-    /// What answers when this node's own network is well; the first that does counts. Empty: this node cannot doubt
-    /// itself.
-    pub references: Vec<SocketAddr>,
+    /// What answers when this node's own network is well; `None`: its name servers. Where there are none, this node cannot
+    /// doubt itself.
+    pub reference: Option<SocketAddr>,
     /// The pair's.
     pub key: PairKey,
     /// For all of it.
@@ -69,11 +70,12 @@ impl Eyes {
     }
 
     async fn reaches_a_reference(&self) -> bool {
-        if self.references.is_empty() {
+        let references = references(self.reference);
+        if references.is_empty() {
             return true;
         }
         let mut tries = futures_util::stream::FuturesUnordered::new();
-        tries.extend(self.references.iter().map(|one| reaches(*one, self.limit)));
+        tries.extend(references.into_iter().map(|one| reaches(one, self.limit)));
         while let Some(reached) = futures_util::StreamExt::next(&mut tries).await {
             if reached {
                 return true;
@@ -81,6 +83,12 @@ impl Eyes {
         }
         false
     }
+}
+
+/// What answers when a node's own network is well, as it is now; the first that does counts.
+#[must_use]
+pub fn references(wanted: Option<SocketAddr>) -> Vec<SocketAddr> {
+    wanted.map_or_else(resolver::name_servers, |one| vec![one])
 }
 
 /// A refusal is an answer, too.

@@ -1,7 +1,10 @@
 //! The name servers that this host asks.
+//!
+//! They are something beyond this host that a node which doubts itself can try to reach. Invariant: none of them is this
+//! host itself, which answers whatever the network is like. They change while a host runs: read them when they are needed.
 
 use std::io::Read as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
 /// Most that count.
@@ -13,10 +16,28 @@ const MAX: u64 = 64 * 1024;
 /// (systemd-resolved.service(8)).
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
+/// Tailscale's own (MagicDNS), which its program answers on this host, by TCP as well
+/// (`wgengine/netstack/netstack.go`, `handleLocalPackets`).
+const TAILSCALE: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 100)),
+    IpAddr::V6(Ipv6Addr::new(0xfd7a, 0x115c, 0xa1e0, 0, 0, 0, 0, 0x53)),
+];
+
 /// Those beyond this host; none where no file names any.
 #[must_use]
 pub fn name_servers() -> Vec<SocketAddr> {
     first_of(FILES.map(Path::new))
+}
+
+/// An address of this host: who talks to it has it, too. Nothing is sent.
+fn is_own(ip: IpAddr) -> bool {
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let towards = || {
+        let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+        socket.connect(SocketAddr::new(ip, 53))?;
+        socket.local_addr()
+    };
+    towards().is_ok_and(|own| own.ip() == ip)
 }
 
 /// Of the first file that names any.
@@ -25,15 +46,22 @@ fn first_of(files: [&Path; 2]) -> Vec<SocketAddr> {
         let mut text = String::new();
         std::fs::File::open(file).and_then(|file| file.take(MAX).read_to_string(&mut text)).map(|_| text)
     };
-    let mut found = files.into_iter().filter_map(|file| Some(parsed(&read(file).ok()?)));
+    let beyond = |file: &Path| -> Option<Vec<SocketAddr>> {
+        let servers = parsed(&read(file).ok()?);
+        Some(servers.into_iter().filter(|server| !is_own(server.ip())).collect())
+    };
+    let mut found = files.into_iter().filter_map(beyond);
     found.find(|servers| !servers.is_empty()).unwrap_or_default()
 }
 
 fn parsed(text: &str) -> Vec<SocketAddr> {
     let servers = text.lines().filter_map(|line| line.strip_prefix("nameserver")?.split_whitespace().next());
     let addresses = servers.filter_map(|server| server.split('%').next()?.parse::<IpAddr>().ok());
-    // One of this host answers whatever the network is like.
-    addresses.filter(|ip| !ip.is_loopback()).take(MOST).map(|ip| SocketAddr::new(ip, 53)).collect()
+    addresses
+        .filter(|ip| !ip.is_loopback() && !TAILSCALE.contains(ip))
+        .take(MOST)
+        .map(|ip| SocketAddr::new(ip, 53))
+        .collect()
 }
 
 #[cfg(test)]
@@ -49,6 +77,17 @@ mod tests {
             ["10.0.0.2:53", "[2001:db8::1]:53", "[fe80::1]:53"].iter().map(|one| one.parse().unwrap()).collect();
         assert_eq!(found, wanted);
         assert!(parsed("").is_empty());
+        assert!(
+            parsed("nameserver 100.100.100.100\nnameserver fd7a:115c:a1e0::53\n").is_empty(),
+            "Tailscale's is this host"
+        );
+    }
+
+    #[test]
+    fn an_address_of_this_host_is_known() {
+        assert!(is_own(Ipv4Addr::LOCALHOST.into()));
+        // For documentation (RFC 5737): nobody has it.
+        assert!(!is_own(Ipv4Addr::new(192, 0, 2, 1).into()));
     }
 
     #[test]

@@ -21,14 +21,14 @@ use super::super::context::{BEGIN_NODE, Context};
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, Style};
 use super::{Pair, stores};
-use crate::api::types::{GatewayStatus, SCHEMA, StandbyReport, StatusReport};
+use crate::api::types::{GatewayStatus, PauseReport, SCHEMA, StandbyReport, StatusReport};
 use crate::daemon::own_uid;
 use crate::failover::key::PairKey;
-use crate::failover::look::{IS_A_STANDBY, reaches};
+use crate::failover::look::{IS_A_STANDBY, reaches, references};
 use crate::failover::owned::owned;
 use crate::failover::peer::client::{NoAnswer, ask};
 use crate::failover::peer::wire::{Question, Told};
-use crate::host::{clock, resolver};
+use crate::host::clock;
 use crate::openclaw::config::read_tree;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
@@ -145,7 +145,7 @@ fn ask_primary(
     let sent = clock::now();
     let told = runtime.block_on(ask(peer, key, question, LIMIT));
     let back = clock::now();
-    let references = pair.standby.reference.map_or_else(resolver::name_servers, |one| vec![one]);
+    let references = references(pair.standby.reference);
     let reached = runtime.block_on(async {
         for one in &references {
             if reaches(*one, LIMIT).await {
@@ -253,8 +253,26 @@ fn guarded<'a>(status: Option<&'a StatusReport>, home: &Home) -> Option<&'a Gate
 fn gateway(context: &Context, pair: &Pair, status: &StatusReport) -> Option<Vec<Line>> {
     let home = home(context, pair.standby.gateway.as_ref()).ok()?;
     let found = guarded(Some(status), &home)?;
-    let startable = startable(found.control, found.form, found.control_reason.as_deref());
+    let startable = hindered(found.emergency, found.pause.as_ref())
+        .unwrap_or_else(|| startable(found.control, found.form, found.control_reason.as_deref()));
     Some([Some(startable), found.program.as_ref().and_then(program::line)].into_iter().flatten().collect())
+}
+
+/// What a person has said stands in the way of a takeover.
+fn hindered(emergency: bool, pause: Option<&PauseReport>) -> Option<Line> {
+    let how = match (emergency, pause) {
+        (true, _) => {
+            "has stopped the gateway here for an emergency, so a takeover could not start it: `clawmend start` ends that"
+        }
+        (false, Some(PauseReport { flag_file: Some(_), .. })) => {
+            "has paused the guard here by a flag file, so a takeover could not start the gateway: remove it"
+        }
+        (false, Some(_)) => {
+            "has paused the guard here, so a takeover could not start the gateway: `clawmend resume` ends that"
+        }
+        (false, None) => return None,
+    };
+    Some(Line { check: "gateway", level: Level::Bad, text: format!("a person {how}") })
 }
 
 fn startable(control: Control, form: Option<Form>, why: Option<&str>) -> Line {
@@ -384,6 +402,15 @@ mod tests {
         lines.push(startable(Control::Full, Some(Form::Systemd), None));
         lines.push(startable(Control::Observe, Some(Form::Foreign), None));
         lines.push(startable(Control::Observe, Some(Form::Systemd), Some("no polkit rule lets claw manage it")));
+        let pause = |flag_file: Option<&str>| PauseReport {
+            since: None,
+            until: None,
+            reason: None,
+            flag_file: flag_file.map(str::to_owned),
+        };
+        assert_eq!(hindered(false, None).map(|line| line.text), None);
+        let said = [(true, None), (false, Some(pause(None))), (false, Some(pause(Some("/tmp/x"))))];
+        lines.extend(said.iter().filter_map(|(emergency, pause)| hindered(*emergency, pause.as_ref())));
         lines.extend(program::tests::every_line());
         lines.extend(seniors::tests::every_line());
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));

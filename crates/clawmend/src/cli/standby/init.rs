@@ -8,7 +8,7 @@ mod begin;
 mod channel;
 mod group;
 
-use begin::Begin;
+use begin::{Begin, shell};
 pub(super) use channel::ChannelArgs;
 pub(super) use group::GroupArgs;
 
@@ -16,11 +16,13 @@ use super::super::context::Context;
 use super::super::error::{CliError, Kind};
 use super::super::output;
 use super::{InitArgs, SideArg};
+use crate::daemon::setup;
 use crate::failover::key::{self, KeyError, PairKey};
 use crate::host::dirs;
 use crate::host::files::{Durability, private_dir, write_atomic};
 use crate::openclaw::minimal::Channel;
 use crate::settings::{self, Settings, SettingsError};
+use clawmend_core::gateway::GatewayId;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,6 +49,27 @@ impl Present {
         };
         let settings = settings::parse(&path, &text)?;
         Ok(Self { path, text, settings })
+    }
+
+    /// Which gateway it is about, where that must be said: the guard would not begin otherwise.
+    ///
+    /// # Errors
+    /// The one that a person named is not here.
+    fn which(&self, context: &Context) -> Result<Option<GatewayId>, CliError> {
+        let wanted = context.global.gateway.as_ref();
+        let homes = match setup::homes_here(wanted, &self.settings) {
+            Err(error) if wanted.is_some() => return Err(error.into()),
+            found => found.unwrap_or_default(),
+        };
+        let [first, others @ ..] = homes.as_slice() else { return Ok(None) };
+        if wanted.is_none() && !others.is_empty() {
+            output::tell(&format!(
+                "there are {} gateways here, and this is about {}; `clawmend --gateway ID standby init` names another one",
+                homes.len(),
+                first.id.0
+            ));
+        }
+        Ok((wanted.is_some() || !others.is_empty()).then(|| first.id.clone()))
     }
 
     /// With one more section, which is understood together with what is there; nothing where it is there already.
@@ -118,7 +141,12 @@ fn says_the_same(there: &Settings, asked: &Settings) -> bool {
         let (names, store) = ((shared.group.clone(), shared.nodes.clone(), shared.node), shared.store.clone());
         Some((names, store, shared.figures, shared.paused, shared.fence.clone(), shared.warm))
     };
-    (pair(there), group(there)) == (pair(asked), group(asked))
+    let gateway = |of: &Settings| {
+        let of_pair = of.standby.as_ref().and_then(|standby| standby.gateway.clone());
+        of_pair.or_else(|| of.shared.as_ref().and_then(|shared| shared.gateway.clone()))
+    };
+    let other_gateway = gateway(asked).is_some_and(|asked| gateway(there) != Some(asked));
+    !other_gateway && (pair(there), group(there)) == (pair(asked), group(asked))
 }
 
 pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliError> {
@@ -134,7 +162,7 @@ fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) ->
     if side == SideArg::Primary && args.peer.is_some() {
         return Err(CliError::new(Kind::Usage, "--peer is for the standby: it asks, and the primary answers"));
     }
-    let whole = present.with(&section(args, side))?;
+    let whole = present.with(&section(args, side, present.which(context)?.as_ref()))?;
     let channel = args.channel.channel()?;
     let openclaw = args.channel.write_for(context, side, &present.settings, whole.is_none())?;
     let state = context.state_dir()?;
@@ -162,8 +190,11 @@ fn of(error: KeyError) -> CliError {
     CliError::new(kind, error.to_string())
 }
 
-fn section(args: &InitArgs, side: SideArg) -> String {
+fn section(args: &InitArgs, side: SideArg, gateway: Option<&GatewayId>) -> String {
     let mut text = "[standby]\n".to_owned();
+    if let Some(id) = gateway {
+        let _ = writeln!(text, "gateway = \"{}\"", id.0);
+    }
     let (side, peer) = match side {
         SideArg::Primary => ("primary", None),
         SideArg::Standby => ("standby", args.peer),
@@ -189,6 +220,7 @@ fn section(args: &InitArgs, side: SideArg) -> String {
 
 /// What is left for a person.
 fn guide(args: &InitArgs, side: SideArg, channel: Option<&Channel>, key: &Path, begin: &Begin) -> String {
+    let typed = shell(&key.display().to_string());
     let (key, again, begin) = (key.display(), begin.again(), begin.step());
     let config = config_step(channel);
     let kept =
@@ -215,7 +247,7 @@ What is left to do on this host, the primary:
 What is left to do on this host, the standby:
   1. Put the key that the primary made into
      {key}
-     and keep it to yourself: chmod 600 {key}
+     and keep it to yourself: chmod 600 {typed}
 {config}
   3. {begin}
      {again}
@@ -294,7 +326,7 @@ mod tests {
     #[test]
     fn what_is_written_is_understood() {
         for side in [SideArg::Primary, SideArg::Standby] {
-            let parsed = settings::parse(Path::new("x"), &section(&args(side), side)).unwrap().standby.unwrap();
+            let parsed = settings::parse(Path::new("x"), &section(&args(side), side, None)).unwrap().standby.unwrap();
             assert_eq!(parsed.listen.is_some(), side == SideArg::Primary);
             assert_eq!(parsed.after.len(), usize::from(side == SideArg::Standby));
             assert_eq!((parsed.peer.is_some(), parsed.warm), (side == SideArg::Standby, side == SideArg::Standby));

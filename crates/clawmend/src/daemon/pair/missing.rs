@@ -4,9 +4,9 @@
 //! something itself. Start at [`Watch::begin`].
 
 use super::Pair;
-use crate::failover::look::reaches;
+use crate::failover::look::{reaches, references};
 use crate::failover::words;
-use crate::host::{clock, resolver};
+use crate::host::clock;
 use clawmend_core::failover::primary::{Evidence, Output, Primary};
 use clawmend_core::failover::{Telling, telling};
 use std::cell::RefCell;
@@ -65,7 +65,7 @@ impl Watch {
 
     /// A node with no reference cannot doubt itself.
     async fn reaches_anything(&self) -> bool {
-        let references = self.pair.settings.reference.map_or_else(resolver::name_servers, |one| vec![one]);
+        let references = references(self.pair.settings.reference);
         for one in &references {
             if reaches(*one, REACH_LIMIT).await {
                 return true;

@@ -8,7 +8,7 @@ use super::primary::status_of;
 use super::{Pair, Said, change, senior, warm, workspace};
 use crate::api::request::Answer;
 use crate::api::server::Reply;
-use crate::api::types::Time;
+use crate::api::types::{DesiredState, GatewayStatus, Time};
 use crate::failover::kept::{Change, Proven};
 use crate::failover::key::PairKey;
 use crate::failover::look::{self, Eyes};
@@ -16,10 +16,11 @@ use crate::failover::owned::{Reading, Seen};
 use crate::failover::peer::wire::Question;
 use crate::failover::words;
 use crate::host::alarm::Alarm;
-use crate::host::{clock, resolver};
+use crate::host::clock;
 use clawmend_core::alert::notice::Notice;
 use clawmend_core::failover::course::{Upkeep, Upkept};
 use clawmend_core::failover::{Armed, Evidence, Order, Output, Own, Reason, Role, Standby, Telling, telling};
+use clawmend_core::health::Verdict;
 use clawmend_core::time::Moment;
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,8 +53,8 @@ async fn run(pair: Rc<Pair>, key: PairKey, mut orders: mpsc::Receiver<Said>) {
     let figures = pair.settings.timing.figures();
     let Some(peer) = pair.settings.peer else { return };
     let limit = Duration::from_millis(figures.look_ms());
-    let references = pair.settings.reference.map_or_else(resolver::name_servers, |one| vec![one]);
-    let eyes = Eyes { peer, peer_gateway: pair.settings.peer_gateway, references, key: key.clone(), limit };
+    let (peer_gateway, reference) = (pair.settings.peer_gateway, pair.settings.reference);
+    let eyes = Eyes { peer, peer_gateway, reference, key: key.clone(), limit };
     let (done, mut changed) = mpsc::channel(1);
     let mut out = Vec::new();
     let machine = Standby::new(figures, pair.kept.borrow().memory.clone(), &mut out).behind(pair.settings.after.len());
@@ -121,7 +122,7 @@ impl Node {
         self.pair.report.borrow_mut().waits = waits.or(steadying);
         if matches!(self.machine.memory().role, Role::Active | Role::Promoting) {
             let status = status_of(&self.pair).await;
-            let own = status.map_or(Own::Unclear, |status| Own::of(status.verdict));
+            let own = status.map_or(Own::Unclear, |status| own_of(&status));
             self.machine.observe(clock::now(), &Evidence::Own(own), &mut self.out);
         }
     }
@@ -186,14 +187,14 @@ impl Node {
             Output::Tell(_) | Output::Promote(_) | Output::Demote(_) | Output::Persist => None,
         });
         let role = words::role(self.machine.memory().role);
-        let wanted = self.machine.memory().wanted;
+        let turns = self.machine.memory().outstanding().is_some();
         let is_under_way = matches!(self.machine.memory().role, Role::Promoting | Role::Demoting);
         let answer = match (refused, order) {
             (Some(why), _) => Answer::NeedsPerson { why },
             (None, Order::Release) => {
                 Answer::Done { message: format!("this node is {role}, and decides by itself again") }
             }
-            (None, Order::Promote | Order::Demote) if wanted.is_some() => Answer::Done {
+            (None, Order::Promote | Order::Demote) if is_under_way && turns => Answer::Done {
                 message: format!(
                     "this node is {role} first, which cannot be left half-done; then it turns at once, and stays so until \
                      `clawmend standby release`"
@@ -290,5 +291,13 @@ impl Node {
             let change = change::carry_out(&pair, to, reason).await;
             let _ = done.send(change).await;
         });
+    }
+}
+
+/// One that is off although it is to run, and nobody has stopped it, is silent.
+pub(super) fn own_of(status: &GatewayStatus) -> Own {
+    match (status.verdict, status.desired) {
+        (Verdict::Stopped, DesiredState::Running) => Own::Silent,
+        (verdict, _) => Own::of(verdict),
     }
 }

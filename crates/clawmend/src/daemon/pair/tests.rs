@@ -16,7 +16,7 @@ use crate::openclaw::config;
 use crate::openclaw::discovery::{Home, discover};
 use crate::settings;
 use clawmend_core::failover::ownership::{Account as Owner, Identity, Owned};
-use clawmend_core::failover::{Armed, Reason, Role, Senior, Sight};
+use clawmend_core::failover::{Armed, Own, Reason, Role, Senior, Sight};
 use clawmend_core::gateway::{Control, GatewayId};
 use clawmend_core::health::Verdict;
 use clawmend_core::observation::ChannelState;
@@ -359,6 +359,33 @@ fn what_could_not_be_written_down_is_written_down_later() {
         assert_eq!(pair.report().problem, None);
         assert_eq!(kept::load(scene.folder.path()).memory.role, Role::Active);
     });
+}
+
+/// A unit that is not to come up with the host is started by nobody else.
+#[tokio::test(flavor = "current_thread")]
+async fn after_a_boot_a_standby_that_carried_starts_its_gateway_and_a_warm_one_is_made_so_again() {
+    LocalSet::new()
+        .run_until(async {
+            for (role, starts) in [(Role::Active, true), (Role::Watching, false)] {
+                let scene = Scene::new();
+                let pair = scene.guard(role);
+                pair.note_warm(true);
+                let other = GatewayId("other".into());
+                assert!(!pair.has_booted(&other) && pair.kept.borrow().warm, "it is about another gateway");
+                assert_eq!(pair.has_booted(&scene.home.id), starts, "{role:?}");
+                assert!(!pair.kept.borrow().warm);
+            }
+        })
+        .await;
+}
+
+#[test]
+fn a_gateway_that_is_off_though_nobody_stopped_it_is_silent() {
+    let gateway = Gateway::default();
+    let off = status(&gateway);
+    assert_eq!(super::standby::own_of(&off), Own::ByPerson);
+    let lost = GatewayStatus { desired: DesiredState::Running, ..off };
+    assert_eq!(super::standby::own_of(&lost), Own::Silent);
 }
 
 /// The repository is down while the node steps back: what was written here reaches people all the same, later.

@@ -1,18 +1,22 @@
 //! The primary's side.
 //!
-//! Invariant: it only answers; nothing that comes in changes anything here but what is known of the standby.
+//! Invariants: it only answers; nothing that comes in changes anything here but what is known of the standby; whoever has
+//! not proven the key keeps nobody else out, by however many connections: then the primary would look lost.
 
 use super::super::key::{PairKey, hex, to_hex};
 use super::wire::{Hello, Line, NoLine, Numbered, PROTOCOL, Question, Seal, Told, Voice, nonce, receive, send};
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
-/// Questions that are answered at the same time; a pair has one standby, and somebody else gets nothing.
-const MOST: u32 = 8;
+/// Connections at the same time; a pair has few standbys.
+const MOST: usize = 32;
+/// Of them, those of one address that have not proven the key.
+const STRANGERS: usize = 4;
 /// How long one exchange may take.
 const LIMIT: Duration = Duration::from_secs(5);
 /// After the system gave no connection, such as for want of descriptors.
@@ -26,7 +30,7 @@ pub trait Answers {
 
 /// Answers for good.
 pub async fn serve<A: Answers + 'static>(listener: TcpListener, key: PairKey, answers: Rc<A>) {
-    let busy = Rc::new(Cell::new(0));
+    let mut guests = Guests::default();
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -36,26 +40,56 @@ pub async fn serve<A: Answers + 'static>(listener: TcpListener, key: PairKey, an
                 continue;
             }
         };
-        if busy.get() >= MOST {
+        if !guests.have_room_for(from.ip()) {
             continue;
         }
-        busy.set(busy.get() + 1);
-        let (busy, key, answers) = (Rc::clone(&busy), key.clone(), Rc::clone(&answers));
-        tokio::task::spawn_local(async move {
-            match tokio::time::timeout(LIMIT, exchange(stream, from, &key, &*answers)).await {
+        let (key, answers, proven) = (key.clone(), Rc::clone(&answers), Rc::new(Cell::new(false)));
+        let proves = Rc::clone(&proven);
+        let exchange = tokio::task::spawn_local(async move {
+            match tokio::time::timeout(LIMIT, exchange(stream, from, (&key, &proves), &*answers)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(why)) => tracing::debug!(%from, why, "a question of a peer was not answered"),
                 Err(_) => tracing::debug!(%from, "a peer took too long"),
             }
-            busy.set(busy.get().saturating_sub(1));
         });
+        guests.0.push(Guest { from: from.ip(), proven, exchange });
+    }
+}
+
+/// Who is being talked to, the oldest first.
+#[derive(Default)]
+struct Guests(Vec<Guest>);
+
+struct Guest {
+    from: IpAddr,
+    /// It has the key.
+    proven: Rc<Cell<bool>>,
+    exchange: JoinHandle<()>,
+}
+
+impl Guests {
+    /// Makes room, where one who has not proven the key can be sent away for it.
+    fn have_room_for(&mut self, from: IpAddr) -> bool {
+        self.0.retain(|guest| !guest.exchange.is_finished());
+        let of_this = self.0.iter().filter(|guest| guest.from == from && !guest.proven.get()).count();
+        if of_this >= STRANGERS {
+            return self.send_away(|guest| guest.from == from);
+        }
+        self.0.len() < MOST || self.send_away(|_| true)
+    }
+
+    /// The one of these that has been there for longest without a proof.
+    fn send_away(&mut self, of: impl Fn(&Guest) -> bool) -> bool {
+        let Some(at) = self.0.iter().position(|guest| !guest.proven.get() && of(guest)) else { return false };
+        self.0.remove(at).exchange.abort();
+        true
     }
 }
 
 async fn exchange<A: Answers>(
     mut stream: TcpStream,
     from: SocketAddr,
-    key: &PairKey,
+    (key, proven): (&PairKey, &Cell<bool>),
     answers: &A,
 ) -> Result<(), String> {
     let broken = |error: std::io::Error| error.to_string();
@@ -76,6 +110,7 @@ async fn exchange<A: Answers>(
         return refuse(&mut writes, "it has another key; copy the key from the primary again, and restart the guard")
             .await;
     }
+    proven.set(true);
     let Ok(question) = serde_json::from_str::<Question>(&body) else {
         return refuse(&mut writes, "its question is not understood; install the same version on both hosts").await;
     };

@@ -110,6 +110,24 @@ fn another_key_is_refused_and_said_so() {
     });
 }
 
+/// Anybody who reaches the port can hold connections open; that must not make the primary look lost.
+#[test]
+fn however_many_say_nothing_who_has_the_key_is_answered() {
+    run(async {
+        let (address, _) = primary().await;
+        let mut idle = Vec::new();
+        for other in 1..=12 {
+            for _ in 0..5 {
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                // The standby's own address among them.
+                socket.bind(SocketAddr::from(([127, 0, 0, other], 0))).unwrap();
+                idle.push(socket.connect(address).await.unwrap());
+            }
+            assert_eq!(ask(address, &key(1), &question(), LONG).await.unwrap(), told(), "beside {}", idle.len());
+        }
+    });
+}
+
 #[test]
 fn what_was_said_before_is_worth_nothing_again() {
     run(async {

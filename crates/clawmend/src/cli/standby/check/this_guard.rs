@@ -34,6 +34,10 @@ fn bad(report: &StandbyReport, settings: &StandbySettings) -> Option<String> {
         StandbyReport { armed: Some(false), not_armed_because: Some(why), .. } => {
             Some(format!("the guard here would not take over: {why}"))
         }
+        StandbyReport { held: true, role: Some(Role::Watching), .. } => Some(
+            "a person holds this node, so the guard here takes nothing over until `clawmend standby release`"
+                .to_owned(),
+        ),
         StandbyReport { workspace: Some(said), .. } if said.starts_with(NOT_PUSHED) => {
             Some(format!("the guard here has {said}"))
         }
@@ -138,6 +142,7 @@ pub(super) mod tests {
             StandbyReport { after: vec![senior], ..fresh(&standby) },
             StandbyReport { warm: Some(true), ..fresh(&standby) },
             StandbyReport { role: None, ..fresh(&standby) },
+            StandbyReport { held: true, ..sees(Sight::Serves, "its guard says: healthy") },
         ];
         let primaries = [fresh(&primary), asked(9_000), asked(360_000), problem, pushes];
         let mut lines = vec![line(None, &standby, now), line(Some(None), &standby, now)];

@@ -124,7 +124,7 @@ fn by_hand(said: &[(String, String)], arguments: &[String]) -> String {
 }
 
 /// As a shell takes it.
-fn shell(word: &str) -> String {
+pub fn shell(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:=,+@".contains(letter);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

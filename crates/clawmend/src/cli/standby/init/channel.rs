@@ -5,6 +5,7 @@
 use super::super::super::context::Context;
 use super::super::super::error::{CliError, Kind};
 use super::super::SideArg;
+use super::begin::shell;
 use crate::daemon::setup;
 use crate::host::files::is_private;
 use crate::openclaw::discovery::Home;
@@ -135,7 +136,7 @@ fn is_kept_secret(file: &Path) -> Result<(), CliError> {
     match is_private(file) {
         Ok(true) => Ok(()),
         Ok(false) => Err(CliError::new(Kind::NeedsPerson, format!("others can read or change {name}"))
-            .hint(format!("chmod 600 {name}"))),
+            .hint(format!("chmod 600 {}", shell(&name.to_string())))),
         Err(error) => Err(wrong(format!("{name} cannot be read: {error}"))),
     }
 }

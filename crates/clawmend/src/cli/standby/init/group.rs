@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::settings::{SharedSettings, StoreSettings};
 use clawmend_core::failover::lease::{Figures, PausePolicy};
+use clawmend_core::gateway::GatewayId;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,7 +55,8 @@ enum PausedArg {
 }
 
 pub(super) fn init(context: &Context, args: &InitArgs, present: &Present) -> Result<ExitCode, CliError> {
-    let whole = present.with(&section(&args.group, args.fast, args.warm))?;
+    let gateway = present.which(context)?;
+    let whole = present.with(&section(&args.group, gateway.as_ref(), args.fast, args.warm))?;
     let settings = present.now(whole)?;
     let begin = Begin::prepare(context, &settings, !args.no_service)?;
     if let Some(shared) = &settings.shared {
@@ -63,12 +65,15 @@ pub(super) fn init(context: &Context, args: &InitArgs, present: &Present) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn section(args: &GroupArgs, fast: bool, warm: bool) -> String {
+fn section(args: &GroupArgs, gateway: Option<&GatewayId>, fast: bool, warm: bool) -> String {
     let mut text = "[shared]\n".to_owned();
     let mut say = |name: &str, value: toml::Value| {
         let _ = writeln!(text, "{name} = {value}");
     };
     let path = |path: &PathBuf| toml::Value::from(path.display().to_string());
+    if let Some(id) = gateway {
+        say("gateway", id.0.as_str().into());
+    }
     say("group", args.group.as_str().into());
     say("nodes", args.nodes.clone().into());
     say("node", args.node.clone().unwrap_or_default().into());
@@ -120,7 +125,9 @@ fn guide(args: &GroupArgs, settings: &SharedSettings, begin: &Begin) -> String {
                 "It asks for no password, so whoever reaches it can take the lease."
             };
             format!(
-                "Let only the nodes reach the lease store (firewall). With two nodes it best stands on a third host.\n     {login}"
+                "Let only the nodes reach the lease store (firewall). With two nodes it best stands on a third host.\n     {login}\n     \
+                 It must forget old revisions, or it is full after some months: start etcd with\n     \
+                 --auto-compaction-mode revision --auto-compaction-retention 1000"
             )
         }
         StoreSettings::Kubernetes(_) => {
@@ -232,7 +239,7 @@ mod tests {
             let words = ["x", "--shared"].into_iter().chain(line.split_whitespace());
             let Line { group, shared } = Line::try_parse_from(words).unwrap();
             assert!(shared);
-            let text = section(&group, group.fence.is_some(), group.kubernetes);
+            let text = section(&group, None, group.fence.is_some(), group.kubernetes);
             let shared = crate::settings::parse(Path::new("x"), &text).unwrap().shared.unwrap();
             let [begin, _] = super::super::begin::tests::both();
             format!("{text}--\n{}", guide(&group, &shared, &begin))
