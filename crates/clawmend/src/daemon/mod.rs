@@ -61,13 +61,15 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use voice::Voice;
 use ward::Ward;
 
 /// Questions that wait at most.
 const CALLS: usize = 32;
+/// So long what is under way beside the loops may take when the guard ends.
+const ENDING: Duration = Duration::from_secs(3);
 /// Between two looks at our own settings, at a wake-up of the wards.
 const SETTINGS_EVERY_MS: u64 = 5_000;
 
@@ -89,7 +91,11 @@ pub fn run(options: Options) -> Result<ExitCode, DaemonError> {
     let local = tokio::task::LocalSet::new();
     // A task of its own: what `block_on` waits for itself is asked again at each wake-up of any other.
     let whole = async { tokio::task::spawn_local(guard(options)).await };
-    local.block_on(&runtime, whole).unwrap_or_else(|error| {
+    let ended = local.block_on(&runtime, whole);
+    drop(local);
+    // A thread that waits for a disk that is gone is not waited for.
+    runtime.shutdown_timeout(ENDING);
+    ended.unwrap_or_else(|error| {
         Err(DaemonError::Retry { message: format!("a fault of the guard itself ended it: {error}") })
     })
 }
@@ -200,6 +206,9 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
         context.voice.account().borrow().say(
             "the guard ends; the gateway goes on as it is. Guard it again with the same command, or stop it with its own.",
         );
+    }
+    if let Some(pair) = &context.pair {
+        pair.leave();
     }
     if let Some(shared) = &context.shared {
         shared.leave().await;
@@ -365,7 +374,8 @@ impl Context {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
         let carries = booted && self.pair.as_ref().is_some_and(|pair| pair.has_booted(&id));
-        if carries && !ward.guardian.memory().standing.hinders_a_group() {
+        let stopped = ward.guardian.memory().unit_stopped || ward.guardian.memory().standing.hinders_a_group();
+        if carries && !stopped {
             ward.observe(now, &Evidence::Person(Wish::Start));
         }
         let stands_by = self.pair.as_ref().is_some_and(|pair| pair.meet(&id, &news));

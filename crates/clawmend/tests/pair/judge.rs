@@ -129,7 +129,8 @@ impl Pair {
         Ok(())
     }
 
-    fn answered(&self, host: u8) -> Answered {
+    /// How often each message to a host's bot was answered so far.
+    pub fn answered(&self, host: u8) -> Answered {
         let asked = self.asked.borrow();
         let to = asked.iter().filter(|(to, _)| *to == host);
         Answered::count(to.map(|(_, mark)| self.answers(mark).len()))

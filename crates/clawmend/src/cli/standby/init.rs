@@ -57,6 +57,10 @@ impl Present {
     /// The one that a person named is not here.
     fn which(&self, context: &Context) -> Result<Option<GatewayId>, CliError> {
         let wanted = context.global.gateway.as_ref();
+        if wanted.is_none() && (self.settings.standby.is_some() || self.settings.shared.is_some()) {
+            // It stands there, or need not.
+            return Ok(None);
+        }
         let homes = match setup::homes_here(wanted, &self.settings) {
             Err(error) if wanted.is_some() => return Err(error.into()),
             found => found.unwrap_or_default(),

@@ -35,7 +35,9 @@ pub(in crate::cli) fn page(report: &SharedReport, now: Wall, zone: &TimeZone) ->
     row("role", &format!("{role}{held}"));
     match (report.hindered, report.role.as_str()) {
         (false, _) => {}
-        (true, "owner") => row("", "a person has paused its guard: what fails of its gateway is not mended"),
+        (true, "owner") => {
+            row("", "a person has paused or stopped its gateway: without one that runs it gives the channels up")
+        }
         (true, _) => {
             row("", "a person has paused or stopped its gateway, so it takes nothing over: `clawmend start` ends that");
         }

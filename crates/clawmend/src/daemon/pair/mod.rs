@@ -22,6 +22,7 @@ use crate::api::server::Reply;
 use crate::api::types::StandbyReport;
 use crate::failover::kept::{self, Kept};
 use crate::failover::key::{self, PairKey};
+use crate::failover::workspace::Stop;
 use crate::openclaw::discovery::Home;
 use crate::settings::{Side, StandbySettings};
 use clawmend_core::failover::ownership::Owned;
@@ -30,6 +31,8 @@ use clawmend_core::gateway::GatewayId;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
@@ -66,6 +69,10 @@ pub struct Pair {
     keeping: Mutex<()>,
     /// Git while this node stands by.
     meanwhile: workspace::Meanwhile,
+    /// Git has not come back.
+    away: Arc<AtomicBool>,
+    /// Ends what else git does, when the guard ends.
+    leaving: Stop,
 }
 
 impl Pair {
@@ -108,6 +115,8 @@ impl Pair {
             busy: Mutex::default(),
             keeping: Mutex::default(),
             meanwhile: workspace::Meanwhile::default(),
+            away: Arc::default(),
+            leaving: Stop::default(),
         })))
     }
 
@@ -138,6 +147,11 @@ impl Pair {
     fn stands_by(&self) -> bool {
         let off = matches!(self.kept.borrow().memory.role, Role::Watching | Role::Demoting);
         self.settings.side == Side::Standby && off
+    }
+
+    /// It stands by, and no change of role is under way.
+    fn only_watches(&self) -> bool {
+        self.settings.side == Side::Standby && self.kept.borrow().memory.role == Role::Watching
     }
 
     /// The gateway is warm from now on, or not any more.

@@ -361,6 +361,33 @@ fn what_could_not_be_written_down_is_written_down_later() {
     });
 }
 
+/// What it fetches meanwhile may hang for half an hour; neither the end of its guard nor a change of role waits for it.
+#[tokio::test(flavor = "current_thread")]
+async fn what_git_does_meanwhile_is_ended_with_the_guard_and_by_a_change() {
+    LocalSet::new()
+        .run_until(async {
+            for by_a_change in [false, true] {
+                let scene = Scene::new();
+                let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = silent.local_addr().unwrap();
+                let settings = format!("[standby.workspace]\nremote = \"git://{address}/w.git\"\n");
+                let pair = scene.guard_with(&settings, Role::Watching);
+                workspace::fetch_regularly(Rc::clone(&pair), pair.settings.workspace.clone().unwrap());
+                let (mut git, _) = silent.accept().await.unwrap();
+                if by_a_change {
+                    pair.meanwhile.end().await;
+                } else {
+                    pair.leave();
+                }
+                let mut heard = Vec::new();
+                let ended = tokio::io::AsyncReadExt::read_to_end(&mut git, &mut heard);
+                let ended = tokio::time::timeout(std::time::Duration::from_secs(60), ended).await;
+                assert!(ended.is_ok(), "git goes on");
+            }
+        })
+        .await;
+}
+
 /// A unit that is not to come up with the host is started by nobody else.
 #[tokio::test(flavor = "current_thread")]
 async fn after_a_boot_a_standby_that_carried_starts_its_gateway_and_a_warm_one_is_made_so_again() {

@@ -9,19 +9,21 @@ use super::super::ward::multiple_after;
 use super::Pair;
 use crate::api::types::NOT_PUSHED;
 use crate::failover::workspace::{
-    Branch, GaveBack, KeptBack, LeftOut, Limits, Node, Pulled, PulledTo, Pushed, PushedTo, Stays, Stop, Why, Workspace,
-    WorkspaceError, folders,
+    Branch, GaveBack, Limits, Node, Stays, Stop, Workspace, WorkspaceError, folders, words,
 };
 use crate::host::alarm::Alarm;
 use crate::host::folders::FolderWatch;
 use crate::host::{clock, machine};
 use crate::openclaw;
+use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::settings::WorkspaceSettings;
 use clawmend_core::time::Moment;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -40,33 +42,92 @@ const SETTLES_WITHIN_MS: u64 = 30_000;
 const APART_MS: u64 = 30_000;
 /// Between two looks whether the workspace is there.
 const MISSING_EVERY: Duration = Duration::from_secs(10);
-/// Files that are named at most.
-const NAMED: usize = 5;
+
+/// What carries the workspace, on a thread of its own: git blocks, and the disk may be a network's that is gone.
+struct Carrier {
+    home: Home,
+    state: PathBuf,
+    secrets: Option<PathBuf>,
+    settings: WorkspaceSettings,
+    /// A thread that has not come back. None is sent after it.
+    away: Arc<AtomicBool>,
+}
 
 impl Pair {
+    fn carrier(&self, settings: &WorkspaceSettings) -> Carrier {
+        Carrier {
+            home: self.home.clone(),
+            state: self.state.clone(),
+            secrets: self.settings.secrets.as_ref().map(|secrets| secrets.into.clone()),
+            settings: settings.clone(),
+            away: Arc::clone(&self.away),
+        }
+    }
+
+    /// The guard ends: nothing that git does is waited for.
+    pub fn leave(&self) {
+        self.leaving.now();
+        self.meanwhile.stop.borrow().now();
+    }
+}
+
+impl Carrier {
     /// The assistant's folder, with nothing in it that must stay on this host.
-    fn workspace_folder(&self) -> Result<PathBuf, String> {
+    fn folder(&self) -> Result<PathBuf, String> {
         let environ = Environ::of(&self.home, own_uid());
         let env = |name: &str| environ.get(name);
         let folder = openclaw::workspace::folder(&self.home, &env)?;
-        let secrets = self.settings.secrets.as_ref().map(|secrets| secrets.into.as_path());
-        Stays { home: &self.home, state: &self.state, secrets }.apart_from(&folder)?;
+        Stays { home: &self.home, state: &self.state, secrets: self.secrets.as_deref() }.apart_from(&folder)?;
         Ok(folder)
     }
 
-    fn workspace(&self, settings: &WorkspaceSettings, time: Duration) -> Result<Workspace, String> {
-        let branch = match &settings.branch {
+    fn workspace(&self, time: Duration, stop: Stop) -> Result<Workspace, String> {
+        let branch = match &self.settings.branch {
             Some(branch) => branch.clone(),
             None => Branch::parse("main").map_err(|error| error.to_string())?,
         };
-        Ok(Workspace {
-            folder: self.workspace_folder()?,
-            remote: settings.remote.clone(),
-            branch,
-            node: node(&machine::name())?,
-            limits: Limits { time, ..Limits::default() },
-            stop: Stop::default(),
-        })
+        let (folder, remote, node) = (self.folder()?, self.settings.remote.clone(), node(&machine::name())?);
+        Ok(Workspace { folder, remote, branch, node, limits: Limits { time, ..Limits::default() }, stop })
+    }
+
+    /// Does this with the workspace, within the time.
+    async fn carry<T: Send + 'static>(
+        self,
+        time: Duration,
+        stop: Stop,
+        call: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
+    ) -> Result<T, String> {
+        let carries = move |this: &Self| call(&this.workspace(time, stop)?).map_err(|error| error.to_string());
+        self.beside(time + STUCK, carries).await
+    }
+
+    async fn beside<T: Send + 'static>(
+        self,
+        patience: Duration,
+        call: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        if self.away.swap(true, Ordering::SeqCst) {
+            return Err("what was begun on the workspace's disk before has not come back".to_owned());
+        }
+        let back = Back(Arc::clone(&self.away));
+        let work = tokio::task::spawn_blocking(move || {
+            let _back = back;
+            call(&self)
+        });
+        match tokio::time::timeout(patience, work).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Err(format!("a fault of the guard itself ended it: {error}")),
+            Err(_) => Err(format!("the workspace's disk has not answered for {} s", patience.as_secs())),
+        }
+    }
+}
+
+/// The thread is back.
+struct Back(Arc<AtomicBool>);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
@@ -89,13 +150,13 @@ impl Meanwhile {
     /// Runs it; `None` while something else is under way.
     async fn run<T: Send + 'static>(
         &self,
-        workspace: Workspace,
+        carrier: Carrier,
         call: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
     ) -> Option<Result<T, String>> {
         let _alone = self.alone.try_lock().ok()?;
         let stop = Stop::default();
         self.stop.replace(stop.clone());
-        Some(beside(Workspace { stop, ..workspace }, call).await)
+        Some(carrier.carry(LONG, stop, call).await)
     }
 
     /// Ends what is under way: a change of role has come.
@@ -107,17 +168,16 @@ impl Meanwhile {
 
 /// Brings the primary's files here, as far as they can be had.
 pub async fn bring(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
-    let pulled = beside(pair.workspace(settings, PULL_LIMIT)?, Workspace::pull).await?;
-    Ok(pulled_in_words(&pulled))
+    let pulled = pair.carrier(settings).carry(PULL_LIMIT, pair.leaving.clone(), Workspace::pull).await?;
+    Ok(words::pulled(&pulled))
 }
 
 /// Has what the primary pushed here before it is needed, as far as it can be had. Nothing of the folder is touched.
 pub fn fetch_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
     tokio::task::spawn_local(async move {
         loop {
-            if pair.stands_by()
-                && let Ok(workspace) = pair.workspace(&settings, LONG)
-                && let Some(Err(why)) = pair.meanwhile.run(workspace, Workspace::fetch).await
+            if pair.only_watches()
+                && let Some(Err(why)) = pair.meanwhile.run(pair.carrier(&settings), Workspace::fetch).await
             {
                 tracing::info!(why, "what the primary pushed was not fetched");
             }
@@ -128,15 +188,14 @@ pub fn fetch_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
 
 /// Gives what was written here to a branch.
 pub async fn give_back(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, String> {
-    let workspace = pair.workspace(settings, Limits::default().time)?;
-    gave(beside(workspace, Workspace::give_back).await)
+    let time = Limits::default().time;
+    gave(pair.carrier(settings).carry(time, pair.leaving.clone(), Workspace::give_back).await)
 }
 
 /// The same later, by a node that stands by and could not at its step back.
 pub async fn give_again(pair: &Pair) {
-    let Some(settings) = pair.settings.workspace.as_ref().filter(|_| pair.stands_by()) else { return };
-    let Ok(workspace) = pair.workspace(settings, LONG) else { return };
-    match pair.meanwhile.run(workspace, Workspace::give_back).await.map(gave) {
+    let Some(settings) = pair.settings.workspace.as_ref().filter(|_| pair.only_watches()) else { return };
+    match pair.meanwhile.run(pair.carrier(settings), Workspace::give_back).await.map(gave) {
         Some(Ok(said)) => {
             pair.note_owed(false);
             pair.say(&format!("workspace: {said}"));
@@ -149,7 +208,7 @@ pub async fn give_again(pair: &Pair) {
 
 fn gave(gave: Result<GaveBack, String>) -> Result<String, String> {
     let gave = gave?;
-    let said = gave_in_words(&gave);
+    let said = words::gave(&gave);
     match gave.failed {
         None => Ok(said),
         Some(error) => Err(format!("{said}; what an earlier takeover wrote could not be given back: {error}")),
@@ -181,12 +240,10 @@ pub fn push_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
         let mut last = String::new();
         loop {
             // Before the push, so that what is written during it is seen.
-            let watch = watch(&pair).await;
+            let watch = watch(&pair, &settings).await;
             let began = clock::now().mono;
-            let said = match pair.workspace(&settings, time) {
-                Ok(workspace) => beside(workspace, Workspace::push).await.map(|pushed| pushed_in_words(&pushed)),
-                Err(why) => Err(why),
-            };
+            let pushed = pair.carrier(&settings).carry(time, pair.leaving.clone(), Workspace::push).await;
+            let said = pushed.map(|pushed| words::pushed(&pushed));
             let failed = said.is_err();
             if failed && u128::from(clock::now().mono.since(began)) >= time.as_millis() {
                 // Git begins each try anew: with the same time it would fail for ever.
@@ -229,7 +286,11 @@ async fn settled(watch: &Watch, pushed: Moment) {
             Alarm::new().reached(pushed.plus(APART_MS)).await;
         }
         Watch::Missing(root) => {
-            while !root.is_dir() {
+            let is_there = || {
+                let root = root.clone();
+                tokio::task::spawn_blocking(move || root.is_dir())
+            };
+            while !is_there().await.unwrap_or_default() {
                 tokio::time::sleep(MISSING_EVERY).await;
             }
         }
@@ -238,100 +299,25 @@ async fn settled(watch: &Watch, pushed: Moment) {
 }
 
 /// Elsewhere than on Linux nothing tells.
-async fn watch(pair: &Pair) -> Watch {
-    let Ok(root) = pair.workspace_folder() else { return Watch::Untold };
-    if !root.is_dir() {
-        return Watch::Missing(root);
-    }
-    let Ok(folders) = tokio::task::spawn_blocking(move || folders(&root)).await else { return Watch::Untold };
+async fn watch(pair: &Pair, settings: &WorkspaceSettings) -> Watch {
+    let look = |carrier: &Carrier| {
+        let root = carrier.folder()?;
+        Ok(if root.is_dir() { Ok(folders(&root)) } else { Err(root) })
+    };
+    let folders = match pair.carrier(settings).beside(PULL_LIMIT, look).await {
+        Ok(Ok(folders)) => folders,
+        Ok(Err(root)) => return Watch::Missing(root),
+        // The push says why.
+        Err(_) => return Watch::Untold,
+    };
     FolderWatch::new(&folders)
         .inspect_err(|error| tracing::debug!(%error, "the workspace is not watched"))
         .map_or(Watch::Untold, Watch::Told)
 }
 
-/// Git blocks, so it runs on a thread of its own.
-async fn beside<T: Send + 'static>(
-    workspace: Workspace,
-    call: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
-) -> Result<T, String> {
-    let time = workspace.limits.time;
-    match tokio::time::timeout(time + STUCK, tokio::task::spawn_blocking(move || call(&workspace))).await {
-        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
-        Ok(Err(error)) => Err(format!("a fault of the guard itself ended it: {error}")),
-        Err(_) => Err(format!("the workspace's disk has not answered for {} s", time.as_secs())),
-    }
-}
-
-fn pulled_in_words(pulled: &Pulled) -> String {
-    let now = match &pulled.to {
-        PulledTo::Nothing => "nothing was pushed yet; the files here stay".to_owned(),
-        PulledTo::Known(commit) => format!("it is at {} already", short(commit)),
-        PulledTo::Brought(commit) => format!("brought to {}", short(commit)),
-    };
-    let now = match &pulled.not_fetched {
-        Some(why) => format!("{now}, which was fetched before: {why}"),
-        None => now,
-    };
-    match &pulled.kept {
-        Some(branch) => format!("{now}; what was here is kept on the branch {branch}"),
-        None => now,
-    }
-}
-
-fn gave_in_words(gave: &GaveBack) -> String {
-    let now = match &gave.branch {
-        Some(branch) => format!("what was written here is on the branch {branch}; merge it on the primary"),
-        None => "nothing was written here".to_owned(),
-    };
-    let now = match gave.earlier.as_slice() {
-        [] => now,
-        earlier => format!("{now}; what an earlier takeover wrote is on {}", earlier.join(", ")),
-    };
-    now + &left_out_in_words(&gave.left_out, gave.left_out_more) + &kept_back_in_words(gave.kept_back.as_ref())
-}
-
-fn pushed_in_words(pushed: &Pushed) -> String {
-    let now = match &pushed.to {
-        PushedTo::Nothing => "there is nothing to push yet".to_owned(),
-        PushedTo::Known | PushedTo::Branch => "pushed".to_owned(),
-        PushedTo::Merged => "merged with what others pushed, and pushed".to_owned(),
-        PushedTo::Side { branch, why } => format!("pushed to the branch {branch}, for you to merge: {why}"),
-    };
-    now + &left_out_in_words(&pushed.left_out, pushed.left_out_more) + &kept_back_in_words(pushed.kept_back.as_ref())
-}
-
-fn left_out_in_words(left_out: &[LeftOut], more: usize) -> String {
-    if left_out.is_empty() {
-        return String::new();
-    }
-    let named: Vec<String> = left_out.iter().take(NAMED).map(|one| format!("{} ({})", one.path, one.why)).collect();
-    let more = left_out.len().saturating_sub(NAMED).saturating_add(more);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("; left out: {}{more}", named.join(", "))
-}
-
-fn kept_back_in_words(kept_back: Option<&KeptBack>) -> String {
-    let Some(KeptBack { commit, what: LeftOut { path, why } }) = kept_back else { return String::new() };
-    let (stay, by_hand) = (short(commit), "commit what is open, then `git pull` and `git push`");
-    if *why == Why::TooMuch {
-        return format!(
-            "; the commits up to {stay} stay here, their files went: they are {why}; to have them there, {by_hand}"
-        );
-    }
-    format!(
-        "; the commits up to {stay} stay here, their files went: {path} in one of them ({why}); take it out of all of them \
-         (`git rebase --interactive`), or, if it may be there, {by_hand}"
-    )
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..8).unwrap_or(commit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failover::workspace::{Apart, Retry};
 
     #[test]
     fn a_machine_has_a_name_for_branches() {
@@ -349,66 +335,5 @@ mod tests {
             [true, true, true, true, true, false, true].map(|failed| again.after(failed, 300_000)).into();
         assert_eq!(tries, [30_000, 60_000, 120_000, 240_000, 300_000, 300_000, 30_000]);
         assert_eq!(Again(APART_MS).after(true, 10_000), 10_000, "never later than by the schedule");
-    }
-
-    #[test]
-    fn what_became_of_it_is_said() {
-        let secret = LeftOut { path: ".env".into(), why: Why::Named };
-        let pushed = Pushed {
-            commit: None,
-            to: PushedTo::Side { branch: "clawmend/vps-x".into(), why: Apart::Conflict },
-            left_out: vec![secret; 7],
-            left_out_more: 2,
-            kept_back: None,
-            unfinished: None,
-            followed: true,
-        };
-        let named = ".env (named like a secret)";
-        let five = [named; 5].join(", ");
-        assert_eq!(
-            pushed_in_words(&pushed),
-            format!(
-                "pushed to the branch clawmend/vps-x, for you to merge: both sides changed the same place of a file; left out: {five} and 4 more"
-            )
-        );
-        let kept_back = |path: &str, why| {
-            let what = LeftOut { path: path.into(), why };
-            let kept_back = Some(KeptBack { commit: "0123456789abcdef".into(), what });
-            let (left_out, left_out_more) = (Vec::new(), 0);
-            Pushed { to: PushedTo::Known, left_out, left_out_more, kept_back, ..pushed.clone() }
-        };
-        assert_eq!(
-            pushed_in_words(&kept_back("notes.md", Why::HoldsSecret)),
-            "pushed; the commits up to 01234567 stay here, their files went: notes.md in one of them (holds a credential); \
-             take it out of all of them (`git rebase --interactive`), or, if it may be there, commit what is \
-             open, then `git pull` and `git push`"
-        );
-        assert_eq!(
-            pushed_in_words(&kept_back("", Why::TooMuch)),
-            "pushed; the commits up to 01234567 stay here, their files went: they are more than can be looked through; to \
-             have them there, commit what is open, then `git pull` and `git push`"
-        );
-        let pulled = |not_fetched| {
-            let (to, kept) = (PulledTo::Brought("0123456789abcdef".into()), Some("clawmend/local-x".into()));
-            pulled_in_words(&Pulled { to, kept, not_fetched })
-        };
-        assert_eq!(pulled(None), "brought to 01234567; what was here is kept on the branch clawmend/local-x");
-        assert_eq!(
-            pulled(Some(Retry::TooSlow(Duration::from_secs(15)))),
-            "brought to 01234567, which was fetched before: git on the workspace took longer than 15 s; what was here is kept \
-             on the branch clawmend/local-x"
-        );
-        let gave = GaveBack {
-            branch: Some("clawmend/vps".into()),
-            earlier: Vec::new(),
-            failed: None,
-            left_out: Vec::new(),
-            left_out_more: 0,
-            kept_back: None,
-        };
-        assert_eq!(
-            gave_in_words(&gave),
-            "what was written here is on the branch clawmend/vps; merge it on the primary"
-        );
     }
 }

@@ -21,6 +21,7 @@ use clawmend_core::failover::lease::{
     ActId, Answer, Directive, Evidence, Fenced, Gateway, Holder, Order, PausePolicy, Request, RequestId, Telling, View,
 };
 use clawmend_core::gateway::Incarnation;
+use clawmend_core::time::Moment;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch as latest};
@@ -28,6 +29,8 @@ use tokio::task::JoinHandle;
 
 /// Facts that wait. Whoever tells waits when it is full, so nothing is lost.
 const HEARD: usize = 64;
+/// Between two orders to prove the same end, in milliseconds: one may take a few seconds.
+const PROVE_AGAIN_MS: u64 = 10_000;
 /// The two clocks of this machine differ by more than this only after a sleep, in milliseconds.
 const SLEPT_MS: u64 = 250;
 
@@ -51,6 +54,8 @@ struct Node {
     muteness: Option<(Incarnation, mute::Watch)>,
     /// A process that nobody here has started, seen once. A start may be about to be told.
     stranger: Option<Incarnation>,
+    /// No proof of an end is asked for again before.
+    prove_at: Moment,
     /// How far the clock that counts sleep is ahead of the one that does not.
     ahead_ms: u64,
 }
@@ -120,6 +125,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         switches,
         muteness: None,
         stranger: None,
+        prove_at: Moment(0),
         ahead_ms: ahead_ms(),
     }
 }
@@ -224,7 +230,9 @@ impl Node {
     fn child(&mut self, child: Option<Incarnation>) {
         // The proof that was ordered at its end may have failed.
         let lost = self.running.as_ref().filter(|(_, life)| child.is_none() && !process::is_alive(life));
-        if let Some(act) = lost.map(|(act, _)| *act) {
+        let now = clock::now().mono;
+        if let Some(act) = lost.map(|(act, _)| *act).filter(|_| now >= self.prove_at) {
+            self.prove_at = now.plus(PROVE_AGAIN_MS);
             self.act(Act::Prove(act));
         }
         let known = |life: &Incarnation| self.running.as_ref().is_some_and(|(_, ours)| ours == life);

@@ -1,7 +1,7 @@
 //! The primary's side.
 //!
 //! Invariants: it only answers; nothing that comes in changes anything here but what is known of the standby; whoever has
-//! not proven the key keeps nobody else out, by however many connections: then the primary would look lost.
+//! not proven the key keeps nobody else out by connections that say nothing: then the primary would look lost.
 
 use super::super::key::{PairKey, hex, to_hex};
 use super::wire::{Hello, Line, NoLine, Numbered, PROTOCOL, Question, Seal, Told, Voice, nonce, receive, send};

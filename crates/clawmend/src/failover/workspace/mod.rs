@@ -27,6 +27,7 @@ mod repo;
 mod snapshot;
 mod stays;
 mod tree;
+pub mod words;
 
 pub use error::{Person, Retry, WorkspaceError};
 pub use folders::folders;

@@ -10,7 +10,7 @@ use super::names::OURS;
 use super::remote::fetch;
 use super::repo::{BEGUN, Create, DeadLocks, GIVEN, LAST, OWED, REMOTE, Repo};
 use super::snapshot::{For, Snapshot, base, begin, commit, take};
-use super::tree::{bring, in_the_way};
+use super::tree::{bring, fits, in_the_way};
 use super::{Workspace, stamp};
 
 /// Branches with what was here are named with this and the time.
@@ -79,12 +79,13 @@ impl Workspace {
 
     /// The remote's commit; where the remote does not answer in time, the one that was fetched last, and why.
     fn newest(&self, repo: &Repo) -> Result<(Option<String>, Option<Retry>), WorkspaceError> {
-        let known = repo.commit_of(REMOTE)?;
+        let known = if repo.fetched_from(&self.remote, &self.branch) { repo.commit_of(REMOTE)? } else { None };
         // Enough is left to bring the files of the one that is known.
         let within = known.is_some().then(|| self.limits.time * 2 / 3);
         match (fetch(repo, &self.remote, &self.branch, self.limits.fetch, within), known) {
             (Ok(theirs), _) => Ok((theirs, None)),
             (Err(WorkspaceError::Retry(why @ (Retry::Unreachable { .. } | Retry::TooSlow(_)))), Some(known)) => {
+                fits(repo, &known, self.limits.fetch)?;
                 Ok((Some(known), Some(why)))
             }
             (Err(error), _) => Err(error),

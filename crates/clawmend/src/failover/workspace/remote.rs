@@ -76,6 +76,7 @@ pub(super) fn fetch(
         }
     })?;
     if said.code == 0 {
+        repo.note_source(remote, branch)?;
         let commit = repo.commit_of(REMOTE)?;
         if let Some(commit) = &commit {
             fits(repo, commit, most)?;

@@ -7,7 +7,8 @@
 use super::Workspace;
 use super::error::{Person, Retry, WorkspaceError};
 use super::git::{Call, Git, failed};
-use crate::host::files::private_dir;
+use super::names::{Branch, Remote};
+use crate::host::files::{Durability, private_dir, write_atomic};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use std::time::{Duration, SystemTime};
 pub(super) const LAST: &str = "refs/clawmend/last";
 /// What was fetched last.
 pub(super) const REMOTE: &str = "refs/clawmend/remote";
+/// In our folder: from where that is.
+const SOURCE: &str = "fetched-from";
 /// What the standby began from.
 pub(super) const BEGUN: &str = "refs/clawmend/begun";
 /// What was given back last.
@@ -56,6 +59,10 @@ pub(super) enum DeadLocks {
     ButIndex,
     /// All of them are.
     All,
+}
+
+fn source(remote: &Remote, branch: &Branch) -> String {
+    format!("{remote}\n{}\n", branch.full())
 }
 
 /// What is made where it is missing.
@@ -113,6 +120,17 @@ impl Repo {
         let empty = repo.tree_of(None)?;
         repo.git.set_attributes(empty);
         Ok(repo)
+    }
+
+    /// From where [`REMOTE`] is from now on.
+    pub(super) fn note_source(&self, remote: &Remote, branch: &Branch) -> Result<(), WorkspaceError> {
+        let written = write_atomic(&self.own.join(SOURCE), source(remote, branch).as_bytes(), Durability::Fast);
+        written.map_err(|error| Person::Git { detail: error.to_string() }.into())
+    }
+
+    /// Whether that is where the workspace is kept now.
+    pub(super) fn fetched_from(&self, remote: &Remote, branch: &Branch) -> bool {
+        std::fs::read_to_string(self.own.join(SOURCE)).is_ok_and(|from| from == source(remote, branch))
     }
 
     /// What an earlier Clawmend, or a git that died, has left.

@@ -71,7 +71,8 @@ fn guard(status: Option<Option<&SharedReport>>, settings: &SharedSettings) -> Li
         }
         Some(Some(report)) if report.hindered && report.role == "owner" => (
             Level::Warning,
-            "this node owns, and a person has paused its guard: what fails of its gateway is not mended".to_owned(),
+            "this node owns, and a person has paused or stopped its gateway: without one that runs it gives the channels up"
+                .to_owned(),
         ),
         Some(Some(SharedReport { hindered: true, .. })) => (
             Level::Bad,
