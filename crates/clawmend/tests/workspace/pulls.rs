@@ -213,6 +213,9 @@ fn what_was_fetched_before_is_brought_where_the_remote_does_not_answer() {
     pair.standby.limits.time = Duration::from_secs(20);
     for (address, slow) in [(closed, false), (silent.local_addr().unwrap(), true)] {
         pair.standby.remote = Remote::parse(&format!("git://{address}/w.git")).unwrap();
+        assert!(pair.standby.pull().is_err(), "what was fetched is another remote's");
+        let source = format!("{}\nrefs/heads/main\n", pair.standby.remote);
+        fs::write(pair.standby.folder.join(".git/clawmend/fetched-from"), source).unwrap();
         let pulled = pulled(&pair);
         let why = pulled.not_fetched.expect("it was not asked");
         assert_eq!(matches!(why, Retry::TooSlow(_)), slow, "{why:?}");
