@@ -176,9 +176,9 @@ pub async fn bring(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, 
 pub fn fetch_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
     tokio::task::spawn_local(async move {
         loop {
-            if pair.only_watches()
-                && let Some(Err(why)) = pair.meanwhile.run(pair.carrier(&settings), Workspace::fetch).await
-            {
+            // What was written here comes first.
+            let free = pair.only_watches() && !pair.kept.borrow().owed;
+            if free && let Some(Err(why)) = pair.meanwhile.run(pair.carrier(&settings), Workspace::fetch).await {
                 tracing::info!(why, "what the primary pushed was not fetched");
             }
             tokio::time::sleep(Duration::from_millis(settings.push_every_ms)).await;

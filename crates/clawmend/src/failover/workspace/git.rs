@@ -45,8 +45,8 @@ const PASSED: [&str; 22] = [
 ];
 
 /// Settings that hold whatever the repository says: nothing runs beside git, nothing is signed, collected or rewritten,
-/// and what is written is on the disk.
-const SETTINGS: [&str; 24] = [
+/// what is written is on the disk, and a server that says nothing for a minute is given up, as by ssh's own ([`SSH`]).
+const SETTINGS: [&str; 26] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -59,6 +59,8 @@ const SETTINGS: [&str; 24] = [
     "core.askPass=",
     "core.fsync=all",
     "core.logAllRefUpdates=true",
+    "http.lowSpeedLimit=100",
+    "http.lowSpeedTime=60",
     "gc.auto=0",
     "maintenance.auto=false",
     "fetch.unpackLimit=1",
