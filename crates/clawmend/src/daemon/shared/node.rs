@@ -31,6 +31,9 @@ use tokio::task::JoinHandle;
 const HEARD: usize = 64;
 /// Between two orders to prove the same end, in milliseconds: one may take a few seconds.
 const PROVE_AGAIN_MS: u64 = 10_000;
+/// Between two questions how the channels of an owner are, in milliseconds: so it is heard that somebody else reads the same
+/// bot. OpenClaw tells it by itself about once a minute (2026.9.6).
+const LISTEN_EVERY_MS: u64 = 5_000;
 /// The two clocks of this machine differ by more than this only after a sleep, in milliseconds.
 const SLEPT_MS: u64 = 250;
 
@@ -56,6 +59,8 @@ struct Node {
     stranger: Option<Incarnation>,
     /// No proof of an end is asked for again before.
     prove_at: Moment,
+    /// When an owner's channels are asked for next.
+    listen_at: Moment,
     /// How far the clock that counts sleep is ahead of the one that does not.
     ahead_ms: u64,
 }
@@ -126,6 +131,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         muteness: None,
         stranger: None,
         prove_at: Moment(0),
+        listen_at: Moment(0),
         ahead_ms: ahead_ms(),
     }
 }
@@ -184,6 +190,10 @@ impl Node {
             self.observe(&Evidence::Gateway(Gateway::NotStarted { act: grant.act }));
         }
         self.holder.poll(now, &mut self.out);
+        if self.holder.owns() && now >= self.listen_at {
+            self.listen_at = now.plus(LISTEN_EVERY_MS);
+            self.shared.ward.wants_word();
+        }
     }
 
     fn observe(&mut self, evidence: &Evidence) {
