@@ -54,9 +54,11 @@ impl Holder {
         let drains_until =
             (drain && matches!(self.process, Process::Running(_))).then(|| now.plus(self.node.figures.drain_ms));
         if let Some(leaving) = &mut self.leaving {
-            if drains_until.is_none() && leaving.why != why {
-                (leaving.why, leaving.drains_until) = (why, None);
-                out.push(Directive::Tell(Telling::GaveUp(why)));
+            if drains_until.is_none() {
+                leaving.drains_until = None;
+                if std::mem::replace(&mut leaving.why, why) != why {
+                    out.push(Directive::Tell(Telling::GaveUp(why)));
+                }
             }
             return;
         }
