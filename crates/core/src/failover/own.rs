@@ -23,10 +23,11 @@ pub enum Own {
 }
 
 impl Own {
-    /// By what its guard believes.
+    /// By what its guard believes. `to_run`: nobody has stopped or paused it, so one that is off is silent.
     #[must_use]
-    pub const fn of(verdict: Verdict) -> Self {
+    pub const fn of(verdict: Verdict, to_run: bool) -> Self {
         match verdict {
+            Verdict::Stopped if to_run => Self::Silent,
             Verdict::Healthy | Verdict::Degraded => Self::Serves,
             Verdict::Starting | Verdict::Draining | Verdict::Down => Self::Silent,
             Verdict::Stopped | Verdict::Paused => Self::ByPerson,

@@ -110,11 +110,12 @@ fn the_next_guard_does_not_say_it_again_and_says_its_end() {
 
 #[test]
 fn what_a_guard_believes_is_taken_as_people_would() {
-    let of = |verdict| Own::of(verdict);
+    let of = |verdict| Own::of(verdict, false);
     assert_eq!([Verdict::Healthy, Verdict::Degraded].map(of), [Own::Serves; 2]);
     assert_eq!([Verdict::Starting, Verdict::Draining, Verdict::Down].map(of), [Own::Silent; 3]);
     assert_eq!([Verdict::Stopped, Verdict::Paused].map(of), [Own::ByPerson; 2]);
     assert_eq!([Verdict::Suspect, Verdict::Unknown].map(of), [Own::Unclear; 2]);
+    assert_eq!(Own::of(Verdict::Stopped, true), Own::Silent, "nobody stopped it, and nobody answers");
 }
 
 /// A primary whose guard polls every 10 s, and whose standby asks when it does.

@@ -4,14 +4,13 @@
 //! says so.
 
 use super::Pair;
+use super::workspace::STUCK;
 use crate::failover::secrets::SecretsError;
 use crate::settings::SecretsSettings;
 use std::time::Duration;
 
 /// A takeover waits for the secrets so long at most.
 const LIMIT: Duration = Duration::from_secs(15);
-/// What does not even end when it is killed is left behind so long after its time.
-const STUCK: Duration = Duration::from_secs(5);
 
 /// Brings what the host that keeps them has.
 pub async fn bring(pair: &Pair, settings: &SecretsSettings) -> Result<String, String> {

@@ -20,7 +20,6 @@ use crate::host::clock;
 use clawmend_core::alert::notice::Notice;
 use clawmend_core::failover::course::{Upkeep, Upkept};
 use clawmend_core::failover::{Armed, Evidence, Order, Output, Own, Reason, Role, Standby, Telling, telling};
-use clawmend_core::health::Verdict;
 use clawmend_core::time::Moment;
 use std::rc::Rc;
 use std::time::Duration;
@@ -122,7 +121,8 @@ impl Node {
         self.pair.report.borrow_mut().waits = waits.or(steadying);
         if matches!(self.machine.memory().role, Role::Active | Role::Promoting) {
             let status = status_of(&self.pair).await;
-            let own = status.map_or(Own::Unclear, |status| own_of(&status));
+            let to_run = |status: &GatewayStatus| status.desired == DesiredState::Running;
+            let own = status.map_or(Own::Unclear, |status| Own::of(status.verdict, to_run(&status)));
             self.machine.observe(clock::now(), &Evidence::Own(own), &mut self.out);
         }
     }
@@ -291,13 +291,5 @@ impl Node {
             let change = change::carry_out(&pair, to, reason).await;
             let _ = done.send(change).await;
         });
-    }
-}
-
-/// One that is off although it is to run, and nobody has stopped it, is silent.
-pub(super) fn own_of(status: &GatewayStatus) -> Own {
-    match (status.verdict, status.desired) {
-        (Verdict::Stopped, DesiredState::Running) => Own::Silent,
-        (verdict, _) => Own::of(verdict),
     }
 }

@@ -16,7 +16,7 @@ use crate::openclaw::config;
 use crate::openclaw::discovery::{Home, discover};
 use crate::settings;
 use clawmend_core::failover::ownership::{Account as Owner, Identity, Owned};
-use clawmend_core::failover::{Armed, Own, Reason, Role, Senior, Sight};
+use clawmend_core::failover::{Armed, Reason, Role, Senior, Sight};
 use clawmend_core::gateway::{Control, GatewayId};
 use clawmend_core::health::Verdict;
 use clawmend_core::observation::ChannelState;
@@ -404,15 +404,6 @@ async fn after_a_boot_a_standby_that_carried_starts_its_gateway_and_a_warm_one_i
             }
         })
         .await;
-}
-
-#[test]
-fn a_gateway_that_is_off_though_nobody_stopped_it_is_silent() {
-    let gateway = Gateway::default();
-    let off = status(&gateway);
-    assert_eq!(super::standby::own_of(&off), Own::ByPerson);
-    let lost = GatewayStatus { desired: DesiredState::Running, ..off };
-    assert_eq!(super::standby::own_of(&lost), Own::Silent);
 }
 
 /// The repository is down while the node steps back: what was written here reaches people all the same, later.

@@ -31,9 +31,9 @@ use tokio::sync::Mutex;
 const PULL_LIMIT: Duration = Duration::from_secs(15);
 /// What nobody waits for: a slow line carries much in it.
 const LONG: Duration = Duration::from_secs(1_800);
-/// Git that does not even end when it is killed, such as on a network's folder that is gone, is left behind so long after
+/// What does not even end when it is killed, such as on a network's folder that is gone, is left behind so long after
 /// its time.
-const STUCK: Duration = Duration::from_secs(5);
+pub(super) const STUCK: Duration = Duration::from_secs(5);
 /// Nothing was written for so long: it is done.
 const QUIET: Duration = Duration::from_secs(2);
 /// Somebody who does not stop writing is not waited for any longer, in milliseconds.
