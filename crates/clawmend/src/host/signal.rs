@@ -58,6 +58,14 @@ pub enum SignalError {
     Unsupported(#[from] super::Unsupported),
 }
 
+/// Whether a process can be proven and signalled at all: everything that ends one needs that.
+///
+/// # Errors
+/// What is missing, for people.
+pub fn provable() -> Result<(), String> {
+    os::signal::provable()
+}
+
 /// Sends `signal` to this life of the process.
 ///
 /// # Errors

@@ -116,6 +116,13 @@ impl Deadman {
         self.state.is_some_and(|state| now_ms >= state.until_ms && (runs || state.struck.is_none()))
     }
 
+    /// Whether it strikes now: once while an end is under way, whoever began it. A process that the kernel does not let go
+    /// is looked for by that.
+    pub fn must_strike(&self, now_ms: u64, runs: bool, is_ending: bool) -> bool {
+        let struck = self.state.is_some_and(|state| state.struck.is_some());
+        self.is_due(now_ms, runs) && !(is_ending && struck)
+    }
+
     /// A gateway that may not speak is started before this limit: what is armed for an earlier life is not for it. That
     /// nothing runs is for the caller to know.
     pub fn lift(&mut self, not_after_ms: Option<u64>, now_ms: u64) -> Result<(), Refusal> {
@@ -202,6 +209,20 @@ mod tests {
         for (limit, at) in [(Some(now + 10), now + 10), (Some(now + 2_000), now + 1_000), (None, now + 1_000)] {
             assert_eq!(deadman.may_start(limit, at).unwrap_err().code, RefusalCode::Fenced);
         }
+    }
+
+    /// Its timer would wake the keeper without a pause for as long as somebody cannot be ended.
+    #[test]
+    fn it_strikes_once_in_an_end_that_is_not_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut deadman = Deadman::load(dir.path()).unwrap();
+        let now = clock::now().mono.0;
+        deadman.arm(1, now + 1_000, now).unwrap();
+        assert!(!deadman.must_strike(now + 999, true, true));
+        assert!(deadman.must_strike(now + 1_000, true, true) && deadman.must_strike(now + 1_000, false, false));
+        deadman.strike(now + 1_000);
+        assert!(!deadman.must_strike(now + 1_001, true, true));
+        assert!(deadman.must_strike(now + 1_001, true, false), "something runs again");
     }
 
     #[test]

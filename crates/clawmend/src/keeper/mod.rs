@@ -2,7 +2,7 @@
 //!
 //! Invariant: the gateway never notices what happens to the guard, the log or the keeper itself; but where the guard has
 //! armed the deadman (shared mode), the gateway ends at its moment. The keeper is the
-//! same program under the hidden subcommand `keeper`, one thread around one `poll`, in a session of its own.
+//! same program under the hidden subcommand `keeper`, one `poll` in one thread (its log has another), in a session of its own.
 //! Start with [`protocol`]; [`client`] is the guard's side.
 //!
 //! What is in the keeper's folder (0700): `keeper.sock` (0600), `keeper.lock` (one keeper per folder), `output.fifo`
@@ -25,6 +25,8 @@ mod ending;
 mod entry;
 #[cfg(target_os = "linux")]
 mod init;
+#[cfg(target_os = "linux")]
+mod log;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(target_os = "linux")]

@@ -3,32 +3,26 @@
 //! Invariant: the gateway never gets EPIPE or SIGPIPE, because it holds a reading end of its own FIFO itself; and it
 //! is never held up by the log: what cannot be written is dropped and counted.
 
-use crate::host::files::private_options;
+use super::log::LogWriter;
+use super::protocol::TAIL_MAX;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-use super::protocol::TAIL_MAX;
 
 /// Kernel buffer: what the gateway can say while no keeper reads. The limit for users is 1 MiB by default.
 const PIPE_BYTES: usize = 1024 * 1024;
 /// Read per turn of the loop, so that a chatty gateway does not starve the guard.
 const TURN_BYTES: usize = 256 * 1024;
-const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
-/// `gateway.log`, `gateway.log.1`, `gateway.log.2`.
-const LOG_FILES: u32 = 3;
-const LOG_RETRY: Duration = Duration::from_secs(1);
 
 /// Our reading end. Stdout and stderr share one FIFO, so that their order is kept.
 #[derive(Debug)]
 pub struct Output {
     fifo: File,
     path: PathBuf,
-    log: Log,
+    log: LogWriter,
     tail: VecDeque<u8>,
 }
 
@@ -37,7 +31,7 @@ impl Output {
     pub fn open(dir: &Path) -> io::Result<Self> {
         let path = dir.join("output.fifo");
         let fifo = open_fifo(&path)?;
-        Ok(Self { fifo, path, log: Log::default(), tail: VecDeque::new() })
+        Ok(Self { fifo, path, log: LogWriter::default(), tail: VecDeque::new() })
     }
 
     /// For `poll`.
@@ -106,9 +100,14 @@ impl Output {
         self.tail.iter().skip(self.tail.len().saturating_sub(limit)).copied().collect()
     }
 
+    /// Waits for the log to have taken all of it, for a while.
+    pub fn settle(&mut self) {
+        self.log.settle();
+    }
+
     /// Lines that the log did not take.
     pub fn dropped_lines(&self) -> u64 {
-        self.log.dropped_lines
+        self.log.dropped_lines()
     }
 }
 
@@ -132,96 +131,12 @@ fn open_reader(path: &Path) -> io::Result<File> {
     Ok(fifo)
 }
 
-/// `gateway.log` and its older parts.
-#[derive(Debug, Default)]
-struct Log {
-    dir: Option<PathBuf>,
-    file: Option<File>,
-    bytes: u64,
-    checked: Option<Instant>,
-    dropped_lines: u64,
-}
-
-impl Log {
-    fn set_dir(&mut self, dir: &Path) {
-        if self.dir.as_deref() != Some(dir) {
-            *self = Self { dir: Some(dir.to_owned()), dropped_lines: self.dropped_lines, ..Self::default() };
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if self.try_write(bytes).is_err() {
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-            self.dropped_lines = self.dropped_lines.saturating_add(lines.max(1));
-        }
-    }
-
-    fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.checked.is_none_or(|at| at.elapsed() >= LOG_RETRY) {
-            self.checked = Some(Instant::now());
-            self.mend();
-        }
-        if self.bytes.saturating_add(bytes.len() as u64) > LOG_BYTES_MAX {
-            self.rotate();
-        }
-        let file = self.file.as_mut().ok_or(ErrorKind::NotFound)?;
-        file.write_all(bytes)?;
-        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        Ok(())
-    }
-
-    /// Opens the log if it is not open, or was removed or moved away under our feet.
-    fn mend(&mut self) {
-        let Some(path) = self.path(0) else { return };
-        let here = std::fs::symlink_metadata(&path).ok().map(|seen| (seen.dev(), seen.ino()));
-        let ours = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|seen| (seen.dev(), seen.ino()));
-        if ours.is_none() || here != ours {
-            self.open(&path);
-        }
-    }
-
-    fn open(&mut self, path: &Path) {
-        if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
-            // What cannot be made shows when the file is opened.
-            drop(crate::host::files::private_dir(dir));
-        }
-        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
-        let file = private_options().append(true).create(true).custom_flags(flags).open(path).ok();
-        let seen = file.as_ref().and_then(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
-        self.bytes = seen.as_ref().map_or(0, std::fs::Metadata::len);
-        self.file = seen.and(file);
-    }
-
-    fn rotate(&mut self) {
-        for number in (1..LOG_FILES).rev() {
-            if let (Some(from), Some(to)) = (self.path(number - 1), self.path(number)) {
-                // A part that is missing or cannot be moved costs old lines only.
-                drop(std::fs::rename(from, to));
-            }
-        }
-        self.file = None;
-        self.bytes = 0;
-        if let Some(path) = self.path(0) {
-            self.open(&path);
-            if self.bytes.saturating_mul(2) > LOG_BYTES_MAX
-                && let Some(file) = &self.file
-            {
-                // It could not be moved aside: better an empty log than one without bound.
-                self.bytes = if file.set_len(0).is_ok() { 0 } else { self.bytes };
-            }
-        }
-    }
-
-    fn path(&self, number: u32) -> Option<PathBuf> {
-        let name = if number == 0 { "gateway.log".to_owned() } else { format!("gateway.log.{number}") };
-        Some(self.dir.as_ref()?.join(name))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::log::BYTES_MAX as LOG_BYTES_MAX;
     use super::*;
+    use std::io::Write as _;
 
     #[test]
     fn the_log_is_bounded_and_the_tail_is_the_newest() {
@@ -233,9 +148,11 @@ mod tests {
         for _ in 0..(5 * LOG_BYTES_MAX / block.len() as u64) {
             writer.write_all(&block).unwrap();
             output.drain();
+            output.settle();
         }
         writer.write_all(b"last\n").unwrap();
         output.drain();
+        output.settle();
         assert_eq!(output.tail(5), b"last\n");
         assert_eq!(output.tail(usize::MAX).len(), TAIL_MAX);
         let parts: Vec<u64> = std::fs::read_dir(dir.path().join("logs"))
@@ -259,6 +176,7 @@ mod tests {
         output.begin();
         writer.write_all(b"three\n").unwrap();
         output.drain();
+        output.settle();
         assert_eq!(output.tail(100), b"three\n");
         assert_eq!(std::fs::read(dir.path().join("gateway.log")).unwrap(), b"one\ntwo\nthree\n");
     }
@@ -272,6 +190,7 @@ mod tests {
         let mut writer = output.for_child().unwrap();
         writer.write_all(b"one\ntwo\n").unwrap();
         output.drain();
+        output.settle();
         assert_eq!(output.dropped_lines(), 2);
         assert_eq!(output.tail(100), b"one\ntwo\n");
     }

@@ -52,6 +52,8 @@ pub struct Server {
     /// Since when an end waits to be recorded.
     unrecorded: Option<Instant>,
     init: Option<Init>,
+    /// Why no process can be proven, and so none ended, on this system.
+    unprovable: Option<String>,
     _lock: FileLock,
 }
 
@@ -91,6 +93,7 @@ impl Server {
             idle_since,
             unrecorded: None,
             init,
+            unprovable: signal::provable().err(),
             _lock: lock,
         })
     }
@@ -104,6 +107,7 @@ impl Server {
             if self.is_over() {
                 self.record();
                 self.output.drain();
+                self.output.settle();
                 return Ok(self.init.as_ref().map_or(0, Init::exit_code));
             }
             let ready = self.wait()?;
@@ -362,11 +366,16 @@ impl Server {
             pid: std::process::id(),
             child: self.child.running().cloned(),
             exits: self.child.exits().to_vec(),
-            capabilities: self.init.iter().map(|_| "init".to_owned()).chain(["deadman".to_owned()]).collect(),
+            capabilities: self.capabilities(),
             stopping: self.stopping,
             dropped_lines: self.output.dropped_lines(),
             deadman: self.deadman.state(),
         }
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        let deadman = self.unprovable.is_none().then_some("deadman");
+        self.init.iter().map(|_| "init").chain(deadman).map(str::to_owned).collect()
     }
 
     fn reply<T: Serialize>(&mut self, at: usize, id: u64, outcome: Result<T, Refusal>) {

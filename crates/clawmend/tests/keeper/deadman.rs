@@ -1,6 +1,6 @@
 //! The deadman: the whole gateway ends at its moment, whatever became of the guard, and nothing starts after it.
 
-use super::lab::{Lab, PATIENCE, next_end, soon, state_when, until};
+use super::lab::{Lab, PATIENCE, PROGRAM, next_end, soon, state_when, until};
 use clawmend::host::clock;
 use clawmend::host::process::{incarnation_of, is_alive};
 use clawmend::host::signal::{Signal, send};
@@ -10,6 +10,7 @@ use clawmend_core::failover::lease::{Fenced, Figures, Term};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::Exit;
 use clawmend_core::time::Moment;
+use clawmend_testkit::lab::{Tracer, Unavailable, skipped};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -299,4 +300,72 @@ async fn garbage_arms_nothing_and_an_escaped_child_may_not_speak() {
     let out = std::fs::read_to_string(lab.dir.path().join("OUT")).unwrap();
     assert!(out.contains("got 0") || out.contains("BrokenPipe") || out.contains("ConnectionReset"), "{out}");
     soon(keeper.kill()).await.unwrap();
+}
+
+/// Such as a network's folder that is gone, or a disk that is frozen for a backup.
+#[tokio::test(flavor = "current_thread")]
+async fn a_log_that_hangs_holds_up_neither_the_deadman_nor_who_arms_it() {
+    let name = "a keeper whose log hangs";
+    if let Err(reason) = Tracer::available() {
+        return skipped(name, &reason);
+    }
+    let mut lab = Lab::new();
+    let mut keeper = lab.keeper().await;
+    keeper.arm(fenced(1, now().plus(120_000))).await.unwrap();
+    let script = "while :; do echo more; sleep 0.05; done";
+    lab.spawn(&mut keeper, 1, script).await;
+    until("its first lines", || !lab.log().is_empty()).await;
+    let pid = keeper.hello().await.unwrap().pid;
+    let held = match Tracer::hold_writes(pid, &lab.dir.path().join("log/gateway.log"), 3 * PATIENCE) {
+        Ok(held) => held,
+        Err(reason) => return skipped(name, &Unavailable(reason.to_string())),
+    };
+    let hangs = || {
+        let before = lab.log().len();
+        std::thread::sleep(Duration::from_millis(500));
+        before == lab.log().len()
+    };
+    until("the log to hang", hangs).await;
+    let moment = now().plus(1_000);
+    soon(keeper.arm(fenced(2, moment))).await.unwrap();
+    let state = soon(state_when(&mut keeper, is_over)).await;
+    println!("struck and over {:?} ms after its moment", lateness(&state));
+    drop(held);
+}
+
+/// A kernel or a sandbox without `pidfd_open`: a deadman that is said to be armed there would end nobody.
+#[tokio::test(flavor = "current_thread")]
+async fn where_no_process_can_be_proven_nothing_is_armed() {
+    let name = "a keeper that can prove nothing";
+    if let Err(reason) = Tracer::available() {
+        return skipped(name, &reason);
+    }
+    let mut lab = Lab::new();
+    let inject = ["-e", "trace=pidfd_open", "-e", "inject=pidfd_open:error=ENOSYS"];
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-qq", "-o", "/dev/null"])
+        .args(inject)
+        .args([PROGRAM, "keeper", "--dir"])
+        .arg(lab.keeper_dir());
+    let mut tracer = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    let mut keeper = loop {
+        if let Ok(keeper) = Keeper::connect(&lab.keeper_dir()).await {
+            break keeper;
+        }
+        if let Some(ended) = tracer.try_wait().unwrap() {
+            return skipped(name, &Unavailable(format!("strace cannot trace here: it ended with {ended}")));
+        }
+        assert!(begun.elapsed() < PATIENCE, "no keeper");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let state = keeper.hello().await.unwrap();
+    lab.lives.push(incarnation_of(state.pid).unwrap());
+    let armed = keeper.arm(fenced(1, now().plus(60_000))).await;
+    send(&incarnation_of(state.pid).unwrap(), Signal::Kill).unwrap();
+    // It ends with whom it traces.
+    tracer.wait().unwrap();
+    assert_eq!(state.capabilities, Vec::<String>::new());
+    assert_eq!(refusal(armed), RefusalCode::NotArmed);
 }

@@ -4,6 +4,7 @@ use super::permit::Unavailable;
 use super::process::Life;
 use super::wait::until;
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -30,8 +31,23 @@ impl Tracer {
     /// # Errors
     /// When tracing is not permitted.
     pub fn attach(life: Life) -> Result<Self> {
+        Self::begin(life.pid, &["-e", "trace=none"])
+    }
+
+    /// The same; each write to this file takes so long from now on.
+    ///
+    /// # Errors
+    /// When tracing is not permitted.
+    pub fn hold_writes(pid: u32, path: &Path, each: Duration) -> Result<Self> {
+        let path = path.to_str().context("a path that is no text")?;
+        let inject = format!("inject=write:delay_enter={}", each.as_micros());
+        Self::begin(pid, &["-P", path, "-e", "trace=write", "-e", &inject])
+    }
+
+    fn begin(pid: u32, arguments: &[&str]) -> Result<Self> {
         let child = Command::new("strace")
-            .args(["-f", "-qq", "-e", "trace=none", "-o", "/dev/null", "-p", &life.pid.to_string()])
+            .args(["-f", "-qq", "-o", "/dev/null", "-p", &pid.to_string()])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -39,7 +55,7 @@ impl Tracer {
             .context("starting strace")?;
         let tracer = Self(child);
         let wanted = format!("TracerPid:\t{}", tracer.0.id());
-        let status = format!("/proc/{}/status", life.pid);
+        let status = format!("/proc/{pid}/status");
         until("the tracer to be attached", Duration::from_secs(20), || {
             std::fs::read_to_string(&status).is_ok_and(|text| text.lines().any(|line| line == wanted))
         })?;

@@ -1,6 +1,7 @@
 //! `pidfd_send_signal`, never `kill`.
 
 use super::pidfd;
+use super::process::incarnation_of;
 use crate::host::pidfd::WatchError;
 use crate::host::signal::{Sent, Signal, SignalError};
 use clawmend_core::gateway::Incarnation;
@@ -22,6 +23,21 @@ pub fn send(to: &Incarnation, signal: Signal) -> Result<Sent, SignalError> {
     }
 }
 
+/// See the facade. SIGCONT does nothing to who is not stopped.
+pub fn provable() -> Result<(), String> {
+    let needs = |why: String| {
+        format!(
+            "pidfd_open and pidfd_send_signal are needed ({why}): Linux 5.3 or later, and a sandbox that allows them"
+        )
+    };
+    let own = incarnation_of(std::process::id()).ok_or_else(|| needs("/proc cannot be read".to_owned()))?;
+    match send(&own, Signal::Cont) {
+        Ok(Sent::Delivered) => Ok(()),
+        Ok(Sent::Gone) => Err(needs("this process is not found".to_owned())),
+        Err(error) => Err(needs(error.to_string())),
+    }
+}
+
 fn raw(signal: Signal) -> Raw {
     match signal {
         Signal::Term => Raw::TERM,
@@ -39,9 +55,13 @@ fn raw(signal: Signal) -> Raw {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::host::process::incarnation_of;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
+
+    #[test]
+    fn processes_can_be_proven_here() {
+        assert_eq!(provable(), Ok(()));
+    }
 
     #[test]
     fn only_the_life_that_is_meant_is_signalled() {

@@ -4,6 +4,11 @@ use crate::host::Unsupported;
 use crate::host::signal::{Sent, Signal, SignalError};
 use clawmend_core::gateway::Incarnation;
 
+/// Not supported.
+pub fn provable() -> Result<(), String> {
+    Err(Unsupported { what: "signalling a process" }.to_string())
+}
+
 /// Not supported; nobody is touched.
 pub fn send(_to: &Incarnation, _signal: Signal) -> Result<Sent, SignalError> {
     Err(Unsupported { what: "signalling a process" }.into())

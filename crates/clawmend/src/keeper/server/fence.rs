@@ -16,9 +16,11 @@ impl Server {
     /// What is due: the deadman's strike, and the next look at what it or a guard ended.
     pub(super) fn mind_deadman(&mut self) {
         let now_ms = clock::now().mono.0;
-        if self.ending.is_none() && self.deadman.is_due(now_ms, self.child.running().is_some()) {
-            self.child.condemn(self.deadman.state().map(|state| state.term));
-            self.begin_ending();
+        if self.deadman.must_strike(now_ms, self.child.running().is_some(), self.ending.is_some()) {
+            if self.ending.is_none() {
+                self.child.condemn(self.deadman.state().map(|state| state.term));
+                self.begin_ending();
+            }
             self.deadman.strike(now_ms);
         }
         if self.ending.as_ref().is_some_and(Ending::is_due) {
@@ -53,6 +55,10 @@ impl Server {
     }
 
     pub(super) fn arm(&mut self, term: u64, until_ms: u64) -> Result<protocol::Deadman, Refusal> {
+        if let Some(why) = &self.unprovable {
+            // It would strike nobody.
+            return Err(Refusal::new(RefusalCode::NotArmed, format!("no process can be ended here: {why}")));
+        }
         adopt_orphans();
         self.deadman.arm(term, until_ms, clock::now().mono.0)
     }
