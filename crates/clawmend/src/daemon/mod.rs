@@ -203,9 +203,10 @@ async fn guard(options: Options) -> Result<ExitCode, DaemonError> {
     if let Some(sandbox) = throwaway {
         sandbox.end(&context, &wards).await;
     } else if options.account || options.command.is_some() {
-        context.voice.account().borrow().say(
+        let left_behind = context.shared.as_ref().and_then(|shared| shared.left_behind());
+        context.voice.account().borrow().say(left_behind.as_deref().unwrap_or(
             "the guard ends; the gateway goes on as it is. Guard it again with the same command, or stop it with its own.",
-        );
+        ));
     }
     if let Some(pair) = &context.pair {
         pair.leave();

@@ -1,6 +1,6 @@
 //! An owner that keeps its lease, and one that cannot.
 
-use super::scene::{FIGURES, OTHER, Scene};
+use super::scene::{FIGURES, ME, OTHER, Scene};
 use clawmend_core::failover::lease::{
     ActId, Answer, Directive, Evidence, Figures, Gate, Gateway, Request, Telling, Term, View, Why,
 };
@@ -212,4 +212,40 @@ fn nothing_starts_without_a_deadman_and_the_lease_is_left_to_another_node() {
     scene.can_arm = true;
     scene.run(60_000);
     assert!(scene.started().is_some());
+}
+
+/// Such as with a runtime folder that is full: it is known for seconds before the deadman would strike.
+#[test]
+fn a_deadman_that_cannot_be_armed_anew_is_forestalled_by_a_drain() {
+    let mut scene = Scene::owning();
+    scene.can_arm = false;
+    let strikes = scene.fenced.unwrap().until;
+    scene.run(FIGURES.ttl_ms);
+    assert_eq!(scene.steps()[..4], ["quiesce", "end", "disable", "release"], "{:?}", scene.log);
+    let quiet = scene.when(|directive| matches!(directive, Directive::Quiesce { .. })).unwrap();
+    let (ended, why) = scene.ended().unwrap();
+    assert_eq!(why, Why::NoDeadman);
+    assert!(ended <= strikes.0 && ended - quiet >= FIGURES.renew_ms, "{quiet} {ended} {strikes:?}");
+    assert_eq!(scene.told()[0], Telling::GaveUp(Why::NoDeadman));
+    // Once is not enough: a keeper may be slow for a moment.
+    let mut scene = Scene::owning();
+    scene.can_arm = false;
+    scene.run(FIGURES.renew_ms);
+    scene.can_arm = true;
+    scene.run(60_000);
+    assert_eq!((scene.ended(), scene.told()), (None, Vec::new()));
+}
+
+#[test]
+fn a_guard_that_ends_gives_back_a_lease_that_nothing_runs_under_and_no_other() {
+    let mut scene = Scene::owning();
+    scene.see(Evidence::GuardEnds);
+    assert_eq!((scene.steps(), scene.holder.giving_up()), (Vec::new(), None), "the next guard goes on with it");
+    scene.can_start = false;
+    scene.life = None;
+    scene.see(Evidence::Gateway(Gateway::Ended { after: ActId(u64::MAX) }));
+    scene.see(Evidence::GuardEnds);
+    assert_eq!(scene.steps().last(), Some(&"release"), "{:?}", scene.steps());
+    let suspected = scene.record.view(false).suspects.contains(&ME);
+    assert_eq!((scene.term(), suspected), (None, false));
 }

@@ -218,7 +218,13 @@ pub const fn at_once(why: Why) -> bool {
         Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs | Why::SplitBrain | Why::Unfenced | Why::SwitchedOn => {
             true
         }
-        Why::CannotOpen | Why::RanOut | Why::Person | Why::CannotStart | Why::NotCleared => false,
+        Why::CannotOpen
+        | Why::RanOut
+        | Why::Person
+        | Why::CannotStart
+        | Why::NotCleared
+        | Why::NoDeadman
+        | Why::GuardEnds => false,
     }
 }
 

@@ -31,6 +31,7 @@ use super::voice::Voice;
 use crate::api::server::Reply;
 use crate::api::types::SharedReport;
 use crate::failover::lease::LeaseStore;
+use crate::host::{clock, signal};
 use crate::openclaw::discovery::Home;
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Memory, Order};
@@ -41,13 +42,17 @@ use heard::Ward;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Orders of people that wait at most.
 const ORDERS: usize = 8;
 /// What became of starts, and rivals that were seen: a start has one outcome, and there is one start at a time.
 const OUTCOMES: usize = 16;
+
+/// So long the guard that ends waits for the store to take a lease back.
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// A person's word, and where the answer goes.
 type Said = (Order, oneshot::Sender<Reply>);
@@ -71,6 +76,8 @@ pub struct Shared {
     inbox: RefCell<Option<(mpsc::Receiver<Outcome>, mpsc::Receiver<Said>)>>,
     /// The node's loop.
     node: RefCell<Option<JoinHandle<()>>>,
+    /// The guard ends.
+    ends: Notify,
 }
 
 impl Shared {
@@ -100,6 +107,8 @@ impl Shared {
                 charge.home.id.0
             ));
         }
+        signal::provable()
+            .map_err(|why| format!("[shared] needs to end processes for sure, and cannot here: {why}"))?;
         let home = charge.home.clone();
         let fence = Fence::raise(&settings, &home).await?;
         let (outcomes, heard) = mpsc::channel(OUTCOMES);
@@ -121,6 +130,7 @@ impl Shared {
             orders,
             inbox: RefCell::new(Some((heard, asked))),
             node: RefCell::default(),
+            ends: Notify::new(),
         })))
     }
 
@@ -134,19 +144,35 @@ impl Shared {
         self.fence.is_some() && self.home.id == *id
     }
 
-    /// The guard ends in order. Where nothing of the gateway is left, its egress fence is taken away; around one that goes
-    /// on it stands as it is, for the next guard.
+    /// The guard ends in order. Where nothing of the gateway is left, its lease is given back, as far as the store answers,
+    /// and its egress fence is taken away; around one that goes on it stands as it is, for the next guard.
     pub async fn leave(&self) {
-        let Some(fence) = &self.fence else { return };
-        fence.is_over();
-        if let Some(node) = self.node.borrow_mut().take() {
-            node.abort();
+        if let Some(fence) = &self.fence {
+            fence.is_over();
         }
+        let node = self.node.borrow_mut().take();
+        if let Some(mut node) = node {
+            self.ends.notify_one();
+            if tokio::time::timeout(LEAVING, &mut node).await.is_err() {
+                node.abort();
+            }
+        }
+        let Some(fence) = &self.fence else { return };
         self.gate.close();
         let goes_on = self.gate.is_taken() || self.ward.life().is_some();
         if !goes_on && !watch::has_child(&self.keeper).await {
             fence.lower().await;
         }
+    }
+
+    /// What becomes of a gateway that the guard leaves behind, for people; nothing where it goes on.
+    pub fn left_behind(&self) -> Option<String> {
+        let until = self.report.borrow().lease_until.filter(|_| self.gate.owns() && self.ward.life().is_some())?;
+        let seconds = u64::try_from(until.0.0.saturating_sub(clock::now().wall.0)).unwrap_or_default().div_ceil(1_000);
+        Some(format!(
+            "the guard ends; the gateway is ended with its lease, in {seconds} s at the latest. Guard it again with the same \
+             command before that; to end it in order, say `clawmend standby demote` first."
+        ))
     }
 
     /// A ward has begun. Answers whether its gateway is to stay off until it is wanted.

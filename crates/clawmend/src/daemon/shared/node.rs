@@ -53,6 +53,8 @@ struct Node {
     /// What people are to hear once it is durable.
     words: Vec<(oneshot::Sender<Reply>, String)>,
     switches: Switches,
+    /// Machines that are being turned off.
+    hooks: Vec<turn_off::AtWork>,
     /// A gateway that runs mute is looked at.
     muteness: Option<(Incarnation, mute::Watch)>,
     /// A process that nobody here has started, seen once. A start may be about to be told.
@@ -80,8 +82,12 @@ pub(super) async fn run(
     watch::hindrance(Rc::clone(&shared.ward), node.heard.clone());
     watch::store(Rc::clone(&node.store), shared.settings.figures, node.heard.clone());
     let mut alarm = Alarm::new();
+    let mut ends = false;
     loop {
         node.carry_out().await;
+        if ends && node.has_left() {
+            return;
+        }
         let now = clock::now().mono;
         let wake = node.holder.next_wake(now);
         let wake = shared.gate.expires_at().map_or(wake, |at| at.min(wake)).max(now);
@@ -90,6 +96,10 @@ pub(super) async fn run(
             Some(outcome) = outcomes.recv() => node.outcome(outcome),
             Some(heard) = inbox.recv() => node.hear(heard),
             Some((order, reply)) = orders.recv() => node.order(order, reply),
+            () = shared.ends.notified(), if !ends => {
+                ends = true;
+                node.observe(&Evidence::GuardEnds);
+            }
             () = alarm.reached(wake) => {}
         }
         node.turn();
@@ -127,15 +137,17 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         asking: None,
         running: None,
         words: Vec::new(),
+        hooks: Vec::new(),
         switches,
         muteness: None,
         stranger: None,
         prove_at: Moment(0),
         listen_at: Moment(0),
-        ahead_ms: ahead_ms(),
+        ahead_ms: (0..3).map(|_| ahead_ms()).max().unwrap_or_default(),
     }
 }
 
+/// At most by so much. This thread may stand still between the two clocks, so the highest of several counts.
 fn ahead_ms() -> u64 {
     clock::now().mono.0.saturating_sub(clock::monotonic_ms())
 }
@@ -184,7 +196,7 @@ impl Node {
         if ahead_ms > self.ahead_ms.saturating_add(SLEPT_MS) {
             self.observe(&Evidence::Woke);
         }
-        self.ahead_ms = ahead_ms;
+        self.ahead_ms = self.ahead_ms.max(ahead_ms);
         let now = clock::now().mono;
         if let Some(grant) = self.shared.gate.expired(now) {
             self.observe(&Evidence::Gateway(Gateway::NotStarted { act: grant.act }));
@@ -194,6 +206,11 @@ impl Node {
             self.listen_at = now.plus(LISTEN_EVERY_MS);
             self.shared.ward.wants_word();
         }
+    }
+
+    /// Nothing is being given back.
+    fn has_left(&self) -> bool {
+        self.holder.giving_up().is_none() && self.asking.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     fn observe(&mut self, evidence: &Evidence) {
@@ -282,6 +299,8 @@ impl Node {
         if self.holder.lease().is_none() && (self.running.is_none() || self.holder.is_mute()) {
             self.shut_off();
         }
+        let term = self.holder.lease().map(|lease| lease.term);
+        self.hooks.retain(|hook| !hook.is_over(term));
         self.confirm(all_durable);
         self.look_at_the_mute();
         // What is being given up is not started any more, whoever wants it.
@@ -300,11 +319,12 @@ impl Node {
                 self.act(Act::Open { act, not_after });
             }
             Directive::End { act, why } => {
-                self.shared.say(&words::ending(why));
+                // What is said may have to wait for whoever reads the log.
                 if fence::at_once(why) {
                     self.shut_off();
                 }
                 self.act(Act::End(act));
+                self.shared.say(&words::ending(why));
             }
             Directive::Quiesce { until } => self.act(Act::Quiesce { until }),
             Directive::Disable => self.act(Act::Disable),
@@ -312,7 +332,7 @@ impl Node {
                 self.arming.send_replace(Some(Fenced { term, until }));
             }
             Directive::TurnOff { node, term } => {
-                turn_off::turn_off(&self.shared.settings, node, term, self.heard.clone());
+                self.hooks.push(turn_off::turn_off(&self.shared.settings, node, term, self.heard.clone()));
             }
             Directive::Tell(telling) => self.tell(&telling),
             // It was done where it stood.

@@ -99,6 +99,7 @@ mod tests {
             store_seen_at: None,
             store_problem: None,
             last_word: None,
+            settings_mark: None,
         }
     }
 

@@ -1,8 +1,9 @@
 //! The hook that turns another machine off from outside, and proves it.
 //!
 //! Invariants: it is run without a shell, with the machine's name and the term as its last two arguments, and with nothing
-//! of our environment but `PATH`; only an end with 0 within its time proves anything; one that takes longer is ended, with
-//! all that it started: it is asked again and again, and what hangs must not pile up.
+//! of our environment but `PATH`; only an end with 0 within its time proves anything; one that takes longer, or whose lease
+//! is gone, is ended, with all that it started: it is asked again and again, and what hangs must not pile up, and another
+//! node may own by then. Whatever hangs, an answer comes.
 
 use super::heard::Heard;
 use crate::host::group::end_group;
@@ -10,23 +11,46 @@ use crate::host::process::incarnation_of;
 use crate::host::trust::{Flaw, flaw_of};
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Evidence, NodeId, Term};
+use clawmend_core::gateway::Incarnation;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// The hook is at work; it is ended with this.
+#[derive(Debug)]
+pub struct AtWork {
+    term: Term,
+    task: JoinHandle<()>,
+}
+
+impl AtWork {
+    /// Nobody waits for it any more: it has ended, or another term counts by now.
+    pub fn is_over(&self, term: Option<Term>) -> bool {
+        self.task.is_finished() || term != Some(self.term)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// Runs it beside the loop, and tells.
-pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc::Sender<Heard>) {
+pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc::Sender<Heard>) -> AtWork {
     let hook = settings.fence.clone().zip(settings.name_of(node).map(str::to_owned));
-    tokio::task::spawn_local(async move {
+    let task = tokio::task::spawn_local(async move {
         let worked = match hook {
             Some((hook, name)) => {
                 let limit = Duration::from_millis(hook.timeout_ms);
                 let mut command = tokio::process::Command::new(&hook.program);
                 command.args(&hook.arguments).arg(&name).arg(term.0.to_string());
-                match may_run(hook.program).await {
-                    Ok(()) => proves(command, limit).await,
-                    Err(why) => Err(why),
+                match tokio::time::timeout(limit, may_run(hook.program)).await {
+                    Ok(Ok(())) => proves(command, limit).await,
+                    Ok(Err(why)) => Err(why),
+                    Err(_) => Err("the disk that it is on does not answer".to_owned()),
                 }
             }
             None => Err("there is no hook, or no such machine".to_owned()),
@@ -36,6 +60,7 @@ pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc
         }
         let _ = heard.send(Heard::Evidence(Evidence::TurnedOff { node, term, worked: worked.is_ok() })).await;
     });
+    AtWork { term, task }
 }
 
 /// One that others can replace turns off what they like, and proves nothing. Where that cannot be seen it is run.
@@ -57,17 +82,28 @@ async fn proves(mut command: tokio::process::Command, limit: Duration) -> Result
     #[cfg(unix)]
     command.process_group(0);
     let mut child = command.spawn().map_err(|error| format!("it cannot be run: {error}"))?;
-    let life = child.id().and_then(incarnation_of);
+    let mut group = Group(child.id().and_then(incarnation_of));
     match tokio::time::timeout(limit, child.wait()).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("it ended with {status}")),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => {
-            if let Some(life) = life {
-                let _ = tokio::task::spawn_blocking(move || end_group(&life)).await;
+        Ok(ended) => {
+            group.0 = None;
+            match ended {
+                Ok(status) if status.success() => Ok(()),
+                Ok(status) => Err(format!("it ended with {status}")),
+                Err(error) => Err(error.to_string()),
             }
-            let _ = child.kill().await;
-            Err(format!("it took longer than {} ms", limit.as_millis()))
+        }
+        // One that the kernel does not let go is not waited for.
+        Err(_) => Err(format!("it took longer than {} ms", limit.as_millis())),
+    }
+}
+
+/// The hook and all that it has started, ended with this.
+struct Group(Option<Incarnation>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(life) = self.0.take() {
+            std::thread::spawn(move || end_group(&life));
         }
     }
 }
@@ -93,19 +129,55 @@ mod tests {
         assert!(proves(tokio::process::Command::new("/nowhere"), long).await.unwrap_err().contains("cannot be run"));
     }
 
+    /// What it started in the background, once that has written down its number.
+    async fn started(note: &std::path::Path) -> Incarnation {
+        let begun = std::time::Instant::now();
+        loop {
+            let pid = std::fs::read_to_string(note).ok().filter(|text| text.ends_with('\n'));
+            if let Some(pid) = pid.and_then(|text| text.trim().parse().ok()) {
+                return incarnation_of(pid).unwrap();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it started nothing");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn ends(life: &Incarnation) {
+        let begun = std::time::Instant::now();
+        while crate::host::process::is_alive(life) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "what the hook started lives on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     #[tokio::test(flavor = "current_thread")]
     async fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("pid");
         let script = format!("sleep 600 & echo $! > '{}'; wait", note.display());
-        let hung = proves(shell(&script), Duration::from_secs(5)).await;
+        let (hung, life) = tokio::join!(proves(shell(&script), Duration::from_secs(5)), started(&note));
         assert!(hung.unwrap_err().contains("longer"));
-        let pid = std::fs::read_to_string(&note).unwrap().trim().parse().unwrap();
-        let still = || incarnation_of(pid).is_some_and(|life| crate::host::process::is_alive(&life));
-        let begun = std::time::Instant::now();
-        while still() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "what the hook started lives on");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        ends(&life).await;
+    }
+
+    /// The machine may be the rightful owner by then.
+    #[tokio::test(flavor = "current_thread")]
+    async fn one_whose_lease_is_gone_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > '{}'; wait", note.display());
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let task = tokio::task::spawn_local(async move {
+                    drop(proves(shell(&script), Duration::from_secs(600)).await);
+                });
+                let hook = AtWork { term: Term(7), task };
+                let life = started(&note).await;
+                assert!(!hook.is_over(Some(Term(7))));
+                assert!(hook.is_over(Some(Term(8))) && hook.is_over(None));
+                drop(hook);
+                ends(&life).await;
+            })
+            .await;
     }
 }

@@ -19,6 +19,8 @@ pub const fn why(why: Why) -> &'static str {
         Why::Unfenced => "the egress fence around the gateway failed",
         Why::SwitchedOn => "it was to wait with its channels off, and one is on",
         Why::CannotOpen => "its channels could not be switched on while it ran; it is started anew",
+        Why::NoDeadman => "its deadman cannot be armed anew: look whether the runtime folder is full or gone",
+        Why::GuardEnds => "this guard ends, and no gateway runs here",
     }
 }
 
@@ -136,6 +138,8 @@ mod tests {
             Why::Unfenced,
             Why::SwitchedOn,
             Why::CannotOpen,
+            Why::NoDeadman,
+            Why::GuardEnds,
         ];
         let gave_up = reasons.iter().map(|reason| Telling::GaveUp(*reason));
         let name = |node: NodeId| ["alpha", "beta"][usize::from(node.0) - 1].to_owned();

@@ -286,6 +286,10 @@ const fn because_en(why: Why) -> &'static str {
         Why::Unfenced => "the egress fence around its gateway failed",
         Why::SwitchedOn => "a channel of its gateway was switched on that was to be off",
         Why::CannotOpen => "the channels of its gateway could not be switched on",
+        Why::NoDeadman => {
+            "what ends its gateway without the guard could not be set anew; look whether its runtime folder is full or gone"
+        }
+        Why::GuardEnds => "its guard ended, and no gateway ran there",
     }
 }
 
@@ -303,5 +307,7 @@ const fn because_zh(why: Why) -> &'static str {
         Why::Unfenced => "其网关的出口封锁失效",
         Why::SwitchedOn => "其网关本应关闭的渠道被打开",
         Why::CannotOpen => "其网关的渠道无法打开",
+        Why::NoDeadman => "脱离守护程序结束网关的机制无法重新设定；请检查其运行时目录是否已满或不存在",
+        Why::GuardEnds => "其守护程序已结束，且没有网关在运行",
     }
 }

@@ -178,6 +178,8 @@ pub enum Evidence {
     Woke,
     /// A person has paused or stopped this node's gateway, so it could start nothing; or that is over.
     Hindered(bool),
+    /// The guard ends in order. A gateway that runs goes on for the next one, as long as its lease lasts.
+    GuardEnds,
     /// A person's word.
     Person(Order),
 }

@@ -217,6 +217,7 @@ impl Holder {
             Evidence::Conflict => self.conflict(now, out),
             Evidence::Woke => self.doubt(now, out),
             Evidence::Hindered(hindered) => self.hindered = *hindered,
+            Evidence::GuardEnds => self.guard_ends(now, out),
             Evidence::Person(order) => self.order(now, order, out),
         }
         self.decide(now, out);

@@ -34,6 +34,10 @@ pub enum Why {
     SwitchedOn,
     /// The channels of a mute gateway could not be switched on in time.
     CannotOpen,
+    /// The deadman of the gateway that runs could not be armed for the renewed lease, and would end it in a turn's middle.
+    NoDeadman,
+    /// The guard ends, and nothing of the gateway runs.
+    GuardEnds,
 }
 
 /// What a person hears.

@@ -80,12 +80,12 @@ const fn level(telling: &Telling) -> Option<Level> {
 
 const fn gave_up(why: Why) -> Option<Level> {
     match why {
-        Why::SplitBrain | Why::CannotStart | Why::Unfenced => Some(Level::Critical),
+        Why::SplitBrain | Why::CannotStart | Why::Unfenced | Why::NoDeadman => Some(Level::Critical),
         Why::RanOut | Why::Taken | Why::Woke | Why::Unproven | Why::NotOurs | Why::SwitchedOn | Why::CannotOpen => {
             Some(Level::Warning)
         }
         // Who is asked hears of that; who has said it knows.
-        Why::NotCleared | Why::Person => None,
+        Why::NotCleared | Why::Person | Why::GuardEnds => None,
     }
 }
 

@@ -159,6 +159,20 @@ impl Holder {
         }
     }
 
+    /// A lease that nothing runs under would make this machine one that may only be paused, for as long as it is away.
+    pub(super) fn guard_ends(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if self.process.is_silent() && self.lease.is_some() {
+            self.leave(now, Why::GuardEnds, None, false, out);
+        }
+    }
+
+    /// A drain that must be over before this.
+    pub(super) fn drain_before(&mut self, end: Moment) {
+        if let Some(until) = self.leaving.as_mut().and_then(|leaving| leaving.drains_until.as_mut()) {
+            *until = (*until).min(end);
+        }
+    }
+
     pub(super) fn order(&mut self, now: Moment, order: &Order, out: &mut Vec<Directive>) {
         match order {
             Order::Promote { vouch } => self.promote(now, vouch.clone(), out),

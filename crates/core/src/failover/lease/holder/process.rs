@@ -196,9 +196,23 @@ impl Holder {
         if self.process.is_silent() {
             self.tell_once(Telling::NoDeadman, out);
         }
-        if self.lease.is_some() && self.process.is_silent() && self.leaving.is_none() {
-            self.start_failed(now, out);
+        if self.lease.is_none() || self.leaving.is_some() {
+            return;
         }
+        match self.fenced {
+            _ if self.process.is_silent() => self.start_failed(now, out),
+            // One try is left, if that: it would be ended in the middle of a turn.
+            Some(fenced) if self.process.is_wanted() && fenced.until.since(now) <= self.last_try_ms() => {
+                self.leave(now, Why::NoDeadman, None, true, out);
+                self.drain_before(fenced.until);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// A renewal and a half.
+    const fn last_try_ms(&self) -> u64 {
+        self.node.figures.renew_ms.saturating_add(self.node.figures.renew_ms / 2)
     }
 
     /// Asks for the end of whatever runs or is being started, also of one that is mute.
