@@ -176,7 +176,7 @@ fn a_drill_takes_over_with_its_secrets_and_steps_back() -> Result<()> {
     ensure!(step("takeover", "channel").is_some_and(|channel| channel["worked"] == json!(true)), "{drill}");
     let (reachable, back) = (&drill["reachable_after_ms"], &drill["back_after_ms"]);
     ensure!(reachable.is_u64() && back.is_u64(), "{drill}");
-    eprintln!("measured: drill: reachable {reachable} ms after the order, back {back} ms after the release");
+    eprintln!("measured: drill: reachable {reachable} ms after the order, back {back} ms after that");
     ensure!(pair.standby_bot.calls("getUpdates") > 0, "the standby never polled");
     let report = pair.role_is("watching")?;
     ensure!(report["proven"]["at"] == drill["takeover"]["at"], "{report}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use clawmend::failover::secrets::{Brought, HostKey, Identity, Secrets, SecretsError, Source};
+use clawmend::host::program::Surroundings;
 use clawmend_testkit::lab::{skipped, until};
 use clawmend_testkit::sshd::{Sshd, new_key};
 use std::fs;
@@ -91,7 +92,7 @@ fn they_are_brought_whole_and_private_and_taken_away() {
     }
     symlink("/etc/passwd", scene.kept.join("link")).unwrap();
     let bytes = u64::try_from(CANARY.len() + "another".len()).unwrap();
-    assert_eq!(scene.secrets.look(), Ok(2));
+    assert_eq!(scene.secrets.look(Surroundings::Own).map(|found| found.files), Ok(2));
     assert!(!scene.secrets.into.exists(), "a look brings nothing");
     assert_eq!(scene.secrets.bring(), Ok(Brought { files: 2, bytes }));
     assert_eq!(scene.read("telegram").as_deref(), Some(CANARY));
@@ -136,7 +137,7 @@ fn a_host_that_refuses_or_does_not_answer_is_said() {
     let known = scene.secrets.identity.replace(Identity::parse(stranger.to_str().unwrap()).unwrap());
     let refused = scene.secrets.bring();
     assert!(matches!(refused, Err(SecretsError::Refused { .. })), "{refused:?}");
-    let looked = scene.secrets.look();
+    let looked = scene.secrets.look(Surroundings::Own);
     assert!(matches!(looked, Err(SecretsError::Refused { .. })), "{looked:?}");
     scene.secrets.identity = known;
     let there = fs::rename(&scene.kept, scene.dir.path().join("elsewhere"));
@@ -181,7 +182,8 @@ fn a_folder_of_others_is_never_touched() {
     for folder in [theirs.clone(), link, file] {
         scene.secrets.into.clone_from(&folder);
         let not_ours = SecretsError::NotOurs { folder };
-        assert_eq!((scene.secrets.look(), scene.secrets.bring()), (Err(not_ours.clone()), Err(not_ours.clone())));
+        assert_eq!(scene.secrets.look(Surroundings::Own), Err(not_ours.clone()));
+        assert_eq!(scene.secrets.bring(), Err(not_ours.clone()));
         assert_eq!(scene.secrets.wipe(), Err(not_ours));
     }
     assert_eq!(fs::read_to_string(theirs.join("mine")).unwrap(), "mine");
@@ -208,9 +210,12 @@ fn nothing_does_not_take_the_place_of_what_is_there() {
     fs::remove_dir_all(&scene.kept).unwrap();
     fs::create_dir(&scene.kept).unwrap();
     assert_eq!(scene.secrets.bring(), Err(SecretsError::Empty));
-    fs::write(scene.kept.join("large"), vec![7; (16 << 20) + 1]).unwrap();
     fs::write(scene.kept.join("small"), "x").unwrap();
-    assert_eq!(scene.secrets.bring(), Err(SecretsError::TooMuch), "one that is left out silently is missed later");
+    for bytes in [(16 << 20) + 1, 24 << 20] {
+        fs::write(scene.kept.join("large"), vec![7; bytes]).unwrap();
+        assert_eq!(scene.secrets.look(Surroundings::Own), Err(SecretsError::TooMuch));
+        assert_eq!(scene.secrets.bring(), Err(SecretsError::TooMuch), "one that is left out silently is missed later");
+    }
     assert_eq!(scene.read("telegram").as_deref(), Some(CANARY));
     scene.is_clean();
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use clawmend_core::failover::{
-    Armed, Evidence, Figures, Memory, Obstacle, Order, Output, Own, Reason, Role, Sight, Standby, Telling,
+    Armed, Evidence, Figures, Memory, Obstacle, Order, Output, Own, Reason, Refusal, Role, Sight, Standby, Telling,
 };
 use clawmend_core::time::{Moment, Now, Wall};
 use proptest::prelude::*;
@@ -11,6 +11,8 @@ use proptest::prelude::*;
 mod alone;
 #[path = "failover/course.rs"]
 mod course;
+#[path = "failover/drill.rs"]
+mod drill;
 #[path = "failover/half_done.rs"]
 mod half_done;
 #[path = "failover/reach.rs"]
@@ -265,7 +267,7 @@ fn nothing_is_promoted_while_the_configs_may_share_a_channel_and_it_is_said_once
     assert!(scene.changes().is_empty());
     let obstacle = Obstacle::NotApart { why };
     assert_eq!(scene.told(), [Telling::NotPromoted { obstacle: obstacle.clone() }]);
-    assert_eq!(scene.out.last().unwrap().1, Output::Refused(obstacle));
+    assert_eq!(scene.out.last().unwrap().1, Output::Refused(Refusal::Obstacle(obstacle)));
 }
 
 #[test]
@@ -302,7 +304,7 @@ fn a_change_that_fails_is_tried_again_later_and_told_once() {
     scene.watch(300, Sight::Silent);
     let at: Vec<u64> = scene.changes().iter().map(|(at, _)| *at).collect();
     assert_eq!(at, [90, 120, 150, 180, 210, 240, 270, 300, 330, 360]);
-    assert_eq!(scene.told(), [Telling::Failed { role: Role::Watching }]);
+    assert_eq!(scene.told(), [Telling::Failed { role: Role::Watching, lost: true, again: true }]);
     assert!(scene.standby.memory().takeovers.is_empty(), "nothing was taken over");
 }
 
@@ -322,7 +324,7 @@ fn facts() -> impl Strategy<Value = (u64, Evidence)> {
         24 => sights().prop_map(Evidence::Look),
         1 => Just(Evidence::Armed(Armed::Yes)),
         1 => Just(Evidence::Armed(Armed::No { why: "shared".into() })),
-        1 => prop_oneof![Just(Order::Promote), Just(Order::Demote), Just(Order::Hold), Just(Order::Release)]
+        1 => prop::sample::select(vec![Order::Promote, Order::Demote, Order::Hold, Order::Release, Order::Drill])
             .prop_map(Evidence::Person),
         3 => any::<bool>().prop_map(|worked| Evidence::Done { worked }),
         3 => prop_oneof![Just(Own::Serves), Just(Own::Silent), Just(Own::ByPerson), Just(Own::Unclear)]
@@ -346,6 +348,8 @@ struct Judge {
     left: bool,
     /// The last change was by a person's word.
     by_person: bool,
+    /// It is one that they try.
+    drill: bool,
     /// It failed, and they have said nothing since.
     again: bool,
     /// What a person has said while a change is under way: that it carries, or not.
@@ -358,11 +362,12 @@ impl Judge {
         match evidence {
             Evidence::Look(sight) => self.note_look(at, *sight),
             Evidence::Armed(armed) => self.armed = *armed == Armed::Yes,
+            Evidence::Person(Order::Drill) => {}
             Evidence::Person(order) => {
                 self.again = false;
                 self.wanted = match order {
                     Order::Promote | Order::Demote if self.under_way => Some(*order == Order::Promote),
-                    Order::Promote | Order::Demote | Order::Hold | Order::Release => None,
+                    _ => None,
                 };
             }
             Evidence::Own(_) | Evidence::Seniors(_) => {}
@@ -370,6 +375,9 @@ impl Judge {
                 if std::mem::take(&mut self.under_way) {
                     // What could not be ended goes on.
                     self.carries = (self.last == Some(true)) == *worked;
+                    if std::mem::take(&mut self.drill) && *worked {
+                        (self.misses, self.repairing, self.well) = (0, None, None);
+                    }
                     self.left = self.last == Some(true) && !worked;
                     let failed = self.by_person && !worked;
                     let wanted = self.wanted.take();
@@ -426,7 +434,9 @@ impl Judge {
         } else {
             assert!(person || self.well.is_some_and(|since| at - since >= DOCUMENT.steady_ms), "from a shaky primary");
         }
-        (self.last, self.by_person) = (Some(promote), person);
+        self.drill = *evidence == Evidence::Person(Order::Drill);
+        assert!(!self.drill || !self.held, "a person holds it");
+        (self.last, self.by_person) = (Some(promote), person && !self.drill);
     }
 }
 

@@ -12,7 +12,9 @@ pub use incidents::{
 };
 
 pub use shared::{EgressReport, GivingUpReport, SharedReport, VouchReport};
-pub use standby::{AskerReport, ChangeReport, NOT_PUSHED, ProvenReport, SeniorReport, StandbyReport};
+pub use standby::{
+    AskerReport, ChangeReport, NOT_FETCHED, NOT_GIVEN_BACK, NOT_PUSHED, ProvenReport, SeniorReport, StandbyReport,
+};
 
 use crate::store::{IncidentRecord, StoreHealth};
 use clawmend_core::directive::IncidentId;

@@ -2,7 +2,7 @@
 
 use clawmend_core::failover::known::Dated;
 use clawmend_core::failover::senior::Waits;
-use clawmend_core::failover::{Obstacle, Reason, Role, Steadying, Telling};
+use clawmend_core::failover::{Obstacle, Reason, Refusal, Role, Steadying, Telling};
 
 /// What a node does at present.
 #[must_use]
@@ -48,6 +48,7 @@ pub fn reason(reason: Reason) -> String {
             format!("a standby that comes before this one has carried on for {} s", for_ms / 1_000)
         }
         Reason::Person => "a person wants it".to_owned(),
+        Reason::Drill => "a person tries whether it works".to_owned(),
         Reason::Resumed => "an earlier guard had begun it".to_owned(),
     }
 }
@@ -58,6 +59,17 @@ pub fn obstacle(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::Held => "a person holds this node as it is; `clawmend standby release` ends that".to_owned(),
         Obstacle::NotApart { why } => why.clone(),
+    }
+}
+
+/// Why what a person asked for is not done.
+#[must_use]
+pub fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Obstacle(why) => obstacle(why),
+        Refusal::NotStandingBy => {
+            "this node is not standing by; `clawmend standby status` shows what it does".to_owned()
+        }
     }
 }
 
@@ -93,8 +105,9 @@ pub fn telling(telling: &Telling) -> Option<String> {
             needs_ms / 1_000
         ),
         Telling::NotApart { why } => format!("this node carries on, and a channel may have two owners: {why}"),
-        Telling::Failed { role: now } => {
-            format!("the change of role failed; this node is {}, and tries again", role(*now))
+        Telling::Failed { role: now, again, .. } => {
+            let then = if *again { ", and tries again" } else { "" };
+            format!("the change of role failed; this node is {}{then}", role(*now))
         }
         Telling::NobodyAnswers { .. } => {
             "nobody answers people now: the primary is lost, and this node's own gateway does not serve".to_owned()

@@ -16,6 +16,37 @@ const BEAT: Duration = Duration::from_millis(5);
 /// How long a pipe may be held by others after it has ended.
 const HELD: Duration = Duration::from_secs(5);
 
+/// Variables of a login that a service has only where somebody saw to it: its ssh agent, and its way out.
+const OF_LOGIN: [&str; 7] =
+    ["SSH_AUTH_SOCK", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"];
+
+/// Whose variables it is given, of those that the caller passes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Surroundings {
+    /// All that this program has.
+    #[default]
+    Own,
+    /// Without those of a login, as a service runs it.
+    Service,
+}
+
+impl Surroundings {
+    /// Those of a service are others than our own.
+    #[must_use]
+    pub fn differ() -> bool {
+        OF_LOGIN.iter().any(|name| std::env::var_os(name).is_some())
+    }
+
+    /// Gives the program these of our variables.
+    pub fn pass(self, names: &[&str], command: &mut Command) {
+        for name in names.iter().filter(|name| self == Self::Own || !OF_LOGIN.contains(name)) {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+    }
+}
+
 /// How much it may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {

@@ -9,6 +9,7 @@ mod ai;
 mod approval;
 mod error;
 mod gateway;
+mod mark;
 mod notify;
 mod policy;
 mod shared;

@@ -10,6 +10,7 @@ pub use store::{EtcdSettings, KubernetesSettings, Login, StoreSettings};
 pub use url::{BadStoreUrl, StoreUrl};
 
 use super::gateway::gateway_id;
+use super::mark::mark;
 use clawmend_core::failover::lease::{Figures, Node, NodeId, PausePolicy};
 use clawmend_core::gateway::GatewayId;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -73,6 +74,12 @@ pub struct SharedSettings {
 }
 
 impl SharedSettings {
+    /// The same as that of a guard that began with these settings, as this version reads them.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        mark(self)
+    }
+
     /// For the machine that decides.
     #[must_use]
     pub fn node(&self) -> Node {

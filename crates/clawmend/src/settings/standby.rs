@@ -4,6 +4,7 @@
 //! address is a public one.
 
 use super::gateway::gateway_id;
+use super::mark::mark;
 use crate::failover::secrets::{HostKey, Identity, Secrets, Source};
 use crate::failover::workspace::{Branch, Remote};
 use clawmend_core::failover::Figures;
@@ -186,6 +187,12 @@ fn pause<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 impl StandbySettings {
+    /// The same as that of a guard that began with these settings, as this version reads them.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        mark(self)
+    }
+
     /// For the steps of a change of role.
     #[must_use]
     pub fn course(&self) -> Setting {

@@ -2,6 +2,8 @@
 
 use crate::folders::*;
 use clawmend::failover::workspace::{Person, PushedTo, Remote, Retry, Workspace, WorkspaceError};
+use clawmend::host::program::Surroundings;
+use clawmend_testkit::lab::{free_port, until};
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
@@ -198,4 +200,48 @@ fn what_is_no_repository_of_the_folder_needs_a_person() {
     all(&pair.primary, bad);
     let error = pair.standby.push().unwrap_err();
     assert!(matches!(error, WorkspaceError::Person(Person::NoWorkspace { .. })), "{error:?}");
+}
+
+#[test]
+fn a_look_writes_nothing_and_needs_no_folder() {
+    let pair = pair();
+    let work = pair.dir.path().join("work");
+    let look = |workspace: &Workspace| workspace.look(&work, Surroundings::Service);
+    assert_eq!((look(&pair.standby), look(&pair.primary)), (Ok(false), Ok(false)));
+    pair.primary.push().unwrap();
+    assert_eq!((look(&pair.standby), look(&pair.primary)), (Ok(true), Ok(true)));
+    assert_eq!(pair.branches(), ["main"]);
+    assert!(!work.exists() && !pair.standby.folder.exists());
+}
+
+/// Such as with a deploy key that nobody allowed to write: it would be found at the step back only.
+#[test]
+fn a_remote_that_only_lets_read_is_found_before_it_is_needed() {
+    let mut pair = pair();
+    pair.primary.push().unwrap();
+    let port = free_port().unwrap();
+    let program = Path::new(git(&pair.remote(), &["--exec-path"]).trim()).join("git-daemon");
+    let mut command = std::process::Command::new(program);
+    command.args(["--listen=127.0.0.1", "--export-all", "--reuseaddr", &format!("--port={port}")]);
+    command.arg(format!("--base-path={}", pair.dir.path().display())).stderr(std::process::Stdio::null());
+    let mut daemon = Ended(command.spawn().unwrap());
+    until("git's daemon to answer", Duration::from_secs(30), || {
+        assert!(daemon.0.try_wait().unwrap().is_none(), "it has ended");
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    })
+    .unwrap();
+    pair.standby.remote = Remote::parse(&format!("git://127.0.0.1:{port}/remote.git")).unwrap();
+    pair.standby.pull().unwrap();
+    let looked = pair.standby.look(&pair.dir.path().join("work"), Surroundings::Own);
+    assert!(matches!(looked, Err(WorkspaceError::Person(Person::ReadOnly { .. }))), "{looked:?}");
+}
+
+/// A program of a test's own.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }

@@ -3,7 +3,8 @@
 //! Invariant: unknown is neither served nor silent; what a person has stopped is not told to them; a takeover that does not
 //! come to an end is a silence like any other. Start at [`Own::of`].
 
-use super::standby::{Output, Role, Standby};
+use super::role::Role;
+use super::standby::{Output, Standby};
 use super::telling::Telling;
 use crate::health::Verdict;
 use crate::time::{Moment, Now, Wall};

@@ -47,6 +47,8 @@ pub enum Order {
     Hold,
     /// Decide by yourself again.
     Release,
+    /// Carry on for a while, to see that you can, and step back by yourself. Whoever asked may be gone by then.
+    Drill,
 }
 
 /// One fact.

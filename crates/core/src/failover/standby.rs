@@ -3,57 +3,14 @@
 //! It has no timer of its own: a look comes every [`Standby::next_look_ms`], and each is followed by a decision.
 
 use super::figures::Figures;
+use super::memory::Memory;
 use super::own::Silence;
+use super::role::{Reason, Role};
 use super::senior::{Seniors, Waits};
 use super::sight::{Armed, Evidence, Order, Sight};
 use super::telling::{Episode, Obstacle, Telling};
 use crate::time::{Moment, Now, Wall};
 use serde::{Deserialize, Serialize};
-
-/// What this node does at present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// It watches the primary; its gateway is off.
-    #[default]
-    Watching,
-    /// It is being made ready.
-    Promoting,
-    /// It carries.
-    Active,
-    /// It is stepping back.
-    Demoting,
-}
-
-/// Why a role changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Nobody answered, so many times in a row.
-    Silent {
-        /// How many.
-        misses: u32,
-    },
-    /// Its guard answered that a person has stopped or paused its gateway, the last of some times in a row that nobody served
-    /// there.
-    Stopped,
-    /// The primary's guard has been repairing for too long.
-    RepairTooLong,
-    /// The primary has been well for long enough.
-    PrimaryWell {
-        /// For how long, in milliseconds.
-        for_ms: u64,
-    },
-    /// A standby that comes before this one has carried and served for long enough.
-    SeniorWell {
-        /// For how long, in milliseconds.
-        for_ms: u64,
-    },
-    /// A person wants it.
-    Person,
-    /// The guard ended half-way: it is done again.
-    Resumed,
-}
 
 /// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,39 +23,19 @@ pub enum Output {
     /// Tell people, under the number of [`Memory::episode`].
     Tell(Telling),
     /// What a person has just asked for is not done.
-    Refused(Obstacle),
+    Refused(Refusal),
     /// [`Standby::memory`] has changed: make it durable before anything else is done.
     Persist,
 }
 
-/// What outlives the guard and the boot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
-    /// What this node was doing.
-    pub role: Role,
-    /// A person holds it.
-    pub held: bool,
-    /// When it took over of late by its own decision, by the wall clock. At most [`Memory::TAKEOVERS`].
-    pub takeovers: Vec<Wall>,
-    /// The latest time of trouble.
-    #[serde(default)]
-    pub episode: Episode,
-    /// Why the change of role that is under way was begun.
-    #[serde(default)]
-    pub why: Option<Reason>,
-    /// People were told that nobody answers, since then; they were not told yet that somebody does.
-    #[serde(default)]
-    pub silent: Option<Wall>,
-    /// A takeover failed, and the gateway that it began may come all the same. That is good as long as the primary is lost.
-    #[serde(default)]
-    pub left: bool,
-    /// A person's word was not carried out yet, because the change failed: it is tried again, though they hold this node.
-    #[serde(default)]
-    pub again: bool,
-    /// What a person wants this node to be once the change that is under way has ended. Kept where that has failed: then it
-    /// is not what they want, though it is called so.
-    #[serde(default)]
-    pub wanted: Option<Role>,
+/// Why what a person has just asked for is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It would not be done by itself either.
+    Obstacle(Obstacle),
+    /// Only a node that stands by can be tried.
+    NotStandingBy,
 }
 
 /// A primary that must be well for longer.
@@ -110,38 +47,6 @@ pub struct Steadying {
     pub needs_ms: u64,
     /// Takeovers of late, because of which it may be longer than usual.
     pub takeovers: u32,
-}
-
-impl Memory {
-    /// Takeovers kept.
-    pub const TAKEOVERS: usize = 16;
-
-    /// What a person asked for and this node is not yet: what is under way ends first, or a change that failed is tried again.
-    #[must_use]
-    pub fn outstanding(&self) -> Option<Role> {
-        let (leads_to, again) = match self.role {
-            Role::Watching => (None, self.again.then_some(Role::Active)),
-            Role::Active => (None, self.again.then_some(Role::Watching)),
-            // What is tried again is under way.
-            Role::Promoting => (Some(Role::Active), None),
-            Role::Demoting => (Some(Role::Watching), None),
-        };
-        self.wanted.filter(|wanted| leads_to != Some(*wanted)).or(again)
-    }
-
-    fn note_takeover(&mut self, at: Wall) {
-        if self.takeovers.len() >= Self::TAKEOVERS {
-            self.takeovers.remove(0);
-        }
-        self.takeovers.push(at);
-    }
-
-    /// How many were within `span_ms`. One that lies ahead of a clock that was set back counts.
-    fn recent(&self, now: Wall, span_ms: u64) -> u32 {
-        let span = i64::try_from(span_ms).unwrap_or(i64::MAX);
-        let n = self.takeovers.iter().filter(|at| now.0.saturating_sub(at.0) < span).count();
-        u32::try_from(n).unwrap_or(u32::MAX)
-    }
 }
 
 /// Decides for one standby.
@@ -328,7 +233,10 @@ impl Standby {
         match self.memory.role {
             Role::Watching | Role::Active if self.memory.again => self.obey_again(now, out),
             Role::Watching => self.consider_promotion(now, out),
-            Role::Active => self.consider_demotion(now, out),
+            Role::Active => {
+                self.consider_the_loss(now, out);
+                self.consider_demotion(now, out);
+            }
             Role::Promoting | Role::Demoting => {}
         }
     }
@@ -344,12 +252,7 @@ impl Standby {
     }
 
     fn consider_promotion(&mut self, now: Now, out: &mut Vec<Output>) {
-        let repaired_for = self.repairing_since.map_or(0, |since| now.mono.since(since));
-        let reason = if self.missed >= self.figures.misses.max(1) {
-            if self.stopped { Reason::Stopped } else { Reason::Silent { misses: self.missed } }
-        } else if repaired_for >= self.figures.repair_ms && self.repairing_since.is_some() {
-            Reason::RepairTooLong
-        } else {
+        let Some(reason) = self.lost(now) else {
             self.not_due();
             return self.consider_the_end(now, out);
         };
@@ -362,6 +265,24 @@ impl Standby {
             return self.tell_once(now, Telling::NotPromoted { obstacle }, out);
         }
         self.turn(now, Role::Promoting, reason, out);
+    }
+
+    /// Why the primary counts as lost, where it does.
+    fn lost(&self, now: Now) -> Option<Reason> {
+        if self.missed >= self.figures.misses.max(1) {
+            let reason = if self.stopped { Reason::Stopped } else { Reason::Silent { misses: self.missed } };
+            return Some(reason);
+        }
+        let repaired_for = now.mono.since(self.repairing_since?);
+        (repaired_for >= self.figures.repair_ms).then_some(Reason::RepairTooLong)
+    }
+
+    /// People were told that this node carries because they said so.
+    fn consider_the_loss(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(reason) = self.lost(now).filter(|_| self.memory.beside) else { return };
+        self.memory.beside = false;
+        self.memory.note_takeover(now.wall);
+        out.extend([Output::Tell(Telling::TookOver { reason }), Output::Persist]);
     }
 
     /// The trouble is over when the primary has been well for as long as a standby that carries would wait: one that
@@ -415,7 +336,7 @@ impl Standby {
         if role == Role::Promoting {
             self.open_episode(now, out);
         } else {
-            self.memory.silent = None;
+            (self.memory.silent, self.memory.beside) = (None, false);
         }
         (self.memory.role, self.memory.why) = (role, Some(reason));
         self.not_due();
@@ -424,14 +345,27 @@ impl Standby {
     }
 
     fn order(&mut self, now: Now, order: Order, out: &mut Vec<Output>) {
-        (self.memory.again, self.memory.wanted) = (false, None);
+        // What is only tried takes nothing back.
+        if order != Order::Drill {
+            (self.memory.again, self.memory.wanted) = (false, None);
+        }
         match (order, self.memory.role) {
             (Order::Promote, Role::Watching) => {
                 if let Some(obstacle) = self.unarmed() {
-                    return out.push(Output::Refused(obstacle));
+                    return out.push(Output::Refused(Refusal::Obstacle(obstacle)));
                 }
                 self.memory.held = true;
                 self.turn(now, Role::Promoting, Reason::Person, out);
+            }
+            (Order::Drill, role) => {
+                let refusal = match role {
+                    Role::Watching => self.obstacle().map(Refusal::Obstacle),
+                    Role::Promoting | Role::Active | Role::Demoting => Some(Refusal::NotStandingBy),
+                };
+                match refusal {
+                    Some(refusal) => out.push(Output::Refused(refusal)),
+                    None => self.turn(now, Role::Promoting, Reason::Drill, out),
+                }
             }
             (Order::Demote, role) if role == Role::Active || (role == Role::Watching && self.memory.left) => {
                 self.memory.held = true;
@@ -476,12 +410,20 @@ impl Standby {
         };
         if !worked {
             self.not_before = now.mono.plus(self.figures.retry_ms);
-            self.tell_once(now, Telling::Failed { role }, out);
+            // After a drill that failed nothing is left to be done.
+            let again = reason != Reason::Drill;
+            self.tell_once(now, Telling::Failed { role, lost: self.well_since.is_none(), again }, out);
         } else if role == Role::Active {
             self.told.clear();
-            // What a person tries says nothing of the primary.
-            if reason != Reason::Person {
+            // What a person says or tries says nothing of the primary.
+            let by_person = matches!(reason, Reason::Person | Reason::Drill);
+            self.memory.beside = by_person && self.well_since.is_some();
+            if !by_person {
                 self.memory.note_takeover(now.wall);
+            }
+            if reason == Reason::Drill {
+                // It carries for as long as it would after a loss, so that they see it.
+                self.begin_anew();
             }
             out.push(Output::Tell(Telling::TookOver { reason }));
         } else {

@@ -4,7 +4,7 @@
 //! key of its own that is the same whenever it is told again; a refusal that only a person can end is as loud as it gets.
 //! Start at [`notice`].
 
-use super::standby::{Reason, Role};
+use super::role::{Reason, Role};
 use crate::alert::Level;
 use crate::alert::desk::mark;
 use crate::alert::notice::{Notice, Told};
@@ -69,10 +69,16 @@ pub enum Telling {
         /// Why.
         why: String,
     },
-    /// A change of role failed; it is tried again.
+    /// A change of role failed.
     Failed {
         /// What this node is now.
         role: Role,
+        /// The primary was not seen to serve when it did.
+        #[serde(default = "yes")]
+        lost: bool,
+        /// It is tried again.
+        #[serde(default = "yes")]
+        again: bool,
     },
     /// This node carries, the primary is lost, and its own gateway does not serve.
     NobodyAnswers {
@@ -88,6 +94,11 @@ pub enum Telling {
     StandbyLost,
     /// It asks again, without a break.
     StandbyBack,
+}
+
+/// Of words that were kept before this was told apart.
+const fn yes() -> bool {
+    true
 }
 
 /// One step of a change of role, as it went.
@@ -135,19 +146,20 @@ impl Telling {
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
-            Self::TookOver { reason: Reason::Person }
+            Self::TookOver { reason: Reason::Person | Reason::Drill }
             | Self::SteppedBack { .. }
             | Self::Returned
             | Self::StandbyBack => Level::Info,
             Self::Unsteady { .. }
             | Self::AnswersAgain { .. }
             | Self::StandbyLost
-            | Self::Failed { role: Role::Active | Role::Demoting } => Level::Warning,
+            | Self::Failed { role: Role::Active | Role::Demoting, .. }
+            | Self::Failed { lost: false, .. } => Level::Warning,
             Self::TookOver { .. }
             | Self::NotPromoted { .. }
             | Self::NotApart { .. }
             | Self::NobodyAnswers { .. }
-            | Self::Failed { role: Role::Watching | Role::Promoting } => Level::Critical,
+            | Self::Failed { role: Role::Watching | Role::Promoting, lost: true, .. } => Level::Critical,
         }
     }
 
@@ -171,13 +183,16 @@ impl Telling {
         match self {
             Self::NotPromoted { obstacle: Obstacle::Held } => "held".to_owned(),
             Self::NotPromoted { obstacle: Obstacle::NotApart { why } } => format!("refused-{:08x}", mark(why)),
+            // The primary may be lost while it carries so, which is another word.
+            Self::TookOver { reason: Reason::Person | Reason::Drill } => "took-over-as-asked".to_owned(),
             Self::TookOver { .. } => "took-over".to_owned(),
             Self::SteppedBack { .. } => "stepped-back".to_owned(),
             Self::Returned => "returned".to_owned(),
             Self::Unsteady { takeovers, .. } => format!("unsteady-{takeovers}"),
             Self::NotApart { why } => format!("not-apart-{:08x}", mark(why)),
-            Self::Failed { role: Role::Active | Role::Demoting } => "step-back-failed".to_owned(),
-            Self::Failed { role: Role::Watching | Role::Promoting } => "takeover-failed".to_owned(),
+            Self::Failed { role: Role::Active | Role::Demoting, .. } => "step-back-failed".to_owned(),
+            Self::Failed { role: Role::Watching | Role::Promoting, lost: true, .. } => "takeover-failed".to_owned(),
+            Self::Failed { role: Role::Watching | Role::Promoting, lost: false, .. } => "trial-failed".to_owned(),
             Self::NobodyAnswers { since } => format!("nobody-answers-{}", since.0 / 1_000),
             Self::AnswersAgain { since } => format!("answers-again-{}", since.0 / 1_000),
             Self::StandbyLost => "standby-lost".to_owned(),

@@ -141,9 +141,17 @@ fn the_end_of_what_broke_the_quiet_is_told_though_something_quieter_waited() {
 
 #[test]
 fn a_failed_takeover_is_loud_and_a_failed_step_back_is_not() {
-    for (role, level) in [(Role::Watching, Level::Critical), (Role::Active, Level::Warning)] {
-        assert_eq!(Telling::Failed { role }.level(), level);
+    let said = [
+        (Role::Watching, true, Level::Critical),
+        (Role::Watching, false, Level::Warning),
+        (Role::Active, true, Level::Warning),
+    ];
+    for (role, lost, level) in said {
+        assert_eq!(Telling::Failed { role, lost, again: true }.level(), level);
     }
+    // As a guard kept it that did not tell these apart.
+    let kept: Telling = serde_json::from_str(r#"{"failed":{"role":"watching"}}"#).unwrap();
+    assert_eq!(kept, Telling::Failed { role: Role::Watching, lost: true, again: true });
 }
 
 #[test]

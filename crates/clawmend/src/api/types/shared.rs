@@ -55,6 +55,9 @@ pub struct SharedReport {
     pub store_problem: Option<String>,
     /// What this node said last, for people.
     pub last_word: Option<String>,
+    /// A mark of the settings that this guard began with. Not told by guards of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_mark: Option<String>,
 }
 
 /// Channels that are being given up.
@@ -116,6 +119,7 @@ impl SharedReport {
             store_seen_at: None,
             store_problem: None,
             last_word: None,
+            settings_mark: Some(settings.mark()),
         }
     }
 

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// How [`StandbyReport::workspace`] begins where the push failed.
 pub const NOT_PUSHED: &str = "not pushed: ";
+/// The same of a standby's fetch.
+pub const NOT_FETCHED: &str = "not fetched: ";
+/// The same of what was written on a standby while it carried.
+pub const NOT_GIVEN_BACK: &str = "not given back: ";
 
 /// This host's part in a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,11 +68,15 @@ pub struct StandbyReport {
     /// Why it does not, for people.
     #[serde(default)]
     pub not_warm_because: Option<String>,
-    /// What became of the last push of a primary's workspace, for people. Begins with [`NOT_PUSHED`] where it failed.
+    /// What became of the workspace last, for people. Begins with [`NOT_PUSHED`], [`NOT_FETCHED`] or [`NOT_GIVEN_BACK`]
+    /// where that failed.
     #[serde(default)]
     pub workspace: Option<String>,
     /// What is wrong with this node, for people.
     pub problem: Option<String>,
+    /// A mark of the settings that this guard began with. Not told by guards of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_mark: Option<String>,
 }
 
 /// A standby that comes before this one.
@@ -87,6 +95,9 @@ pub struct AskerReport {
     pub address: String,
     /// What it said of itself, for people.
     pub says: String,
+    /// A person holds it, so it takes nothing over.
+    #[serde(default)]
+    pub held: bool,
     /// When it asked last.
     pub seen_at: Time,
 }
@@ -137,6 +148,13 @@ impl From<&Change> for ChangeReport {
 }
 
 impl StandbyReport {
+    /// What could not be done with the workspace, for people.
+    #[must_use]
+    pub fn workspace_fails(&self) -> Option<&str> {
+        let fails = |said: &&str| [NOT_PUSHED, NOT_FETCHED, NOT_GIVEN_BACK].iter().any(|begin| said.starts_with(begin));
+        self.workspace.as_deref().filter(fails)
+    }
+
     /// Standbys that are kept.
     const ASKERS: usize = 8;
 
@@ -182,6 +200,7 @@ impl StandbyReport {
             not_warm_because: None,
             workspace: None,
             problem: None,
+            settings_mark: Some(settings.mark()),
         }
     }
 }
@@ -200,6 +219,7 @@ mod tests {
         let asker = |number: i64, at: i64| AskerReport {
             address: format!("10.0.0.{number}"),
             says: "standing by".into(),
+            held: false,
             seen_at: Time(Wall(at)),
         };
         report.note_asker(asker(1, 1));

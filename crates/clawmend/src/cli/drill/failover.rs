@@ -1,8 +1,9 @@
 //! `clawmend drill failover`: a takeover and a step back on the real pair, with their times.
 //!
 //! Invariants: it is the takeover itself, by a person's word, and not a play: the same steps, the same proof by the
-//! channel. The primary goes on all the while; each node has channels of its own. Whatever fails on the way, the node is
-//! released again, so that it decides by itself. Start at [`failover`].
+//! channel. The primary goes on all the while; each node has channels of its own. The guard steps back by itself, also
+//! where this command is ended in the middle: it only watches, and judges. A takeover that left one of its steps undone
+//! has not worked. Start at [`failover`].
 
 use super::super::config::settings;
 use super::super::consent;
@@ -10,13 +11,13 @@ use super::super::context::{Context, no_guard_of_node, unexpected};
 use super::super::duration::human;
 use super::super::error::{CliError, Kind};
 use super::super::output::{self, clean};
-use super::super::standby::began_before;
+use super::super::standby::{began_before, hindrance};
 use crate::api::types::{ChangeReport, SCHEMA, StandbyReport, Time};
 use crate::api::{Answer, Request};
 use crate::failover::words;
 use crate::host::clock;
 use crate::host::files::{Durability, private_dir, write_atomic};
-use clawmend_core::failover::{Order, Role, Sight};
+use clawmend_core::failover::{Order, Role, Sight, Step};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,6 @@ use std::time::{Duration, Instant};
 const TAKEOVER: Duration = Duration::from_secs(720);
 /// An orderly end may take 330 s, and the primary may have to be well for up to half an hour after several takeovers.
 const STEP_BACK: Duration = Duration::from_secs(45 * 60);
-/// A guard that is being replaced takes orders again within this.
-const RELEASE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Between two words to whoever waits.
@@ -37,6 +36,10 @@ const WORD_EVERY: Duration = Duration::from_secs(60);
 const FOLDER: &str = "drills";
 /// Reports that are kept.
 const REPORTS: usize = 24;
+
+const NO_GUARD: &str = "no guard answers here: start it again, and it goes on";
+/// A guard that followed in the middle has ended it, for the primary serves.
+const BROKEN_OFF: &str = "the guard here was started again in the middle, and has stepped back: try it once more";
 
 /// What a person says yes to.
 const WHAT: &str =
@@ -51,7 +54,7 @@ struct Drill {
     at: Time,
     /// From the order until the channel said that it is connected, in milliseconds.
     reachable_after_ms: Option<u64>,
-    /// From the release until it stood by again, in milliseconds.
+    /// From the end of the takeover until it stood by again, in milliseconds.
     back_after_ms: Option<u64>,
     takeover: Option<ChangeReport>,
     step_back: Option<ChangeReport>,
@@ -61,10 +64,10 @@ struct Drill {
 
 pub(super) fn failover(context: &Context, yes: bool) -> Result<ExitCode, CliError> {
     context.refuse_from_inside()?;
-    ready(&look(context)?)?;
+    may_be_tried(context)?;
     consent::ask(WHAT, WHAT, yes)?;
     // The question may have stood for long.
-    ready(&look(context)?)?;
+    may_be_tried(context)?;
     let drill = carry_out(context)?;
     // What was seen is shown also where it cannot be kept.
     let kept = context.state_dir().and_then(|state| keep(&state, &drill));
@@ -94,7 +97,15 @@ fn look(context: &Context) -> Result<StandbyReport, CliError> {
         .hint("`clawmend help standby` tells how it becomes one"))
 }
 
-/// Whether a takeover may be tried now.
+fn may_be_tried(context: &Context) -> Result<(), CliError> {
+    ready(&look(context)?)?;
+    match hindrance(context)? {
+        None => Ok(()),
+        Some(why) => Err(CliError::new(Kind::NeedsPerson, why)),
+    }
+}
+
+/// Whether a takeover may be tried now, by what the guard says of the pair.
 fn ready(report: &StandbyReport) -> Result<(), CliError> {
     let no = |why: String, hint: &str| Err(CliError::new(Kind::NeedsPerson, why).hint(hint));
     match (report.role, report.armed) {
@@ -134,34 +145,27 @@ fn carry_out(context: &Context) -> Result<Drill, CliError> {
         step_back: None,
         problem: None,
     };
-    if let Err(why) = say(context, Order::Promote) {
-        // Whoever gave no answer may have heard it all the same.
-        if why.kind == Kind::Retry {
-            release(context)?;
-        }
-        return Err(why);
-    }
-    output::tell("taking over; if this command is ended now, say `clawmend standby release`");
-    let took_over = reached(context, drill.at, Role::Active, TAKEOVER);
-    if let Ok(change) = took_over {
-        drill.reachable_after_ms = reachable(&change).then(|| clock::now().mono.since(at.mono));
-        if drill.reachable_after_ms.is_none() {
-            drill.problem = Some("its channel did not say that it is connected".to_owned());
-        }
-        drill.takeover = Some(change);
-    } else {
-        drill.problem = took_over.err();
-    }
-    // Whatever became of it.
-    let released = clock::now();
-    if let Err(why) = release(context) {
-        drill.problem = Some(format!("this node is still held ({}): say `clawmend standby release`", why.message));
-        return Ok(drill);
-    }
-    output::tell("released; it steps back once the primary has been well for long enough");
-    match reached(context, Time(released.wall), Role::Watching, STEP_BACK) {
+    order(context)?;
+    output::tell("taking over; it steps back by itself, also if this command is ended now");
+    match reached(context, drill.at, Role::Active, TAKEOVER) {
         Ok(change) => {
-            drill.back_after_ms = Some(clock::now().mono.since(released.mono));
+            drill.reachable_after_ms = reachable(&change).then(|| clock::now().mono.since(at.mono));
+            drill.problem = undone(&change);
+            drill.takeover = Some(change);
+        }
+        Err(why) => {
+            drill.problem = Some(why);
+            return Ok(drill);
+        }
+    }
+    let carries = clock::now();
+    output::tell(
+        "it carries: write to it on its own channel; it steps back when the primary has been well for a while",
+    );
+    match reached(context, Time(carries.wall), Role::Watching, STEP_BACK) {
+        Ok(change) => {
+            drill.back_after_ms = Some(clock::now().mono.since(carries.mono));
+            drill.problem = drill.problem.take().or_else(|| undone(&change));
             drill.step_back = Some(change);
         }
         // What went wrong first is the cause.
@@ -171,14 +175,17 @@ fn carry_out(context: &Context) -> Result<Drill, CliError> {
     Ok(drill)
 }
 
-fn say(context: &Context, order: Order) -> Result<(), CliError> {
-    match context.ask(Request::Standby { order })?.ok_or_else(no_guard_of_node)? {
+fn order(context: &Context) -> Result<(), CliError> {
+    match context.ask(Request::Standby { order: Order::Drill })?.ok_or_else(no_guard_of_node)? {
         Answer::Done { .. } => Ok(()),
+        Answer::BadRequest { .. } => {
+            Err(CliError::new(Kind::NeedsPerson, "the guard here is of an older version, which knows no drill")
+                .hint("start it again: `systemctl --user restart clawmend`, or Ctrl-C and its command once more"))
+        }
         Answer::Failed { why } | Answer::NeedsPerson { why } | Answer::Refused { why } => {
             Err(CliError::new(Kind::NeedsPerson, clean(&why, 400)))
         }
         Answer::NotFound { .. }
-        | Answer::BadRequest { .. }
         | Answer::Status(_)
         | Answer::Check(_)
         | Answer::Incidents(_)
@@ -188,39 +195,37 @@ fn say(context: &Context, order: Order) -> Result<(), CliError> {
     }
 }
 
-/// Held, it would carry on for ever.
-fn release(context: &Context) -> Result<(), CliError> {
-    let until = Instant::now() + RELEASE;
-    loop {
-        match say(context, Order::Release) {
-            Err(_) if Instant::now() < until => std::thread::sleep(LOOK_EVERY),
-            done => return done,
-        }
-    }
-}
-
 /// Waits for the change to this role.
 fn reached(context: &Context, since: Time, role: Role, limit: Duration) -> Result<ChangeReport, String> {
     let until = Instant::now() + limit;
     let mut word_at = Instant::now() + WORD_EVERY;
+    let what = if role == Role::Active { "taken over" } else { "stepped back" };
+    let mut answers = true;
     while Instant::now() < until {
         // A guard that is being replaced answers again soon.
-        if let Ok(report) = look(context) {
-            if Instant::now() >= word_at {
-                word_at = Instant::now() + WORD_EVERY;
-                output::tell(&so_far(&report));
-            }
-            let change = report.last_change.filter(|change| change.to == role && change.at.0 >= since.0);
-            match change {
-                Some(change) if change.worked && report.role == Some(role) => return Ok(change),
-                Some(change) if !change.worked => return Err(failed(&change)),
-                Some(_) | None => {}
-            }
+        let report = look(context).ok();
+        answers = report.is_some();
+        if Instant::now() >= word_at {
+            word_at = Instant::now() + WORD_EVERY;
+            output::tell(&report.as_ref().map_or_else(|| NO_GUARD.to_owned(), so_far));
+        }
+        if let Some(came) = report.and_then(|report| came(report.last_change?, since, role)) {
+            return came;
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    let what = if role == Role::Active { "taken over" } else { "stepped back" };
-    Err(format!("it has not {what} within {}; `clawmend standby status` shows why", human(millis(limit))))
+    let hint = if answers { "`clawmend standby status` shows why" } else { NO_GUARD };
+    Err(format!("it has not {what} within {}; {hint}", human(millis(limit))))
+}
+
+/// What the last change says of the one to this role that began after this; nothing where that is not over.
+fn came(change: ChangeReport, since: Time, role: Role) -> Option<Result<ChangeReport, String>> {
+    match change {
+        change if change.at.0 < since.0 => None,
+        change if change.to != role => (role == Role::Active).then(|| Err(BROKEN_OFF.to_owned())),
+        change if change.worked => Some(Ok(change)),
+        change => Some(Err(failed(&change))),
+    }
 }
 
 /// For whoever waits.
@@ -238,6 +243,20 @@ fn failed(change: &ChangeReport) -> String {
     let steps = change.steps.iter().filter(|step| !step.worked);
     let steps: Vec<String> = steps.map(|step| format!("{}: {}", step.step, step.detail)).collect();
     format!("the change of role failed; {}", steps.join("; "))
+}
+
+/// What a takeover or a step back that worked has left undone, which would be missing after a loss.
+fn undone(change: &ChangeReport) -> Option<String> {
+    // What was done again counts as it went last.
+    let last = |name: &str| change.steps.iter().rfind(|step| step.step == name);
+    let undone = |step: &&Step| !step.worked && last(&step.step).is_some_and(|last| std::ptr::eq(last, *step));
+    let steps: Vec<String> =
+        change.steps.iter().filter(undone).map(|step| format!("{}: {}", step.step, step.detail)).collect();
+    let what = match change.to {
+        Role::Active | Role::Promoting => "it took over, but not everything was done",
+        Role::Watching | Role::Demoting => "not everything was done on the way back",
+    };
+    (!steps.is_empty()).then(|| format!("{what}; {}", steps.join("; ")))
 }
 
 /// Each channel that it has was seen to be connected.
@@ -275,13 +294,13 @@ fn page(drill: &Drill, kept: Option<&Path>) -> String {
         row("reachable", &format!("{} after the order", human(ms)));
     }
     for step in drill.takeover.iter().flat_map(|change| &change.steps) {
-        row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
+        row("", &line(step));
     }
     if let Some(ms) = drill.back_after_ms {
-        row("back", &format!("{} after the release", human(ms)));
+        row("back", &format!("{} after that", human(ms)));
     }
     for step in drill.step_back.iter().flat_map(|change| &change.steps) {
-        row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
+        row("", &line(step));
     }
     if let Some(kept) = kept {
         row("report", &kept.display().to_string());
@@ -290,11 +309,16 @@ fn page(drill: &Drill, kept: Option<&Path>) -> String {
     text
 }
 
+fn line(step: &Step) -> String {
+    let failed = if step.worked { "" } else { "NOT done: " };
+    format!("{}: {failed}{} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use clawmend_core::failover::{Reason, Step};
+    use clawmend_core::failover::Reason;
     use clawmend_core::time::Wall;
 
     fn standby(role: Option<Role>) -> StandbyReport {
@@ -321,6 +345,7 @@ mod tests {
             not_warm_because: None,
             workspace: None,
             problem: None,
+            settings_mark: None,
         }
     }
 
@@ -329,7 +354,7 @@ mod tests {
             Step { step: "gateway".into(), worked: true, took_ms: 15_900, detail: "healthy".into() },
             Step { step: step.into(), worked, took_ms: 300, detail: "telegram account `default`".into() },
         ];
-        ChangeReport { to, reason: Reason::Person, at: Time(Wall(7)), took_ms: 16_200, worked: true, steps }
+        ChangeReport { to, reason: Reason::Drill, at: Time(Wall(7)), took_ms: 16_200, worked: true, steps }
     }
 
     fn drill() -> Drill {
@@ -374,6 +399,32 @@ mod tests {
         assert!(reachable(&change(Role::Active, "channel", true)));
         assert!(!reachable(&change(Role::Active, "channel", false)));
         assert!(!reachable(&change(Role::Active, "workspace", true)));
+    }
+
+    #[test]
+    fn what_was_left_undone_is_a_problem_and_what_was_done_again_is_none() {
+        let mut took_over = change(Role::Active, "channel", true);
+        assert_eq!(undone(&took_over), None);
+        let step =
+            |step: &str, worked, detail: &str| Step { step: step.into(), worked, took_ms: 8, detail: detail.into() };
+        took_over.steps.insert(0, step("gateway", false, "it was not taken up"));
+        assert_eq!(undone(&took_over), None, "the gateway came at the second try");
+        took_over.steps.insert(0, step("workspace", false, "the remote refuses this node"));
+        let said = undone(&took_over).unwrap();
+        assert_eq!(said, "it took over, but not everything was done; workspace: the remote refuses this node");
+    }
+
+    #[test]
+    fn only_what_began_after_the_order_counts() {
+        let (before, after) = (Time(Wall(8)), Time(Wall(7)));
+        let took_over = || change(Role::Active, "channel", true);
+        assert!(came(took_over(), before, Role::Active).is_none());
+        assert!(came(took_over(), after, Role::Active).unwrap().is_ok());
+        assert!(came(took_over(), after, Role::Watching).is_none(), "it still carries");
+        let failed = ChangeReport { worked: false, ..change(Role::Active, "channel", false) };
+        assert!(came(failed, after, Role::Active).unwrap().unwrap_err().contains("channel"));
+        let stepped_back = change(Role::Watching, "gateway", true);
+        assert_eq!(came(stepped_back, after, Role::Active).unwrap().unwrap_err(), BROKEN_OFF);
     }
 
     #[test]

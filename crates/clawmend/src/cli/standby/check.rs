@@ -10,6 +10,7 @@ mod host;
 mod own;
 mod page;
 mod pause;
+mod people;
 mod program;
 mod seniors;
 mod space;
@@ -41,11 +42,13 @@ use clawmend_core::gateway::{Control, Form};
 use clawmend_core::health::Verdict;
 use page::{ending, rows};
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(5);
+/// How a guard takes its settings up.
+const AGAIN: &str = "start it again (`systemctl --user restart clawmend`, or Ctrl-C and its command once more)";
 /// Clocks that differ by more make times in records hard to compare.
 const CLOCKS_APART_MS: i64 = 2_000;
 /// More than this and something is wrong with one of them.
@@ -114,12 +117,13 @@ pub(super) fn check(context: &Context) -> Result<ExitCode, CliError> {
         lines.extend(at_boot(context, &pair, &settings));
         lines.extend(guard.flatten().and_then(warm));
     }
-    finish(context, Whole::Pair, &lines)
+    lines.extend(people::look(context));
+    finish(context, Whole::Pair, &lines, pair.standby.listen)
 }
 
-fn finish(context: &Context, whole: Whole, lines: &[Line]) -> Result<ExitCode, CliError> {
+fn finish(context: &Context, whole: Whole, lines: &[Line], listen: Option<SocketAddr>) -> Result<ExitCode, CliError> {
     let ready = lines.iter().all(|line| line.level != Level::Bad);
-    let host = host::look();
+    let host = host::look(listen);
     if context.global.json {
         output::print_json(&Report { schema: SCHEMA, ready, checks: lines, host: &host })?;
     } else {
@@ -155,6 +159,9 @@ fn ask_primary(
         None
     });
     lines.push(match (reached, references.is_empty()) {
+        (Some(one), _) if pair.standby.reference.is_none() && references.iter().all(is_near) => {
+            Line { check: "reference", level: Level::Warning, text: near(one) }
+        }
         (Some(one), _) => {
             Line { check: "reference", level: Level::Good, text: format!("{one} answers, so this node can doubt itself") }
         }
@@ -185,6 +192,21 @@ fn ask_primary(
         Err(why) => lines.push(Line { check: "primary", level: Level::Bad, text: unanswered(peer, &why) }),
     }
     Ok(())
+}
+
+/// A name server in a private network may be this place's own router, which answers also while the way out is lost.
+fn is_near(reference: &SocketAddr) -> bool {
+    match reference.ip() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn near(reference: SocketAddr) -> String {
+    format!(
+        "{reference} answers, and may be this network's own router, which does so also while the way out is lost: set \
+         `reference` to something beyond both, such as \"1.1.1.1:53\""
+    )
 }
 
 fn unreached(references: &[SocketAddr]) -> String {
@@ -247,6 +269,13 @@ fn own_version(context: &Context, pair: &Pair, status: Option<&StatusReport>) ->
 /// What the guard here says of this gateway.
 fn guarded<'a>(status: Option<&'a StatusReport>, home: &Home) -> Option<&'a GatewayStatus> {
     status?.gateways.iter().find(|gateway| gateway.id == home.id)
+}
+
+/// Why the guard here could not start the gateway in a takeover.
+pub(in crate::cli) fn hindrance(context: &Context) -> Result<Option<String>, CliError> {
+    let pair = Pair::of(context)?;
+    let lines = context.guard_status().and_then(|status| gateway(context, &pair, &status));
+    Ok(lines.into_iter().flatten().find(|line| line.level == Level::Bad).map(|line| line.text))
 }
 
 /// Whether the guard here could start the gateway.
@@ -389,7 +418,9 @@ mod tests {
         lines.extend(this_guard::tests::every_line());
         lines.extend(own::tests::every_line());
         lines.extend(space::tests::every_line());
+        lines.extend(people::tests::every_line());
         lines.push(Line { check: "reference", level: Level::Bad, text: unreached(&["10.0.0.2:53".parse().unwrap()]) });
+        lines.push(Line { check: "reference", level: Level::Warning, text: near("192.168.1.1:53".parse().unwrap()) });
         let silent = NoAnswer::Silent("nothing came within 5000 ms".into());
         lines.push(Line {
             check: "primary",
@@ -414,6 +445,13 @@ mod tests {
         lines.extend(program::tests::every_line());
         lines.extend(seniors::tests::every_line());
         insta::assert_snapshot!(render(&lines, false, Style::PLAIN));
+    }
+
+    #[test]
+    fn a_router_of_this_place_is_told_from_what_is_beyond() {
+        let near = |text: &str| is_near(&text.parse().unwrap());
+        assert!(["192.168.1.1:53", "10.0.0.1:53", "[fd00::1]:53", "[fe80::1]:53"].into_iter().all(near));
+        assert!(!["1.1.1.1:53", "100.100.100.100:53", "[2606:4700::1111]:53"].into_iter().any(near));
     }
 
     #[test]

@@ -155,11 +155,21 @@ fn says_the_same(there: &Settings, asked: &Settings) -> bool {
 
 pub(super) fn init(context: &Context, args: &InitArgs) -> Result<ExitCode, CliError> {
     context.refuse_from_inside()?;
+    can_be_a_node()?;
     let present = Present::read(context)?;
     match args.side {
         Some(side) => pair(context, args, side, &present),
         None => group::init(context, args, &present),
     }
+}
+
+/// Whoever takes over must be able to start and end a gateway.
+fn can_be_a_node() -> Result<(), CliError> {
+    if cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    Err(CliError::new(Kind::Usage, "both hosts of a pair, and each node of a group, run Linux: elsewhere Clawmend looks at a gateway, and cannot start or end one yet")
+        .hint("on this system: `clawmend run` looks, and tells you"))
 }
 
 fn pair(context: &Context, args: &InitArgs, side: SideArg, present: &Present) -> Result<ExitCode, CliError> {
@@ -235,7 +245,9 @@ fn guide(args: &InitArgs, side: SideArg, channel: Option<&Channel>, key: &Path, 
         (SideArg::Primary, Some(listen), _) => format!(
             "\
 What is left to do on this host, the primary:
-  1. Let only the standby reach {listen} (firewall); the private network hides what is said there.
+  1. Let only the standby reach {listen}; the private network hides what is said there. By the firewall:
+     ufw allow from STANDBY to any port {port} proto tcp
+     With Tailscale by the access rules of your tailnet: what comes that way passes ufw.
   2. {begin}
      {again}
   3. Take the standby's channel out of this host's OpenClaw config. Each channel has one owner.
@@ -244,7 +256,8 @@ What is left to do on this host, the primary:
   5. Copy the key to the other host, by a way that you trust, to where that has said. Here it is:
      {key}
      It is a secret: whoever has it can speak as this pair.
-"
+",
+            port = listen.port()
         ),
         (SideArg::Standby, _, Some(peer)) => format!(
             "\
@@ -257,7 +270,9 @@ What is left to do on this host, the standby:
      {again}
      From then on it keeps {kept} until the primary at {peer} is lost.
      A gateway that runs here now is stopped in order.
-  4. Look whether all is ready: clawmend standby check
+  4. Say where you are told of a takeover, for the primary cannot tell you then: clawmend notify set, clawmend notify test
+     A bot can write only to whoever has written to it: write to this host's bot once.
+  5. Look whether all is ready: clawmend standby check
 {order}"
         ),
         (SideArg::Primary | SideArg::Standby, ..) => String::new(),

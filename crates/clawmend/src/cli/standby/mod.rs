@@ -6,6 +6,7 @@ mod shared;
 mod show;
 mod stores;
 
+pub(super) use check::hindrance;
 pub(super) use shared::page as shared_page;
 pub(super) use show::render as page;
 

@@ -239,6 +239,7 @@ mod tests {
             store_seen_at: Some(at(0)),
             store_problem: None,
             last_word: Some("this node owns the channels now (term 7)\u{1b}[31m".into()),
+            settings_mark: None,
         };
         let waits = SharedReport {
             node: "beta".into(),

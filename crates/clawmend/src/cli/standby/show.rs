@@ -112,7 +112,9 @@ pub(in crate::cli) fn render(report: &StandbyReport, now: Wall, zone: &TimeZone)
             ),
         );
         for step in &change.steps {
-            row("", &format!("{}: {} ({})", clean(&step.step, 40), clean(&step.detail, 200), human(step.took_ms)));
+            let failed = if step.worked { "" } else { "NOT done: " };
+            let (name, detail) = (clean(&step.step, 40), clean(&step.detail, 200));
+            row("", &format!("{name}: {failed}{detail} ({})", human(step.took_ms)));
         }
     }
     if let Some(proven) = &report.proven {
@@ -168,6 +170,7 @@ mod tests {
             not_warm_because: None,
             workspace: None,
             problem: None,
+            settings_mark: None,
         }
     }
 
@@ -228,6 +231,7 @@ mod tests {
         let asker = |address: &str, says: &str, at| AskerReport {
             address: address.into(),
             says: says.into(),
+            held: false,
             seen_at: Time(Wall(at)),
         };
         let of_two = StandbyReport {

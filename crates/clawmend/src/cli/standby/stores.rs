@@ -7,8 +7,9 @@ use super::super::error::CliError;
 use super::Pair;
 use super::check::{Level, Line};
 use crate::daemon::own_uid;
-use crate::failover::secrets::SecretsError;
+use crate::failover::secrets::{Brought, SecretsError};
 use crate::failover::workspace::{Branch, Limits, Node, Stays, Stop, Workspace, WorkspaceError};
+use crate::host::program::Surroundings;
 use crate::openclaw::discovery::Home;
 use crate::openclaw::environ::Environ;
 use crate::openclaw::redact::redact;
@@ -35,10 +36,11 @@ pub(super) fn check(
     }
     if let Some(settings) = pair.standby.secrets.as_ref().filter(|_| pair.is_standby()) {
         let work = context.state_dir()?.join("secrets-check");
-        let looked = settings.secrets(&work, LIMIT).look();
+        let look = |surroundings| settings.secrets(&work, LIMIT).look(surroundings);
+        let (looked, whose) = as_a_service(look);
         // What ssh needed to read. It holds no secret, and the next look makes it anew.
-        drop(std::fs::remove_dir_all(work));
-        lines.push(secrets(&settings.from.to_string(), looked));
+        drop(std::fs::remove_dir_all(&work));
+        lines.push(whose.of(secrets(&settings.from.to_string(), looked)));
     }
     Ok(())
 }
@@ -59,11 +61,48 @@ fn workspace(context: &Context, pair: &Pair, settings: &WorkspaceSettings, home:
     if let (Ok(branch), Ok(node)) = (branch, Node::parse("check")) {
         let limits = Limits { time: LIMIT, ..Limits::default() };
         let (remote, stop) = (settings.remote.clone(), Stop::default());
-        let looked = Workspace { folder, remote, branch, node, limits, stop }.look();
-        lines.push(git(&settings.remote.to_string(), pair.is_standby(), looked));
+        let workspace = Workspace { folder, remote, branch, node, limits, stop };
+        let (looked, whose) = as_a_service(|surroundings| workspace.look(&state.join("workspace-check"), surroundings));
+        lines.push(whose.of(git(&settings.remote.to_string(), pair.is_standby(), looked)));
     }
     lines.extend(stay_here(&elsewhere));
     Ok(lines)
+}
+
+/// By whose keys and way out it worked, or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Those that a service has, too.
+    Anybodys,
+    /// Those of this login only.
+    Logins,
+}
+
+impl Whose {
+    fn of(self, line: Line) -> Line {
+        match self {
+            Self::Anybodys => line,
+            Self::Logins => Line {
+                level: Level::Warning,
+                text: format!(
+                    "{}, but only with the ssh agent or the proxy of this login, which a guard that is a service does not have: \
+                     give it a key without a passphrase",
+                    line.text
+                ),
+                ..line
+            },
+        }
+    }
+}
+
+/// The guard may be a service, and this is a login.
+fn as_a_service<T, E>(look: impl Fn(Surroundings) -> Result<T, E>) -> (Result<T, E>, Whose) {
+    match look(Surroundings::Service) {
+        Err(why) if Surroundings::differ() => {
+            look(Surroundings::Own).map_or((Err(why), Whose::Anybodys), |done| (Ok(done), Whose::Logins))
+        }
+        looked => (looked, Whose::Anybodys),
+    }
 }
 
 /// One folder is carried, and an agent of its own has another one.
@@ -83,21 +122,23 @@ fn stay_here(others: &[Elsewhere]) -> Option<Line> {
 
 fn git(remote: &str, standby: bool, looked: Result<bool, WorkspaceError>) -> Line {
     let (level, text) = match looked {
-        Ok(true) => (Level::Good, format!("{remote} can be read")),
+        Ok(true) => (Level::Good, format!("{remote} can be read and written")),
         Ok(false) if standby => {
-            (Level::Warning, format!("{remote} can be read, and the primary has not pushed anything yet"))
+            (Level::Warning, format!("{remote} can be read and written, and the primary has not pushed anything yet"))
         }
-        Ok(false) => (Level::Good, format!("{remote} can be read, and is empty yet")),
+        Ok(false) => (Level::Good, format!("{remote} can be read and written, and is empty yet")),
         // A takeover goes on without it.
         Err(why) => (Level::Bad, why.to_string()),
     };
     Line { check: "workspace", level, text }
 }
 
-fn secrets(from: &str, looked: Result<usize, SecretsError>) -> Line {
+fn secrets(from: &str, looked: Result<Brought, SecretsError>) -> Line {
     let (level, text) = match looked {
-        Ok(0) => (Level::Warning, format!("{from} can be read, and has no files that are brought")),
-        Ok(files) => (Level::Good, format!("{files} files can be brought from {from}")),
+        Ok(Brought { files: 0, .. }) => {
+            (Level::Warning, format!("{from} can be read, and has no files that are brought"))
+        }
+        Ok(Brought { files, .. }) => (Level::Good, format!("{files} files can be brought from {from}")),
         Err(why) => (Level::Bad, why.to_string()),
     };
     Line { check: "secrets", level, text }
@@ -106,6 +147,7 @@ fn secrets(from: &str, looked: Result<usize, SecretsError>) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failover::workspace::Person;
 
     #[test]
     fn agents_whose_files_stay_here_are_named() {
@@ -124,12 +166,18 @@ mod tests {
     #[test]
     fn what_is_found_is_said() {
         let detail = "ssh: connect to host 10.0.0.9 port 22: Connection refused".to_owned();
+        let brought = |files| Brought { files, bytes: 99 };
+        let unknown = Person::UnknownHost { detail: "Host key verification failed.".into() }.into();
+        let read_only = Person::ReadOnly { detail: "ERROR: The key … has been marked as read only.".into() }.into();
         let lines = [
             git("git@host:workspace.git", true, Ok(true)),
             git("git@host:workspace.git", true, Ok(false)),
             git("git@host:workspace.git", false, Ok(false)),
-            secrets("claw@10.0.0.9:/srv/secrets", Ok(3)),
-            secrets("claw@10.0.0.9:/srv/secrets", Ok(0)),
+            git("git@host:workspace.git", true, Err(unknown)),
+            git("git@host:workspace.git", true, Err(read_only)),
+            Whose::Logins.of(secrets("claw@10.0.0.9:/srv/secrets", Ok(brought(3)))),
+            secrets("claw@10.0.0.9:/srv/secrets", Ok(brought(3))),
+            secrets("claw@10.0.0.9:/srv/secrets", Ok(brought(0))),
             secrets("claw@10.0.0.9:/srv/secrets", Err(SecretsError::Unreachable { detail })),
             secrets("claw@10.0.0.9:/srv/secrets", Err(SecretsError::OtherKey)),
         ];

@@ -98,7 +98,12 @@ impl Answers for Answering {
             let mut report = self.pair.report.borrow_mut();
             let held = if question.held { ", held by a person" } else { "" };
             let says = format!("{}{held}", words::role(question.role));
-            report.note_asker(AskerReport { address: from.ip().to_string(), says, seen_at: Time(wall) });
+            report.note_asker(AskerReport {
+                address: from.ip().to_string(),
+                says,
+                held: question.held,
+                seen_at: Time(wall),
+            });
             report.problem = None;
             drop(report);
             standby.asked();

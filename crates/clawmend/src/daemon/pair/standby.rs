@@ -183,7 +183,7 @@ impl Node {
         let before = self.out.len();
         self.machine.observe(clock::now(), &Evidence::Person(order), &mut self.out);
         let refused = self.out.iter().skip(before).find_map(|output| match output {
-            Output::Refused(obstacle) => Some(words::obstacle(obstacle)),
+            Output::Refused(refusal) => Some(words::refusal(refusal)),
             Output::Tell(_) | Output::Promote(_) | Output::Demote(_) | Output::Persist => None,
         });
         let role = words::role(self.machine.memory().role);
@@ -194,6 +194,10 @@ impl Node {
             (None, Order::Release) => {
                 Answer::Done { message: format!("this node is {role}, and decides by itself again") }
             }
+            (None, Order::Drill) => Answer::Done {
+                message: "this node takes over, and steps back when the primary has been well for a while after that"
+                    .to_owned(),
+            },
             (None, Order::Promote | Order::Demote) if is_under_way && turns => Answer::Done {
                 message: format!(
                     "this node is {role} first, which cannot be left half-done; then it turns at once, and stays so until \

@@ -7,7 +7,7 @@
 use super::super::own_uid;
 use super::super::ward::multiple_after;
 use super::Pair;
-use crate::api::types::NOT_PUSHED;
+use crate::api::types::{NOT_FETCHED, NOT_GIVEN_BACK, NOT_PUSHED};
 use crate::failover::workspace::{
     Branch, GaveBack, Limits, Node, Stays, Stop, Workspace, WorkspaceError, folders, words,
 };
@@ -178,12 +178,30 @@ pub fn fetch_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
         loop {
             // What was written here comes first.
             let free = pair.only_watches() && !pair.kept.borrow().owed;
-            if free && let Some(Err(why)) = pair.meanwhile.run(pair.carrier(&settings), Workspace::fetch).await {
-                tracing::info!(why, "what the primary pushed was not fetched");
+            if free && let Some(fetched) = pair.meanwhile.run(pair.carrier(&settings), Workspace::fetch).await {
+                note_fetched(&pair, fetched);
             }
             tokio::time::sleep(Duration::from_millis(settings.push_every_ms)).await;
         }
     });
+}
+
+/// Whoever looks sees that it fails before it is needed.
+fn note_fetched(pair: &Pair, fetched: Result<(), String>) {
+    let mut report = pair.report.borrow_mut();
+    match fetched {
+        Ok(()) if report.workspace_fails().is_some() => {
+            report.workspace = Some("what the primary pushed is here".to_owned())
+        }
+        Ok(()) => {}
+        Err(why) => {
+            let said = format!("{NOT_FETCHED}{why}");
+            if report.workspace.as_ref() != Some(&said) {
+                tracing::warn!(why, "what the primary pushed was not fetched");
+            }
+            report.workspace = Some(said);
+        }
+    }
 }
 
 /// Gives what was written here to a branch.
@@ -201,7 +219,10 @@ pub async fn give_again(pair: &Pair) {
             pair.say(&format!("workspace: {said}"));
             pair.report.borrow_mut().workspace = Some(said);
         }
-        Some(Err(why)) => tracing::info!(why, "what was written here still cannot be given back"),
+        Some(Err(why)) => {
+            tracing::warn!(why, "what was written here still cannot be given back");
+            pair.report.borrow_mut().workspace = Some(format!("{NOT_GIVEN_BACK}{why}"));
+        }
         None => {}
     }
 }

@@ -12,7 +12,9 @@ mod source;
 pub use error::SecretsError;
 pub use source::{BadSource, HostKey, Identity, Source};
 
+use crate::host::disk;
 use crate::host::files::{Durability, exchange, write_atomic};
+use crate::host::program::Surroundings;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,14 +59,41 @@ pub struct Brought {
     pub bytes: u64,
 }
 
+impl Brought {
+    const NOTHING: Self = Self { files: 0, bytes: 0 };
+
+    /// With one more file.
+    const fn and(self, bytes: u64) -> Self {
+        Self { files: self.files + 1, bytes: self.bytes.saturating_add(bytes) }
+    }
+
+    const fn is_too_much(self) -> bool {
+        self.files > FILES_MAX || self.bytes > BYTES_MAX
+    }
+}
+
 impl Secrets {
-    /// How many files would be brought; nothing is.
+    /// What would be brought; nothing is.
     ///
     /// # Errors
-    /// Why they could not be.
-    pub fn look(&self) -> Result<usize, SecretsError> {
+    /// Why it could not be.
+    pub fn look(&self, surroundings: Surroundings) -> Result<Brought, SecretsError> {
         self.is_ours()?;
-        fetch::look(self)
+        self.has_room()?;
+        fetch::look(self, surroundings)
+    }
+
+    /// Whether the folder could be made, or its place be taken by a new one.
+    fn has_room(&self) -> Result<(), SecretsError> {
+        let above = self.into.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(&self.into);
+        match disk::space(above) {
+            Ok(space) if space.writable => Ok(()),
+            Ok(_) => Err(SecretsError::Files {
+                path: above.to_owned(),
+                detail: "it cannot be written, so what is brought could not be put there".to_owned(),
+            }),
+            Err(error) => Err(SecretsError::files(above, &error)),
+        }
     }
 
     /// Fills the folder with what the host has now. Files that it no longer has are gone from here.
@@ -171,7 +200,7 @@ impl Secrets {
 
 /// Files and bytes of a folder, which holds plain files and folders only.
 fn measure(folder: &Path) -> Result<Brought, SecretsError> {
-    let mut brought = Brought { files: 0, bytes: 0 };
+    let mut brought = Brought::NOTHING;
     add(folder, 0, &mut brought)?;
     Ok(brought)
 }
@@ -184,12 +213,11 @@ fn add(folder: &Path, depth: usize, brought: &mut Brought) -> Result<(), Secrets
         if data.is_dir() && depth < DEPTH_MAX {
             add(&entry.path(), depth + 1, brought)?;
         } else if data.is_file() {
-            brought.files += 1;
-            brought.bytes = brought.bytes.saturating_add(data.len());
+            *brought = brought.and(data.len());
         } else {
             return Err(SecretsError::TooMuch);
         }
-        if brought.files > FILES_MAX || brought.bytes > BYTES_MAX {
+        if brought.is_too_much() {
             return Err(SecretsError::TooMuch);
         }
     }

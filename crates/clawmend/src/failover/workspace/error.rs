@@ -70,6 +70,23 @@ pub enum Person {
         /// What git said.
         detail: String,
     },
+    /// Its host is not known here, or is another one than before.
+    #[error(
+        "this user's ssh does not know the host of the workspace's git remote, or it shows another key than before: \
+         `ssh -T git@HOST` once as this user, and compare the key with what its owner publishes ({detail})"
+    )]
+    UnknownHost {
+        /// What ssh said.
+        detail: String,
+    },
+    /// It lets this node read only.
+    #[error(
+        "the workspace's git remote lets this node read only; both hosts write to it, so give its key the right to ({detail})"
+    )]
+    ReadOnly {
+        /// What it said.
+        detail: String,
+    },
     /// It is larger than it may be.
     #[error("the workspace's git remote sends more than {} MiB; remove the large file from its history, or allow more", .0 >> 20)]
     TooLarge(u64),

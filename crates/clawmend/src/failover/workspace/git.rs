@@ -5,7 +5,7 @@
 
 use super::Stop;
 use super::error::{Person, Retry, WorkspaceError};
-use crate::host::program::{self, Bounds, NotRun};
+use crate::host::program::{self, Bounds, NotRun, Surroundings};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,6 +85,7 @@ pub(super) struct Git {
     time: Duration,
     stop: Stop,
     attributes: Option<String>,
+    surroundings: Surroundings,
 }
 
 /// One call.
@@ -161,7 +162,12 @@ impl<'a> Call<'a> {
 impl Git {
     /// Git in `folder`, for at most `time` in all.
     pub(super) fn new(folder: PathBuf, time: Duration, stop: Stop) -> Self {
-        Self { folder, until: Instant::now() + time, time, stop, attributes: None }
+        Self { folder, until: Instant::now() + time, time, stop, attributes: None, surroundings: Surroundings::Own }
+    }
+
+    /// The same with these variables.
+    pub(super) fn within(self, surroundings: Surroundings) -> Self {
+        Self { surroundings, ..self }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -235,11 +241,7 @@ impl Git {
             command.args(["-c", setting]);
         }
         command.args(&call.arguments).current_dir(&self.folder).env_clear();
-        for name in PASSED {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        self.surroundings.pass(&PASSED, &mut command);
         command.env("LC_ALL", "C").env("LANG", "C").env("TZ", "UTC");
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_NOSYSTEM", "1");
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", ":").env("GIT_SSH_COMMAND", SSH);

@@ -39,8 +39,10 @@ pub use pull::{Pulled, PulledTo};
 pub use push::{Apart, Pushed, PushedTo};
 pub use stays::Stays;
 
+use crate::host::files::private_dir;
+use crate::host::program::Surroundings;
 use repo::{Create, DeadLocks, Repo};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -95,14 +97,26 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Whether the remote lets this node read it, and has the branch. The workspace's folder need not be there.
+    /// Whether the remote lets this node read it and write to it, and has the branch. Nothing is written; the workspace's
+    /// folder need not be there. `work` is made for it, and removed.
     ///
     /// # Errors
-    /// Why it cannot be read.
-    pub fn look(&self) -> Result<bool, WorkspaceError> {
-        let there = self.folder.ancestors().find(|folder| folder.is_dir());
-        let git = git::Git::new(there.unwrap_or(&self.folder).to_owned(), self.limits.time, self.stop.clone());
-        remote::has(&git, &self.remote, &self.branch)
+    /// Why it cannot be read or written.
+    pub fn look(&self, work: &Path, surroundings: Surroundings) -> Result<bool, WorkspaceError> {
+        let git =
+            |folder: &Path| git::Git::new(folder.to_owned(), self.limits.time, self.stop.clone()).within(surroundings);
+        let here = git(self.folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(&self.folder));
+        let has = remote::has(&here, &self.remote, &self.branch)?;
+        // The workspace's own repository may know how to log in.
+        if here.ask(["rev-parse", "--git-dir"])?.is_some() {
+            return remote::takes(&here, &self.remote).map(|()| has);
+        }
+        private_dir(work).map_err(|error| Person::Git { detail: error.to_string() })?;
+        let empty = git(work);
+        let made = empty.must(git::Call::new(["init", "--quiet", "--bare"]));
+        let takes = made.and_then(|_| remote::takes(&empty, &self.remote));
+        drop(std::fs::remove_dir_all(work));
+        takes.map(|()| has)
     }
 
     fn open(&self, create: Create, locks: DeadLocks) -> Result<Repo, WorkspaceError> {

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
+/// A branch that nobody makes.
+const NO_BRANCH: &str = "refs/heads/clawmend/check/none";
+
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
@@ -26,6 +29,21 @@ pub(super) enum Sent {
 pub(super) fn has(git: &Git, remote: &Remote, branch: &Branch) -> Result<bool, WorkspaceError> {
     let said = git.run(Call::new(["ls-remote", "--quiet", remote.as_str(), &branch.full()]))?;
     if said.code == 0 { Ok(!said.out.is_empty()) } else { Err(classify(&said)) }
+}
+
+/// Whether a remote that can be read lets this node write: it is asked to remove a branch that is not there, and does not do even that.
+/// Needs a repository, and no files and no commit in it.
+pub(super) fn takes(git: &Git, remote: &Remote) -> Result<(), WorkspaceError> {
+    let said = git.run(Call::new(["push", "--dry-run", "--no-verify", remote.as_str(), &format!(":{NO_BRANCH}")]))?;
+    if said.code == 0 || said.messages.contains("remote ref does not exist") {
+        return Ok(());
+    }
+    let error = classify(&said);
+    // It was read before this.
+    if let WorkspaceError::Person(Person::Refused { detail }) = error {
+        return Err(Person::ReadOnly { detail }.into());
+    }
+    Err(error)
 }
 
 /// Pushes a commit to a branch of the remote.
@@ -88,13 +106,16 @@ pub(super) fn fetch(
 
 /// Words of git 2.29 to 2.47, of ssh and of curl, in English (`LC_ALL=C`).
 fn classify(said: &Said) -> WorkspaceError {
-    const REFUSED: [&str; 8] = [
+    const UNKNOWN_HOST: [&str; 2] = ["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"];
+    // Of a key that may only read: GitHub, GitLab, Gitea.
+    const READ_ONLY: [&str; 4] =
+        ["marked as read only", "not allowed to push", "allowed to upload code", "not authorized to write"];
+    const REFUSED: [&str; 7] = [
         "Permission denied",
         "Authentication failed",
         "could not read Username",
         "could not read Password",
         "terminal prompts disabled",
-        "Host key verification failed",
         "returned error: 403",
         "access denied",
     ];
@@ -122,6 +143,10 @@ fn classify(said: &Said) -> WorkspaceError {
     let detail = said.detail();
     if has(&["No space left on device", "Disk quota exceeded"]) {
         Person::NoSpace { detail }.into()
+    } else if has(&UNKNOWN_HOST) {
+        Person::UnknownHost { detail }.into()
+    } else if has(&READ_ONLY) {
+        Person::ReadOnly { detail }.into()
     } else if has(&REFUSED) {
         Person::Refused { detail }.into()
     } else if has(&NO_REPOSITORY) {
@@ -157,7 +182,6 @@ mod tests {
         }
         for text in [
             "git@x: Permission denied (publickey).",
-            "Host key verification failed.",
             "fatal: could not read Username for 'https://x': terminal prompts disabled",
             "fatal: unable to access 'https://x/': The requested URL returned error: 403",
         ] {
@@ -173,6 +197,12 @@ mod tests {
                 "{text}"
             );
         }
+        let unknown = of(&format!("Host key verification failed.\n{LAST}"));
+        assert!(matches!(unknown, WorkspaceError::Person(Person::UnknownHost { .. })), "{unknown}");
+        // As GitHub says it of a deploy key.
+        let read_only =
+            of(&format!("ERROR: The key you are authenticating with has been marked as read only.\n{LAST}"));
+        assert!(matches!(read_only, WorkspaceError::Person(Person::ReadOnly { .. })), "{read_only}");
         assert!(matches!(
             of("error: unable to write file: No space left on device"),
             WorkspaceError::Person(Person::NoSpace { .. })

@@ -65,6 +65,7 @@ fn commands(telling: &Telling) -> Vec<&'static str> {
         Telling::Unsteady { .. } => &["clawmend standby demote"],
         Telling::Failed { .. } | Telling::NobodyAnswers { .. } => &["clawmend doctor"],
         Telling::StandbyLost | Telling::StandbyBack => &["clawmend standby check"],
+        Telling::TookOver { reason: Reason::Person } => &["clawmend standby release"],
         Telling::TookOver { .. } | Telling::SteppedBack { .. } | Telling::Returned | Telling::AnswersAgain { .. } => {
             &[]
         }
@@ -89,6 +90,9 @@ impl Said<'_> {
     fn title(&self) -> String {
         let host = self.host;
         let (en, zh) = match &self.word.telling {
+            Telling::TookOver { reason: Reason::Drill } => {
+                (format!("drill: {host} has taken over"), format!("演练：备机 {host} 已接管"))
+            }
             Telling::TookOver { .. } => (format!("{host} has taken over"), format!("备机 {host} 已接管")),
             Telling::SteppedBack { .. } => (format!("{host} has stepped back"), format!("备机 {host} 已退回待命")),
             Telling::Returned => (
@@ -107,7 +111,7 @@ impl Said<'_> {
                 format!("a channel may be on {host} and on the primary"),
                 format!("备机 {host} 与主机可能共用同一通道"),
             ),
-            Telling::Failed { role } => match role {
+            Telling::Failed { role, .. } => match role {
                 Role::Watching | Role::Promoting => {
                     (format!("{host} could not take over"), format!("备机 {host} 接管失败"))
                 }
@@ -130,6 +134,10 @@ impl Said<'_> {
 
     fn what(&self) -> String {
         let (en, zh) = match &self.word.telling {
+            Telling::TookOver { reason: Reason::Drill } => (
+                "A drill: the gateway runs on this standby, too, for about a minute, and the primary goes on.".to_owned(),
+                "演练：网关现在也运行在这台备机上，约一分钟，主机照常工作。".to_owned(),
+            ),
             Telling::TookOver { reason } => (
                 format!("{} The gateway runs on this standby now.", because_en(*reason)),
                 format!("{}网关现在运行在这台备机上。", because_zh(*reason)),
@@ -160,15 +168,12 @@ impl Said<'_> {
                     .to_owned(),
                 "这台备机正在工作，而两台机器的通道账号已无法确认互不相同：消息可能被回复两次或丢失。".to_owned(),
             ),
-            Telling::Failed { role: Role::Watching | Role::Promoting } => (
-                "The primary is lost, and the gateway could not be started here, so nobody answers you now. It is tried again."
-                    .to_owned(),
-                "主机失联，而这里的网关未能启动，因此现在无人应答。会继续重试。".to_owned(),
-            ),
-            Telling::Failed { role: Role::Active | Role::Demoting } => (
-                "Both gateways run, each with its own channels, so nothing is answered twice. It is tried again.".to_owned(),
-                "两个网关都在运行，但各用各的通道，不会重复回复。会继续重试。".to_owned(),
-            ),
+            Telling::Failed { role, lost, again } => {
+                let (en, zh) = failed(*role, *lost);
+                let (then_en, then_zh) =
+                    if *again { ("It is tried again.", "会继续重试。") } else { ("It is not tried again.", "不会重试。") };
+                (format!("{en} {then_en}"), format!("{zh}{then_zh}"))
+            }
             Telling::NobodyAnswers { .. } => (
                 "This standby carries, and its own gateway has not served for longer than a repair may take. The guard here goes on \
                  trying."
@@ -187,8 +192,8 @@ impl Said<'_> {
                     .to_owned(),
             ),
             Telling::StandbyBack => (
-                "It has asked without a break for a minute, and would take over again.".to_owned(),
-                "备机已连续一分钟正常询问，可以再次接管。".to_owned(),
+                "It has asked without a break for a minute.".to_owned(),
+                "备机已连续一分钟正常询问。".to_owned(),
             ),
         };
         self.pick(&en, &zh).to_owned()
@@ -237,7 +242,7 @@ impl Said<'_> {
 
     fn advice(&self) -> Vec<&str> {
         match &self.word.telling {
-            Telling::TookOver { .. } => self.after_a_takeover(),
+            Telling::TookOver { reason } => self.after_a_takeover(*reason),
             Telling::SteppedBack { .. } => self.after_a_step_back(),
             Telling::Returned => vec![self.pick(
                 "Mend what kept it from taking over, before the next time.",
@@ -284,7 +289,13 @@ impl Said<'_> {
 
     fn after_a_step_back(&self) -> Vec<&str> {
         let mut advice = vec![self.pick("Write to it on the primary's channel again.", "请改回主机的通道与它对话。")];
-        if self.find("workspace").is_some() {
+        if self.failed("workspace") {
+            advice.push(self.pick(
+                "What it wrote here meanwhile is still on the standby's disk only: it is given to a branch of its own once that works, \
+                 and until then nothing new is fetched.",
+                "期间在备机上写下的内容还只在备机的磁盘上：能够推送后会放到单独的分支，在那之前备机不会取回新内容。",
+            ));
+        } else if self.find("workspace").is_some() {
             advice.push(self.pick(
                 "What it wrote here meanwhile is on a branch of its own, if it wrote anything: merge that on the primary.",
                 "期间在备机上写下的内容（如有）在单独的分支里，请在主机上合并。",
@@ -293,17 +304,24 @@ impl Said<'_> {
         advice
     }
 
-    fn after_a_takeover(&self) -> Vec<&str> {
-        let mut advice = vec![
-            self.pick(
-                "Write to it on the standby's own channel; the primary's is silent while that is lost.",
-                "请通过备机自己的通道与它对话；主机失联期间，主机的通道没有回应。",
-            ),
-            self.pick(
-                "Messages that the primary had taken and not answered may be lost; conversations from before are not here.",
-                "主机已收到但尚未回复的消息可能丢失；之前的对话不在备机上。",
-            ),
-        ];
+    fn after_a_takeover(&self, reason: Reason) -> Vec<&str> {
+        let mut advice = if reason == Reason::Drill {
+            vec![self.pick(
+                "Write to it on the standby's own channel, to see that it answers.",
+                "请通过备机自己的通道与它对话，看它是否回复。",
+            )]
+        } else {
+            vec![
+                self.pick(
+                    "Write to it on the standby's own channel; the primary's is silent while that is lost.",
+                    "请通过备机自己的通道与它对话；主机失联期间，主机的通道没有回应。",
+                ),
+                self.pick(
+                    "Messages that the primary had taken and not answered may be lost; conversations from before are not here.",
+                    "主机已收到但尚未回复的消息可能丢失；之前的对话不在备机上。",
+                ),
+            ]
+        };
         if self.failed("channel") {
             advice.push(self.pick(
                 "The gateway serves, but its channel was not seen to connect: write to it, and look whether it answers.",
@@ -322,11 +340,37 @@ impl Said<'_> {
                 "密钥是备机上原有的，或者没有：需要密钥的功能可能失败。",
             ));
         }
-        advice.push(self.pick(
-            "When the primary has been well for a while, this standby steps back by itself. How it is, on the standby:",
-            "主机持续正常一段时间后，备机会自动退回。在备机上查看状态：",
-        ));
+        advice.push(if reason == Reason::Person {
+            self.pick(
+                "It stays so until somebody says otherwise. To let it step back once the primary is well, on the standby:",
+                "备机会一直保持这样，直到有人另行指示。若要在主机正常后让它退回，请在备机上：",
+            )
+        } else {
+            self.pick(
+                "When the primary has been well for a while, this standby steps back by itself. How it is, on the standby:",
+                "主机持续正常一段时间后，备机会自动退回。在备机上查看状态：",
+            )
+        });
         advice
+    }
+}
+
+/// What it means for people.
+const fn failed(role: Role, lost: bool) -> (&'static str, &'static str) {
+    match (role, lost) {
+        (Role::Watching | Role::Promoting, true) => (
+            "The primary is lost, and the gateway could not be started here, so nobody answers you now.",
+            "主机失联，而这里的网关未能启动，因此现在无人应答。",
+        ),
+        (Role::Watching | Role::Promoting, false) => (
+            "What you asked for failed: the gateway could not be started here. The primary serves, so you are answered; but if it \
+             were lost now, nobody would take over.",
+            "您要求的操作失败了：这里的网关未能启动。主机工作正常，您仍会得到应答；但若主机此时出故障，将无人接管。",
+        ),
+        (Role::Active | Role::Demoting, _) => (
+            "Both gateways run, each with its own channels, so nothing is answered twice.",
+            "两个网关都在运行，但各用各的通道，不会重复回复。",
+        ),
     }
 }
 
@@ -340,6 +384,7 @@ fn because_en(reason: Reason) -> String {
             format!("A standby that comes before this one has carried on for {} s.", for_ms / 1_000)
         }
         Reason::Person => "A person asked for it.".to_owned(),
+        Reason::Drill => "A person tries whether it works.".to_owned(),
         Reason::Resumed => "An earlier guard had begun it.".to_owned(),
     }
 }
@@ -352,6 +397,7 @@ fn because_zh(reason: Reason) -> String {
         Reason::PrimaryWell { for_ms } => format!("主机已连续正常 {} 秒。", for_ms / 1_000),
         Reason::SeniorWell { for_ms } => format!("排在前面的备机已连续工作 {} 秒。", for_ms / 1_000),
         Reason::Person => "应人工要求。".to_owned(),
+        Reason::Drill => "有人在演练。".to_owned(),
         Reason::Resumed => "由上一个守护进程开始。".to_owned(),
     }
 }

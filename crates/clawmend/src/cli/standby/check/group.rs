@@ -3,7 +3,9 @@
 //! Invariant: it only looks: at the lease store as every candidate does, at the keeper, and at this host.
 
 use super::boot::Part;
-use super::{Level, Line, Whole, accounts, boot, finish, guarded, pause, program, space, store, unasked_here};
+use super::{
+    AGAIN, Level, Line, Whole, accounts, boot, finish, guarded, pause, people, program, space, store, unasked_here,
+};
 use crate::api::types::{SharedReport, StatusReport};
 use crate::cli::config::home;
 use crate::cli::context::{BEGIN_NODE, Context};
@@ -33,7 +35,7 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let looked = runtime.block_on(store::look(settings));
     let report = status.as_ref().and_then(|status| status.shared.as_deref());
-    let known = report.filter(|report| !began_otherwise(report, settings)).and_then(|report| report.known_term);
+    let known = report.filter(|report| began_so(report, settings)).and_then(|report| report.known_term);
     lines.extend(store::lines(settings, &looked, known.map(Term)));
     let owns = looked.ok().and_then(|looked| looked.view().map(|view| view.holder == Some(settings.node)));
     match &home {
@@ -56,7 +58,8 @@ pub(super) fn check(context: &Context, all: &Settings, settings: &SharedSettings
         lines.extend(unasked_here(home).filter(|_| settings.warm).map(timed));
     }
     lines.extend(status.as_ref().and_then(|status| status.shared.as_deref()).and_then(warm));
-    finish(context, Whole::Node, &lines)
+    lines.extend(people::look(context));
+    finish(context, Whole::Node, &lines, None)
 }
 
 fn guard(status: Option<Option<&SharedReport>>, settings: &SharedSettings) -> Line {
@@ -66,8 +69,8 @@ fn guard(status: Option<Option<&SharedReport>>, settings: &SharedSettings) -> Li
             Level::Bad,
             "the guard here began before this host was a node of a shared group: start it again".to_owned(),
         ),
-        Some(Some(report)) if began_otherwise(report, settings) => {
-            (Level::Bad, "the guard here began with other settings of [shared]: start it again".to_owned())
+        Some(Some(report)) if !began_so(report, settings) => {
+            (Level::Bad, format!("the guard here began with other settings of [shared], or is an older version: {AGAIN}"))
         }
         Some(Some(report)) if report.hindered && report.role == "owner" => (
             Level::Warning,
@@ -93,12 +96,9 @@ fn guard(status: Option<Option<&SharedReport>>, settings: &SharedSettings) -> Li
     Line { check: "guard", level, text }
 }
 
-/// As far as its report shows.
-fn began_otherwise(report: &SharedReport, settings: &SharedSettings) -> bool {
-    let name = settings.name_of(settings.node).unwrap_or_default();
-    let (group, node) = (report.group != settings.group, report.node != name);
-    let paused = report.paused.is_some_and(|paused| paused != settings.paused);
-    group || node || paused || report.warm.is_some() != settings.warm
+/// The guard began with the settings as they are now.
+fn began_so(report: &SharedReport, settings: &SharedSettings) -> bool {
+    report.settings_mark.as_ref() == Some(&settings.mark())
 }
 
 /// Of a node whose gateway runs while another one owns.
@@ -202,31 +202,15 @@ fn egress(wanted: bool, available: &Result<(), EgressError>) -> Line {
 pub(super) mod tests {
     use super::*;
     use crate::keeper::protocol::Deadman;
+    use clawmend_core::failover::lease::Memory;
 
     pub fn every_line() -> Vec<Line> {
-        let report = |held, problem: Option<&str>| SharedReport {
-            group: "home".into(),
-            node: "cellar".into(),
-            role: "candidate".into(),
-            term: None,
-            known_term: None,
-            lease_until: None,
-            owner: None,
-            held,
-            wanted: false,
-            giving_up: None,
-            hindered: false,
-            warm: None,
-            suspects: Vec::new(),
-            vouch: None,
-            egress_fence: None,
-            paused: None,
-            store: String::new(),
-            store_seen_at: None,
-            store_problem: problem.map(str::to_owned),
-            last_word: None,
-        };
         let settings = super::super::pause::tests::settings("");
+        let report = |held, problem: Option<&str>| SharedReport {
+            held,
+            store_problem: problem.map(str::to_owned),
+            ..SharedReport::new(&settings, &Memory::default())
+        };
         let state = |capabilities: &[&str], deadman| State {
             pid: 7,
             child: None,
@@ -238,6 +222,7 @@ pub(super) mod tests {
         };
         let unavailable = EgressError::Unavailable("only root may make control groups".into());
         let forms = [None, Some(Form::Child), Some(Form::Systemd), Some(Form::Foreign)];
+        let other = super::super::pause::tests::settings("timing = \"fast\"");
         let guards = [
             guard(None, &settings),
             guard(Some(None), &settings),
@@ -246,7 +231,7 @@ pub(super) mod tests {
             guard(Some(Some(&report(false, None))), &settings),
             guard(Some(Some(&SharedReport { hindered: true, ..report(false, None) })), &settings),
             guard(Some(Some(&SharedReport { hindered: true, role: "owner".into(), ..report(false, None) })), &settings),
-            guard(Some(Some(&SharedReport { warm: Some(false), ..report(false, None) })), &settings),
+            guard(Some(Some(&SharedReport::new(&other, &Memory::default()))), &settings),
         ];
         let deadmen = [
             deadman(None),

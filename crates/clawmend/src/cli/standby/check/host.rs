@@ -4,18 +4,23 @@ use super::{Level, Line};
 use crate::daemon::own_uid;
 use crate::host::protection::{self, Firewall, Logins, Protection, Updates};
 use crate::host::{Unsupported, accounts};
+use std::net::SocketAddr;
 
 /// Looks, as this user, without asking for rights.
-pub(super) fn look() -> Vec<Line> {
+pub(super) fn look(listen: Option<SocketAddr>) -> Vec<Line> {
     let user = cfg!(unix).then(|| (own_uid() == 0, accounts::name_of(own_uid())));
-    lines(user, &protection::look())
+    lines(user, &protection::look(), listen)
 }
 
-/// `user`: whether it is root, and its name.
-fn lines(user: Option<(bool, String)>, found: &Result<Protection, Unsupported>) -> Vec<Line> {
+/// `user`: whether it is root, and its name; `listen`: where others of the pair must reach this host.
+fn lines(
+    user: Option<(bool, String)>,
+    found: &Result<Protection, Unsupported>,
+    listen: Option<SocketAddr>,
+) -> Vec<Line> {
     let mut lines = vec![account(user)];
     match found {
-        Ok(found) => lines.extend([firewall(found.firewall), logins(found), updates(found.updates)]),
+        Ok(found) => lines.extend([firewall(found.firewall, listen), logins(found), updates(found.updates)]),
         Err(error) => {
             let text = format!("{error}: look at this host's firewall, logins and updates yourself");
             lines.push(Line { check: "host", level: Level::Unknown, text });
@@ -37,14 +42,17 @@ fn account(user: Option<(bool, String)>) -> Line {
     Line { check: "user", level, text }
 }
 
-fn firewall(found: Firewall) -> Line {
+fn firewall(found: Firewall, listen: Option<SocketAddr>) -> Line {
+    let first = listen.map(|listen| format!("`ufw allow from STANDBY to any port {} proto tcp`, ", listen.port()));
     let (level, text) = match found {
         Firewall::Active { by } => (Level::Good, format!("{by} is active")),
         Firewall::Open => (
             Level::Warning,
-            "nothing on this host refuses what comes in: `ufw allow 22/tcp`, then `ufw enable` (what a provider has in front \
-             of it is not seen)"
-                .to_owned(),
+            format!(
+                "nothing on this host refuses what comes in: {}`ufw allow 22/tcp`, then `ufw enable` (what a provider has in \
+                 front of it is not seen)",
+                first.unwrap_or_default()
+            ),
         ),
         Firewall::Unreadable => (
             Level::Unknown,
@@ -131,9 +139,10 @@ pub(super) mod tests {
         let user = |root| Some((root, "claw".to_owned()));
         let mut all = Vec::new();
         for found in [good, open, guarded, unread, none] {
-            all.extend(lines(user(found.firewall == Firewall::Open), &Ok(found)));
+            all.extend(lines(user(found.firewall == Firewall::Open), &Ok(found), None));
         }
-        all.extend(lines(None, &Err(Unsupported { what: "looking at firewall, logins and updates" })));
+        all.push(firewall(Firewall::Open, Some(SocketAddr::from(([100, 64, 0, 1], 18_790)))));
+        all.extend(lines(None, &Err(Unsupported { what: "looking at firewall, logins and updates" }), None));
         all
     }
 }

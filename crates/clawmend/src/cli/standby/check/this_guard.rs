@@ -4,9 +4,9 @@
 //! when it began, sees the same is said here.
 
 use super::super::super::duration::human;
-use super::{BEGIN_NODE, Level, Line};
-use crate::api::types::{AskerReport, NOT_PUSHED, StandbyReport, Time};
-use crate::settings::{Side, StandbySettings};
+use super::{AGAIN, BEGIN_NODE, Level, Line};
+use crate::api::types::{AskerReport, StandbyReport, Time};
+use crate::settings::StandbySettings;
 use clawmend_core::failover::{Role, Sight};
 use clawmend_core::time::Wall;
 
@@ -28,8 +28,8 @@ pub(super) fn line(guard: Option<Option<&StandbyReport>>, settings: &StandbySett
 fn bad(report: &StandbyReport, settings: &StandbySettings) -> Option<String> {
     match report {
         StandbyReport { problem: Some(problem), .. } => Some(problem.clone()),
-        _ if began_otherwise(report, settings) => {
-            Some("the guard here began with other settings of [standby]: start it again".to_owned())
+        _ if report.settings_mark.as_ref() != Some(&settings.mark()) => {
+            Some(format!("the guard here began with other settings of [standby], or is an older version: {AGAIN}"))
         }
         StandbyReport { armed: Some(false), not_armed_because: Some(why), .. } => {
             Some(format!("the guard here would not take over: {why}"))
@@ -38,8 +38,8 @@ fn bad(report: &StandbyReport, settings: &StandbySettings) -> Option<String> {
             "a person holds this node, so the guard here takes nothing over until `clawmend standby release`"
                 .to_owned(),
         ),
-        StandbyReport { workspace: Some(said), .. } if said.starts_with(NOT_PUSHED) => {
-            Some(format!("the guard here has {said}"))
+        report if report.workspace_fails().is_some() => {
+            report.workspace_fails().map(|said| format!("the guard here has {said}"))
         }
         StandbyReport { sees: Some(Sight::Unclear | Sight::Blind), sight: Some(sight), role, .. } => {
             let so = if *role == Some(Role::Active) { "it does not step back" } else { "it would not take over" };
@@ -49,19 +49,6 @@ fn bad(report: &StandbyReport, settings: &StandbySettings) -> Option<String> {
         }
         StandbyReport { .. } => None,
     }
-}
-
-/// As far as its report shows.
-fn began_otherwise(report: &StandbyReport, settings: &StandbySettings) -> bool {
-    let is_standby = settings.side == Side::Standby;
-    let after = report.after.iter().map(|senior| &senior.address);
-    let other_seniors = !report.after.is_empty()
-        && !after.eq(settings.after.iter().map(ToString::to_string).collect::<Vec<_>>().iter());
-    report.role.is_some() != is_standby
-        || is_standby
-            && (report.peer != settings.peer.map(|peer| peer.to_string())
-                || report.warm.is_some() != settings.warm
-                || other_seniors)
 }
 
 fn seen(report: &StandbyReport, now: Wall) -> (Level, String) {
@@ -75,6 +62,13 @@ fn seen(report: &StandbyReport, now: Wall) -> (Level, String) {
              start this guard again"
         );
         return (Level::Bad, text);
+    }
+    if let Some(one) = report.asked_by.iter().find(|one| one.held) {
+        let text = format!(
+            "{runs}; a person holds the standby at {}, so it takes nothing over until `clawmend standby release` there",
+            one.address
+        );
+        return (Level::Warning, text);
     }
     let Some(at) = report.seen_at else { return (Level::Warning, format!("{runs}; seen last: {sight}")) };
     let is_well = report.role.is_none() || report.sees == Some(Sight::Serves);
@@ -100,7 +94,7 @@ pub(super) fn address(guard: Option<Option<&StandbyReport>>, settings: &StandbyS
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::api::types::SeniorReport;
+    use crate::api::types::{NOT_GIVEN_BACK, NOT_PUSHED};
     use crate::failover::kept::Kept;
     use crate::settings::parse;
 
@@ -120,16 +114,16 @@ pub(super) mod tests {
             armed: Some(true),
             ..fresh(&standby)
         };
-        let asked = |ago_ms: i64| {
+        let asked_by = |held, ago_ms: i64| {
             let mut report = fresh(&primary);
-            let seen_at = Time(Wall(now.0 - ago_ms));
-            report.note_asker(AskerReport { address: "10.0.0.2".into(), says: "standing by".into(), seen_at });
+            let (seen_at, says) = (Time(Wall(now.0 - ago_ms)), "standing by".to_owned());
+            report.note_asker(AskerReport { address: "10.0.0.2".into(), says, held, seen_at });
             report
         };
+        let asked = |ago_ms| asked_by(false, ago_ms);
         let problem = StandbyReport { problem: Some("10.0.0.1:18790 cannot be listened on".into()), ..fresh(&primary) };
         let apart =
             StandbyReport { armed: Some(false), not_armed_because: Some("both own it".into()), ..fresh(&standby) };
-        let senior = SeniorReport { address: "10.0.0.9:1".into(), seen: "standing by".into() };
         let pushes = StandbyReport { workspace: Some(format!("{NOT_PUSHED}no way")), ..asked(1_000) };
         let standbys = [
             fresh(&standby),
@@ -138,13 +132,15 @@ pub(super) mod tests {
             sees(Sight::Silent, "the guard there does not answer"),
             sees(Sight::Unclear, "the guard at 10.0.0.1:18790 refuses this node: it has another key"),
             sees(Sight::Blind, "this node reaches nobody else either"),
-            StandbyReport { peer: Some("10.0.0.7:1".into()), ..fresh(&standby) },
-            StandbyReport { after: vec![senior], ..fresh(&standby) },
-            StandbyReport { warm: Some(true), ..fresh(&standby) },
-            StandbyReport { role: None, ..fresh(&standby) },
+            fresh(&settings("side = \"standby\"\npeer = \"10.0.0.1:18790\"\nreference = \"1.1.1.1:53\"\n")),
+            StandbyReport { settings_mark: None, ..fresh(&standby) },
+            StandbyReport {
+                workspace: Some(format!("{NOT_GIVEN_BACK}the remote lets this node read only")),
+                ..sees(Sight::Serves, "its guard says: healthy")
+            },
             StandbyReport { held: true, ..sees(Sight::Serves, "its guard says: healthy") },
         ];
-        let primaries = [fresh(&primary), asked(9_000), asked(360_000), problem, pushes];
+        let primaries = [fresh(&primary), asked(9_000), asked_by(true, 9_000), asked(360_000), problem, pushes];
         let mut lines = vec![line(None, &standby, now), line(Some(None), &standby, now)];
         lines.extend(standbys.iter().map(|report| line(Some(Some(report)), &standby, now)));
         for report in &primaries {

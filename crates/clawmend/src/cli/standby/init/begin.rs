@@ -9,9 +9,12 @@ use crate::service::own_unit::{self, OwnUnit, Written};
 use crate::settings::Settings;
 use std::path::Path;
 
-/// Variables that say where things are. A service does not have those of a login.
-const WHERE: [&str; 10] = [
+/// Variables that say where things are, and in which language people are told. A service does not have those of a login.
+const WHERE: [&str; 13] = [
     "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_MESSAGES",
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
     "CLAWMEND_CONFIG",
