@@ -304,7 +304,7 @@ fn a_change_that_fails_is_tried_again_later_and_told_once() {
     scene.watch(300, Sight::Silent);
     let at: Vec<u64> = scene.changes().iter().map(|(at, _)| *at).collect();
     assert_eq!(at, [90, 120, 150, 180, 210, 240, 270, 300, 330, 360]);
-    assert_eq!(scene.told(), [Telling::Failed { role: Role::Watching, lost: true, again: true }]);
+    assert_eq!(scene.told(), [Telling::Failed { role: Role::Watching, lost: true, again: true, asked: false }]);
     assert!(scene.standby.memory().takeovers.is_empty(), "nothing was taken over");
 }
 
@@ -367,7 +367,7 @@ impl Judge {
                 self.again = false;
                 self.wanted = match order {
                     Order::Promote | Order::Demote if self.under_way => Some(*order == Order::Promote),
-                    _ => None,
+                    Order::Promote | Order::Demote | Order::Hold | Order::Release | Order::Drill => None,
                 };
             }
             Evidence::Own(_) | Evidence::Seniors(_) => {}

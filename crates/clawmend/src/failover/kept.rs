@@ -158,7 +158,7 @@ mod tests {
         let mut theirs = Knowledge::default();
         theirs.hear(Wall(6), &Owned::Unknown { why: "gone".into() });
         let memory = Memory { role: Role::Active, held: true, takeovers: vec![Wall(7)], ..Memory::default() };
-        let told = Telling::TookOver { reason: Reason::Silent { misses: 3 } };
+        let told = Telling::TookOver { reason: Reason::Silent { misses: 3 }, held: false };
         let word = notice(&GatewayId("default".into()), &Episode::default(), &told, &[], Wall(8));
         let kept = Kept {
             memory,

@@ -5,13 +5,13 @@
 
 use crate::host::files::{private_dir, private_options};
 use rustix::fs::OFlags;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Largest part of the log, in bytes.
@@ -19,8 +19,10 @@ pub(super) const BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// `gateway.log`, `gateway.log.1`, `gateway.log.2`.
 const FILES: u32 = 3;
 const RETRY: Duration = Duration::from_secs(1);
-/// Orders that wait for the disk. The largest has 16 KiB.
-const WAITING: usize = 128;
+/// Most that is written in one piece, and lost where that fails, in bytes.
+const CHUNK: usize = 16 * 1024;
+/// Most that waits for the disk, in bytes; what is being written comes on top of that once.
+const WAITING_MAX: usize = 2 * 1024 * 1024;
 /// A disk that works takes what waits within this.
 const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
@@ -29,30 +31,69 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 enum Order {
     To(PathBuf),
     Write(Vec<u8>),
-    Settled(SyncSender<()>),
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    orders: VecDeque<Order>,
+    bytes: usize,
+    /// All that was taken is done.
+    idle: bool,
+    /// Nobody gives anything any more.
+    closed: bool,
+}
+
+impl Queue {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        match self.orders.back_mut() {
+            Some(Order::Write(last)) => last.extend_from_slice(bytes),
+            Some(Order::To(_)) | None => self.orders.push_back(Order::Write(bytes.to_vec())),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Between {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Between {
+    /// Nothing that holds it can panic half-way.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Gives the log its lines.
 #[derive(Debug, Default)]
 pub(super) struct LogWriter {
     dir: Option<PathBuf>,
-    orders: Option<SyncSender<Order>>,
+    between: Arc<Between>,
+    runs: bool,
     dropped_lines: Arc<AtomicU64>,
 }
 
 impl LogWriter {
     /// Where the log goes from now on.
     pub(super) fn set_dir(&mut self, dir: &Path) {
-        // One that could not be told is told again with the next start.
-        if self.dir.as_deref() != Some(dir) && self.order(Order::To(dir.to_owned())) {
+        if self.dir.as_deref() != Some(dir) {
             self.dir = Some(dir.to_owned());
+            self.between.lock().orders.push_back(Order::To(dir.to_owned()));
+            self.go_on();
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) {
-        if !self.order(Order::Write(bytes.to_vec())) {
+        let mut queue = self.between.lock();
+        if queue.bytes.saturating_add(bytes.len()) > WAITING_MAX {
             self.dropped_lines.fetch_add(lines(bytes), Ordering::Relaxed);
+            return;
         }
+        queue.push(bytes);
+        drop(queue);
+        self.go_on();
     }
 
     /// Lines that were not taken.
@@ -61,26 +102,28 @@ impl LogWriter {
     }
 
     /// Waits until all of it was taken, within a bound.
-    pub(super) fn settle(&mut self) {
-        let (settled, done) = sync_channel(1);
-        if self.order(Order::Settled(settled)) {
-            let _ = done.recv_timeout(SETTLES_WITHIN);
+    pub(super) fn settle(&self) {
+        let waits = |queue: &mut Queue| !(queue.idle && queue.orders.is_empty());
+        if self.runs {
+            drop(self.between.changed.wait_timeout_while(self.between.lock(), SETTLES_WITHIN, waits));
         }
     }
 
-    /// Whether it will be done.
-    fn order(&mut self, order: Order) -> bool {
-        if self.orders.is_none() {
-            self.orders = self.begin();
+    fn go_on(&mut self) {
+        if !self.runs {
+            let log = Log { dropped_lines: Arc::clone(&self.dropped_lines), ..Log::default() };
+            let between = Arc::clone(&self.between);
+            let begun = std::thread::Builder::new().name("gateway.log".to_owned()).spawn(move || log.run(&between));
+            self.runs = begun.is_ok();
         }
-        self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
+        self.between.changed.notify_all();
     }
+}
 
-    fn begin(&self) -> Option<SyncSender<Order>> {
-        let (orders, inbox) = sync_channel(WAITING);
-        let log = Log { dropped_lines: Arc::clone(&self.dropped_lines), ..Log::default() };
-        std::thread::Builder::new().name("gateway.log".to_owned()).spawn(move || log.run(&inbox)).ok()?;
-        Some(orders)
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.between.lock().closed = true;
+        self.between.changed.notify_all();
     }
 }
 
@@ -99,12 +142,25 @@ struct Log {
 }
 
 impl Log {
-    fn run(mut self, inbox: &Receiver<Order>) {
-        while let Ok(order) = inbox.recv() {
-            match order {
-                Order::To(dir) => self.set_dir(&dir),
-                Order::Write(bytes) => self.write(&bytes),
-                Order::Settled(done) => drop(done.try_send(())),
+    fn run(mut self, between: &Between) {
+        loop {
+            let mut queue = between.lock();
+            while queue.orders.is_empty() {
+                if queue.closed {
+                    return;
+                }
+                queue.idle = true;
+                between.changed.notify_all();
+                queue = between.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            (queue.idle, queue.bytes) = (false, 0);
+            let orders = std::mem::take(&mut queue.orders);
+            drop(queue);
+            for order in orders {
+                match order {
+                    Order::To(dir) => self.set_dir(&dir),
+                    Order::Write(bytes) => bytes.chunks(CHUNK).for_each(|chunk| self.write(chunk)),
+                }
             }
         }
     }

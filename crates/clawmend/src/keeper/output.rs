@@ -101,7 +101,7 @@ impl Output {
     }
 
     /// Waits for the log to have taken all of it, for a while.
-    pub fn settle(&mut self) {
+    pub fn settle(&self) {
         self.log.settle();
     }
 

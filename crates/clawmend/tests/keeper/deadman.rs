@@ -10,7 +10,7 @@ use clawmend_core::failover::lease::{Fenced, Figures, Term};
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::observation::Exit;
 use clawmend_core::time::Moment;
-use clawmend_testkit::lab::{Tracer, Unavailable, skipped};
+use clawmend_testkit::lab::{Tracer, skipped};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -316,10 +316,7 @@ async fn a_log_that_hangs_holds_up_neither_the_deadman_nor_who_arms_it() {
     lab.spawn(&mut keeper, 1, script).await;
     until("its first lines", || !lab.log().is_empty()).await;
     let pid = keeper.hello().await.unwrap().pid;
-    let held = match Tracer::hold_writes(pid, &lab.dir.path().join("log/gateway.log"), 3 * PATIENCE) {
-        Ok(held) => held,
-        Err(reason) => return skipped(name, &Unavailable(reason.to_string())),
-    };
+    let held = Tracer::hold_writes(pid, &lab.dir.path().join("log/gateway.log"), 3 * PATIENCE).unwrap();
     let hangs = || {
         let before = lab.log().len();
         std::thread::sleep(Duration::from_millis(500));
@@ -348,15 +345,13 @@ async fn where_no_process_can_be_proven_nothing_is_armed() {
         .args(inject)
         .args([PROGRAM, "keeper", "--dir"])
         .arg(lab.keeper_dir());
-    let mut tracer = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut tracer = Traced(command.stdout(std::process::Stdio::null()).spawn().unwrap());
     let begun = Instant::now();
     let mut keeper = loop {
         if let Ok(keeper) = Keeper::connect(&lab.keeper_dir()).await {
             break keeper;
         }
-        if let Some(ended) = tracer.try_wait().unwrap() {
-            return skipped(name, &Unavailable(format!("strace cannot trace here: it ended with {ended}")));
-        }
+        assert!(tracer.0.try_wait().unwrap().is_none(), "the keeper has ended");
         assert!(begun.elapsed() < PATIENCE, "no keeper");
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
@@ -365,7 +360,19 @@ async fn where_no_process_can_be_proven_nothing_is_armed() {
     let armed = keeper.arm(fenced(1, now().plus(60_000))).await;
     send(&incarnation_of(state.pid).unwrap(), Signal::Kill).unwrap();
     // It ends with whom it traces.
-    tracer.wait().unwrap();
+    tracer.0.wait().unwrap();
     assert_eq!(state.capabilities, Vec::<String>::new());
     assert_eq!(refusal(armed), RefusalCode::NotArmed);
+}
+
+/// A tracer of the test's own; SIGTERM has it end whom it started.
+struct Traced(std::process::Child);
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if let Some(life) = incarnation_of(self.0.id()) {
+            drop(send(&life, Signal::Term));
+        }
+        drop(self.0.wait());
+    }
 }

@@ -48,3 +48,11 @@ pub enum Reason {
     /// The guard ended half-way: it is done again.
     Resumed,
 }
+
+impl Reason {
+    /// A person said so, or tries it.
+    #[must_use]
+    pub const fn is_persons(self) -> bool {
+        matches!(self, Self::Person | Self::Drill)
+    }
+}

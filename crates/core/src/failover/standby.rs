@@ -210,7 +210,15 @@ impl Standby {
             Sight::BeingRepaired if self.memory.why != Some(Reason::RepairTooLong) => {
                 self.turn(now, Role::Demoting, Reason::Resumed, out);
             }
-            Sight::Silent | Sight::Stopped | Sight::BeingRepaired => out.push(Output::Promote(Reason::Resumed)),
+            Sight::Silent | Sight::Stopped | Sight::BeingRepaired => {
+                if self.memory.why == Some(Reason::Drill) {
+                    // It is none any more.
+                    self.memory.why = Some(self.missed_reason());
+                    self.memory.beside = false;
+                    out.push(Output::Persist);
+                }
+                out.push(Output::Promote(Reason::Resumed));
+            }
             Sight::Blind | Sight::Unclear => self.resumes = true,
         }
     }
@@ -267,11 +275,14 @@ impl Standby {
         self.turn(now, Role::Promoting, reason, out);
     }
 
+    const fn missed_reason(&self) -> Reason {
+        if self.stopped { Reason::Stopped } else { Reason::Silent { misses: self.missed } }
+    }
+
     /// Why the primary counts as lost, where it does.
     fn lost(&self, now: Now) -> Option<Reason> {
         if self.missed >= self.figures.misses.max(1) {
-            let reason = if self.stopped { Reason::Stopped } else { Reason::Silent { misses: self.missed } };
-            return Some(reason);
+            return Some(self.missed_reason());
         }
         let repaired_for = now.mono.since(self.repairing_since?);
         (repaired_for >= self.figures.repair_ms).then_some(Reason::RepairTooLong)
@@ -282,7 +293,7 @@ impl Standby {
         let Some(reason) = self.lost(now).filter(|_| self.memory.beside) else { return };
         self.memory.beside = false;
         self.memory.note_takeover(now.wall);
-        out.extend([Output::Tell(Telling::TookOver { reason }), Output::Persist]);
+        out.extend([Output::Tell(Telling::TookOver { reason, held: self.memory.held }), Output::Persist]);
     }
 
     /// The trouble is over when the primary has been well for as long as a standby that carries would wait: one that
@@ -335,8 +346,18 @@ impl Standby {
     fn turn(&mut self, now: Now, role: Role, reason: Reason, out: &mut Vec<Output>) {
         if role == Role::Promoting {
             self.open_episode(now, out);
+            self.memory.beside = match reason {
+                Reason::Drill => true,
+                Reason::Person => self.well_since.is_some(),
+                Reason::Silent { .. }
+                | Reason::Stopped
+                | Reason::RepairTooLong
+                | Reason::PrimaryWell { .. }
+                | Reason::SeniorWell { .. }
+                | Reason::Resumed => false,
+            };
         } else {
-            (self.memory.silent, self.memory.beside) = (None, false);
+            self.memory.silent = None;
         }
         (self.memory.role, self.memory.why) = (role, Some(reason));
         self.not_due();
@@ -400,6 +421,7 @@ impl Standby {
         // Only a takeover that failed leaves something behind.
         self.memory.left = self.memory.role == Role::Promoting && !worked;
         self.memory.role = role;
+        self.memory.beside &= role == Role::Active;
         let reason = self.memory.why.take().unwrap_or(Reason::Resumed);
         // A change that failed has left things half-done, also where it ends as a person wants it: the way there is gone.
         let wanted = self.memory.wanted.take();
@@ -410,28 +432,31 @@ impl Standby {
         };
         if !worked {
             self.not_before = now.mono.plus(self.figures.retry_ms);
-            // After a drill that failed nothing is left to be done.
-            let again = reason != Reason::Drill;
-            self.tell_once(now, Telling::Failed { role, lost: self.well_since.is_none(), again }, out);
+            self.tell_failed(now, role, reason, out);
         } else if role == Role::Active {
             self.told.clear();
             // What a person says or tries says nothing of the primary.
-            let by_person = matches!(reason, Reason::Person | Reason::Drill);
-            self.memory.beside = by_person && self.well_since.is_some();
-            if !by_person {
+            if !reason.is_persons() {
                 self.memory.note_takeover(now.wall);
             }
             if reason == Reason::Drill {
                 // It carries for as long as it would after a loss, so that they see it.
                 self.begin_anew();
             }
-            out.push(Output::Tell(Telling::TookOver { reason }));
+            out.push(Output::Tell(Telling::TookOver { reason, held: self.memory.held }));
         } else {
             self.told.clear();
             self.memory.episode.open = false;
             out.push(Output::Tell(Telling::SteppedBack { reason }));
         }
         out.push(Output::Persist);
+    }
+
+    fn tell_failed(&mut self, now: Now, role: Role, reason: Reason, out: &mut Vec<Output>) {
+        // What it was begun for holds, unless the primary was seen to serve since.
+        let lost = self.lost(now).is_some() || (!reason.is_persons() && self.well_since.is_none());
+        let again = self.memory.again || lost || role == Role::Active;
+        self.tell_once(now, Telling::Failed { role, lost, again, asked: reason.is_persons() }, out);
     }
 
     /// Each thing once, until the primary is well again or the role changes.

@@ -49,6 +49,9 @@ pub enum Telling {
     TookOver {
         /// Why.
         reason: Reason,
+        /// A person holds it so.
+        #[serde(default)]
+        held: bool,
     },
     /// It has stepped back.
     SteppedBack {
@@ -73,12 +76,15 @@ pub enum Telling {
     Failed {
         /// What this node is now.
         role: Role,
-        /// The primary was not seen to serve when it did.
+        /// The primary is lost.
         #[serde(default = "yes")]
         lost: bool,
         /// It is tried again.
         #[serde(default = "yes")]
         again: bool,
+        /// A person had asked for it.
+        #[serde(default)]
+        asked: bool,
     },
     /// This node carries, the primary is lost, and its own gateway does not serve.
     NobodyAnswers {
@@ -146,7 +152,7 @@ impl Telling {
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
-            Self::TookOver { reason: Reason::Person | Reason::Drill }
+            Self::TookOver { reason: Reason::Person | Reason::Drill, .. }
             | Self::SteppedBack { .. }
             | Self::Returned
             | Self::StandbyBack => Level::Info,
@@ -184,7 +190,7 @@ impl Telling {
             Self::NotPromoted { obstacle: Obstacle::Held } => "held".to_owned(),
             Self::NotPromoted { obstacle: Obstacle::NotApart { why } } => format!("refused-{:08x}", mark(why)),
             // The primary may be lost while it carries so, which is another word.
-            Self::TookOver { reason: Reason::Person | Reason::Drill } => "took-over-as-asked".to_owned(),
+            Self::TookOver { reason: Reason::Person | Reason::Drill, .. } => "took-over-as-asked".to_owned(),
             Self::TookOver { .. } => "took-over".to_owned(),
             Self::SteppedBack { .. } => "stepped-back".to_owned(),
             Self::Returned => "returned".to_owned(),

@@ -61,7 +61,7 @@ fn the_next_guard_says_it_with_the_same_key_and_the_reason_of_the_first() {
     let kept = scene.standby.memory().clone();
     scene.standby = Standby::new(DOCUMENT, kept.clone(), &mut out);
     scene.see(Evidence::Done { worked: true });
-    assert_eq!(scene.told(), [Telling::TookOver { reason: Reason::Silent { misses: 3 } }]);
+    assert_eq!(scene.told(), [Telling::TookOver { reason: Reason::Silent { misses: 3 }, held: false }]);
     let said = scene.last_notice();
     scene.standby = Standby::new(DOCUMENT, kept, &mut out);
     scene.see(Evidence::Done { worked: true });
@@ -147,11 +147,11 @@ fn a_failed_takeover_is_loud_and_a_failed_step_back_is_not() {
         (Role::Active, true, Level::Warning),
     ];
     for (role, lost, level) in said {
-        assert_eq!(Telling::Failed { role, lost, again: true }.level(), level);
+        assert_eq!(Telling::Failed { role, lost, again: true, asked: false }.level(), level);
     }
     // As a guard kept it that did not tell these apart.
     let kept: Telling = serde_json::from_str(r#"{"failed":{"role":"watching"}}"#).unwrap();
-    assert_eq!(kept, Telling::Failed { role: Role::Watching, lost: true, again: true });
+    assert_eq!(kept, Telling::Failed { role: Role::Watching, lost: true, again: true, asked: false });
 }
 
 #[test]

@@ -176,22 +176,17 @@ fn carry_out(context: &Context) -> Result<Drill, CliError> {
 }
 
 fn order(context: &Context) -> Result<(), CliError> {
-    match context.ask(Request::Standby { order: Order::Drill })?.ok_or_else(no_guard_of_node)? {
-        Answer::Done { .. } => Ok(()),
-        Answer::BadRequest { .. } => {
+    let asked = context.ask(Request::Standby { order: Order::Drill });
+    match asked {
+        Ok(None) => Err(no_guard_of_node()),
+        Ok(Some(Answer::Done { .. })) => Ok(()),
+        // A no is an error already.
+        Ok(Some(_)) => Err(unexpected()),
+        Err(error) if error.message.contains("unknown variant") => {
             Err(CliError::new(Kind::NeedsPerson, "the guard here is of an older version, which knows no drill")
                 .hint("start it again: `systemctl --user restart clawmend`, or Ctrl-C and its command once more"))
         }
-        Answer::Failed { why } | Answer::NeedsPerson { why } | Answer::Refused { why } => {
-            Err(CliError::new(Kind::NeedsPerson, clean(&why, 400)))
-        }
-        Answer::NotFound { .. }
-        | Answer::Status(_)
-        | Answer::Check(_)
-        | Answer::Incidents(_)
-        | Answer::Incident(_)
-        | Answer::Log { .. }
-        | Answer::End => Err(unexpected()),
+        Err(error) => Err(error),
     }
 }
 

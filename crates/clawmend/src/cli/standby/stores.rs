@@ -98,9 +98,11 @@ impl Whose {
 /// The guard may be a service, and this is a login.
 fn as_a_service<T, E>(look: impl Fn(Surroundings) -> Result<T, E>) -> (Result<T, E>, Whose) {
     match look(Surroundings::Service) {
-        Err(why) if Surroundings::differ() => {
-            look(Surroundings::Own).map_or((Err(why), Whose::Anybodys), |done| (Ok(done), Whose::Logins))
-        }
+        Err(why) if Surroundings::differ() => match look(Surroundings::Own) {
+            Err(_) => (Err(why), Whose::Anybodys),
+            // It may be that it works again only now.
+            Ok(done) => (Ok(done), if look(Surroundings::Service).is_ok() { Whose::Anybodys } else { Whose::Logins }),
+        },
         looked => (looked, Whose::Anybodys),
     }
 }

@@ -147,7 +147,7 @@ pub struct Meanwhile {
 }
 
 impl Meanwhile {
-    /// Runs it; `None` while something else is under way.
+    /// Runs it; `None` while something else is under way, and where a change of role has ended it.
     async fn run<T: Send + 'static>(
         &self,
         carrier: Carrier,
@@ -156,7 +156,8 @@ impl Meanwhile {
         let _alone = self.alone.try_lock().ok()?;
         let stop = Stop::default();
         self.stop.replace(stop.clone());
-        Some(carrier.carry(LONG, stop, call).await)
+        let done = carrier.carry(LONG, stop.clone(), call).await;
+        (done.is_ok() || !stop.is_set()).then_some(done)
     }
 
     /// Ends what is under way: a change of role has come.
@@ -175,13 +176,16 @@ pub async fn bring(pair: &Pair, settings: &WorkspaceSettings) -> Result<String, 
 /// Has what the primary pushed here before it is needed, as far as it can be had. Nothing of the folder is touched.
 pub fn fetch_regularly(pair: Rc<Pair>, settings: WorkspaceSettings) {
     tokio::task::spawn_local(async move {
+        let mut again = Again(APART_MS);
         loop {
+            let mut failed = false;
             // What was written here comes first.
             let free = pair.only_watches() && !pair.kept.borrow().owed;
             if free && let Some(fetched) = pair.meanwhile.run(pair.carrier(&settings), Workspace::fetch).await {
+                failed = fetched.is_err();
                 note_fetched(&pair, fetched);
             }
-            tokio::time::sleep(Duration::from_millis(settings.push_every_ms)).await;
+            tokio::time::sleep(Duration::from_millis(again.after(failed, settings.push_every_ms))).await;
         }
     });
 }
@@ -236,7 +240,7 @@ fn gave(gave: Result<GaveBack, String>) -> Result<String, String> {
     }
 }
 
-/// When a push that failed is tried again: soon, for this host may be lost any time, and each time twice as late.
+/// When a push or a fetch that failed is tried again: soon, for this host may be lost any time, and each time twice as late.
 struct Again(u64);
 
 impl Again {

@@ -147,8 +147,10 @@ impl Fence {
             // It shuts at its moment, without our help.
             tracing::error!(%error, "the egress fence could not be shut at once");
         }
-        self.stands.set(Stands::Shut);
-        self.shut_at.set(Some(clock::now().mono));
+        // One that was shut already holds nothing back that was on its way.
+        if !matches!(self.stands.replace(Stands::Shut), Stands::Shut) {
+            self.shut_at.set(Some(clock::now().mono));
+        }
     }
 
     /// The guard ends in order, and nothing of its gateway is left: takes it away. A fence that was shut a moment ago

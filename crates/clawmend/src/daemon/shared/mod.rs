@@ -31,7 +31,7 @@ use super::voice::Voice;
 use crate::api::server::Reply;
 use crate::api::types::SharedReport;
 use crate::failover::lease::LeaseStore;
-use crate::host::{clock, signal};
+use crate::host::{clock, process, signal};
 use crate::openclaw::discovery::Home;
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Memory, Order};
@@ -52,7 +52,7 @@ const ORDERS: usize = 8;
 const OUTCOMES: usize = 16;
 
 /// So long the guard that ends waits for the store to take a lease back.
-const LEAVING: Duration = Duration::from_secs(3);
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// A person's word, and where the answer goes.
 type Said = (Order, oneshot::Sender<Reply>);
@@ -167,7 +167,8 @@ impl Shared {
 
     /// What becomes of a gateway that the guard leaves behind, for people; nothing where it goes on.
     pub fn left_behind(&self) -> Option<String> {
-        let until = self.report.borrow().lease_until.filter(|_| self.gate.owns() && self.ward.life().is_some())?;
+        let runs = self.ward.life().is_some_and(|life| process::is_alive(&life));
+        let until = self.report.borrow().lease_until.filter(|_| runs && self.gate.owns())?;
         let seconds = u64::try_from(until.0.0.saturating_sub(clock::now().wall.0)).unwrap_or_default().div_ceil(1_000);
         Some(format!(
             "the guard ends; the gateway is ended with its lease, in {seconds} s at the latest. Guard it again with the same \

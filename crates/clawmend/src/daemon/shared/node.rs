@@ -23,8 +23,9 @@ use clawmend_core::failover::lease::{
 use clawmend_core::gateway::Incarnation;
 use clawmend_core::time::Moment;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch as latest};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch as latest};
 use tokio::task::JoinHandle;
 
 /// Facts that wait. Whoever tells waits when it is full, so nothing is lost.
@@ -55,6 +56,8 @@ struct Node {
     switches: Switches,
     /// Machines that are being turned off.
     hooks: Vec<turn_off::AtWork>,
+    /// One look at the hook's disk at a time.
+    disk: Arc<Semaphore>,
     /// A gateway that runs mute is looked at.
     muteness: Option<(Incarnation, mute::Watch)>,
     /// A process that nobody here has started, seen once. A start may be about to be told.
@@ -138,6 +141,7 @@ fn begin(shared: Rc<Shared>, store: LeaseStore, heard: mpsc::Sender<Heard>) -> N
         running: None,
         words: Vec::new(),
         hooks: Vec::new(),
+        disk: Arc::new(Semaphore::new(1)),
         switches,
         muteness: None,
         stranger: None,
@@ -208,9 +212,10 @@ impl Node {
         }
     }
 
-    /// Nothing is being given back.
+    /// Nothing is being given back, and nothing has ended whose end is not proven yet.
     fn has_left(&self) -> bool {
-        self.holder.giving_up().is_none() && self.asking.as_ref().is_none_or(JoinHandle::is_finished)
+        let unproven = self.running.as_ref().is_some_and(|(_, life)| !process::is_alive(life));
+        !unproven && self.holder.giving_up().is_none() && self.asking.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     fn observe(&mut self, evidence: &Evidence) {
@@ -332,7 +337,12 @@ impl Node {
                 self.arming.send_replace(Some(Fenced { term, until }));
             }
             Directive::TurnOff { node, term } => {
-                self.hooks.push(turn_off::turn_off(&self.shared.settings, node, term, self.heard.clone()));
+                self.hooks.push(turn_off::turn_off(
+                    &self.shared.settings,
+                    (node, term),
+                    &self.disk,
+                    self.heard.clone(),
+                ));
             }
             Directive::Tell(telling) => self.tell(&telling),
             // It was done where it stood.

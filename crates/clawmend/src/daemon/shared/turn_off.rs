@@ -14,8 +14,9 @@ use clawmend_core::failover::lease::{Evidence, NodeId, Term};
 use clawmend_core::gateway::Incarnation;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// The hook is at work; it is ended with this.
@@ -38,8 +39,14 @@ impl Drop for AtWork {
     }
 }
 
-/// Runs it beside the loop, and tells.
-pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc::Sender<Heard>) -> AtWork {
+/// Runs it beside the loop, and tells. `disk`: its permit is held by whoever looks at the hook, for as long as that takes.
+pub fn turn_off(
+    settings: &SharedSettings,
+    (node, term): (NodeId, Term),
+    disk: &Arc<Semaphore>,
+    heard: mpsc::Sender<Heard>,
+) -> AtWork {
+    let disk = Arc::clone(disk);
     let hook = settings.fence.clone().zip(settings.name_of(node).map(str::to_owned));
     let task = tokio::task::spawn_local(async move {
         let worked = match hook {
@@ -47,7 +54,7 @@ pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc
                 let limit = Duration::from_millis(hook.timeout_ms);
                 let mut command = tokio::process::Command::new(&hook.program);
                 command.args(&hook.arguments).arg(&name).arg(term.0.to_string());
-                match tokio::time::timeout(limit, may_run(hook.program)).await {
+                match tokio::time::timeout(limit, may_run(hook.program, disk)).await {
                     Ok(Ok(())) => proves(command, limit).await,
                     Ok(Err(why)) => Err(why),
                     Err(_) => Err("the disk that it is on does not answer".to_owned()),
@@ -64,8 +71,14 @@ pub fn turn_off(settings: &SharedSettings, node: NodeId, term: Term, heard: mpsc
 }
 
 /// One that others can replace turns off what they like, and proves nothing. Where that cannot be seen it is run.
-async fn may_run(program: PathBuf) -> Result<(), String> {
-    let flaw = tokio::task::spawn_blocking(move || flaw_of(&program)).await;
+async fn may_run(program: PathBuf, disk: Arc<Semaphore>) -> Result<(), String> {
+    let permit = disk.acquire_owned().await.map_err(|error| error.to_string())?;
+    let look = move || {
+        // One that hangs keeps it, so that no other thread is sent after this one.
+        let _permit = permit;
+        flaw_of(&program)
+    };
+    let flaw = tokio::task::spawn_blocking(look).await;
     match flaw {
         Ok(Ok(Some(Flaw::Open { path }))) => {
             Err(format!("others could replace it by way of {}: `chmod go-w` that, or give it to root", path.display()))
@@ -102,8 +115,11 @@ struct Group(Option<Incarnation>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(life) = self.0.take() {
-            std::thread::spawn(move || end_group(&life));
+        let Some(life) = self.0.take() else { return };
+        let beside = life.clone();
+        // It reads the whole process table. Where there is no thread for that, it is done here.
+        if std::thread::Builder::new().spawn(move || end_group(&beside)).is_err() {
+            end_group(&life);
         }
     }
 }

@@ -65,7 +65,7 @@ fn commands(telling: &Telling) -> Vec<&'static str> {
         Telling::Unsteady { .. } => &["clawmend standby demote"],
         Telling::Failed { .. } | Telling::NobodyAnswers { .. } => &["clawmend doctor"],
         Telling::StandbyLost | Telling::StandbyBack => &["clawmend standby check"],
-        Telling::TookOver { reason: Reason::Person } => &["clawmend standby release"],
+        Telling::TookOver { held: true, .. } => &["clawmend standby release"],
         Telling::TookOver { .. } | Telling::SteppedBack { .. } | Telling::Returned | Telling::AnswersAgain { .. } => {
             &[]
         }
@@ -90,7 +90,7 @@ impl Said<'_> {
     fn title(&self) -> String {
         let host = self.host;
         let (en, zh) = match &self.word.telling {
-            Telling::TookOver { reason: Reason::Drill } => {
+            Telling::TookOver { reason: Reason::Drill, .. } => {
                 (format!("drill: {host} has taken over"), format!("演练：备机 {host} 已接管"))
             }
             Telling::TookOver { .. } => (format!("{host} has taken over"), format!("备机 {host} 已接管")),
@@ -134,11 +134,11 @@ impl Said<'_> {
 
     fn what(&self) -> String {
         let (en, zh) = match &self.word.telling {
-            Telling::TookOver { reason: Reason::Drill } => (
+            Telling::TookOver { reason: Reason::Drill, .. } => (
                 "A drill: the gateway runs on this standby, too, for about a minute, and the primary goes on.".to_owned(),
                 "演练：网关现在也运行在这台备机上，约一分钟，主机照常工作。".to_owned(),
             ),
-            Telling::TookOver { reason } => (
+            Telling::TookOver { reason, .. } => (
                 format!("{} The gateway runs on this standby now.", because_en(*reason)),
                 format!("{}网关现在运行在这台备机上。", because_zh(*reason)),
             ),
@@ -168,8 +168,8 @@ impl Said<'_> {
                     .to_owned(),
                 "这台备机正在工作，而两台机器的通道账号已无法确认互不相同：消息可能被回复两次或丢失。".to_owned(),
             ),
-            Telling::Failed { role, lost, again } => {
-                let (en, zh) = failed(*role, *lost);
+            Telling::Failed { role, lost, again, asked } => {
+                let (en, zh) = failed(*role, *lost, *asked);
                 let (then_en, then_zh) =
                     if *again { ("It is tried again.", "会继续重试。") } else { ("It is not tried again.", "不会重试。") };
                 (format!("{en} {then_en}"), format!("{zh}{then_zh}"))
@@ -242,7 +242,7 @@ impl Said<'_> {
 
     fn advice(&self) -> Vec<&str> {
         match &self.word.telling {
-            Telling::TookOver { reason } => self.after_a_takeover(*reason),
+            Telling::TookOver { reason, held } => self.after_a_takeover(*reason, *held),
             Telling::SteppedBack { .. } => self.after_a_step_back(),
             Telling::Returned => vec![self.pick(
                 "Mend what kept it from taking over, before the next time.",
@@ -304,7 +304,7 @@ impl Said<'_> {
         advice
     }
 
-    fn after_a_takeover(&self, reason: Reason) -> Vec<&str> {
+    fn after_a_takeover(&self, reason: Reason, held: bool) -> Vec<&str> {
         let mut advice = if reason == Reason::Drill {
             vec![self.pick(
                 "Write to it on the standby's own channel, to see that it answers.",
@@ -340,7 +340,7 @@ impl Said<'_> {
                 "密钥是备机上原有的，或者没有：需要密钥的功能可能失败。",
             ));
         }
-        advice.push(if reason == Reason::Person {
+        advice.push(if held {
             self.pick(
                 "It stays so until somebody says otherwise. To let it step back once the primary is well, on the standby:",
                 "备机会一直保持这样，直到有人另行指示。若要在主机正常后让它退回，请在备机上：",
@@ -356,18 +356,22 @@ impl Said<'_> {
 }
 
 /// What it means for people.
-const fn failed(role: Role, lost: bool) -> (&'static str, &'static str) {
-    match (role, lost) {
-        (Role::Watching | Role::Promoting, true) => (
+const fn failed(role: Role, lost: bool, asked: bool) -> (&'static str, &'static str) {
+    match (role, lost, asked) {
+        (Role::Watching | Role::Promoting, true, _) => (
             "The primary is lost, and the gateway could not be started here, so nobody answers you now.",
             "主机失联，而这里的网关未能启动，因此现在无人应答。",
         ),
-        (Role::Watching | Role::Promoting, false) => (
-            "What you asked for failed: the gateway could not be started here. The primary serves, so you are answered; but if it \
-             were lost now, nobody would take over.",
-            "您要求的操作失败了：这里的网关未能启动。主机工作正常，您仍会得到应答；但若主机此时出故障，将无人接管。",
+        (Role::Watching | Role::Promoting, false, true) => (
+            "What you asked for failed: the gateway could not be started here. The primary is not concerned; but if it were lost \
+             now, nobody would take over.",
+            "您要求的操作失败了：这里的网关未能启动。主机不受影响；但若主机此时出故障，将无人接管。",
         ),
-        (Role::Active | Role::Demoting, _) => (
+        (Role::Watching | Role::Promoting, false, false) => (
+            "The gateway could not be started here. The primary is back by now; but if it were lost again, nobody would take over.",
+            "这里的网关未能启动。主机现已恢复；但若主机再次出故障，将无人接管。",
+        ),
+        (Role::Active | Role::Demoting, ..) => (
             "Both gateways run, each with its own channels, so nothing is answered twice.",
             "两个网关都在运行，但各用各的通道，不会重复回复。",
         ),

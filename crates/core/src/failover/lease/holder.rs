@@ -103,6 +103,8 @@ pub struct Holder {
     failed_starts: u32,
     /// It could start nothing.
     hindered: bool,
+    /// The guard ends.
+    ends: bool,
     ran: Option<Moment>,
     told: Vec<Telling>,
 }
@@ -137,6 +139,7 @@ impl Holder {
             turn_off_at: Moment(0),
             failed_starts: 0,
             hindered: false,
+            ends: false,
             ran: None,
             told: Vec::new(),
         }
@@ -183,9 +186,9 @@ impl Holder {
         }
     }
 
-    /// It takes no lease: a person holds it, or it could start nothing.
+    /// It takes no lease: a person holds it, it could start nothing, or its guard ends.
     const fn stays_out(&self) -> bool {
-        self.memory.held || self.hindered
+        self.memory.held || self.hindered || self.ends
     }
 
     /// Whom a person would have to vouch for, so that this node may own: to be shown to them, and given back with
@@ -217,7 +220,7 @@ impl Holder {
             Evidence::Conflict => self.conflict(now, out),
             Evidence::Woke => self.doubt(now, out),
             Evidence::Hindered(hindered) => self.hindered = *hindered,
-            Evidence::GuardEnds => self.guard_ends(now, out),
+            Evidence::GuardEnds => self.ends = true,
             Evidence::Person(order) => self.order(now, order, out),
         }
         self.decide(now, out);
@@ -251,6 +254,7 @@ impl Holder {
         self.end_what_ran_out(now, out);
         self.insist_on_ends(now, out);
         self.leave_where_hindered(now, out);
+        self.leave_at_the_end(now, out);
         self.leave_on(now, out);
         self.ask(now, out);
         self.keep_armed(out);

@@ -160,8 +160,8 @@ impl Holder {
     }
 
     /// A lease that nothing runs under would make this machine one that may only be paused, for as long as it is away.
-    pub(super) fn guard_ends(&mut self, now: Moment, out: &mut Vec<Directive>) {
-        if self.process.is_silent() && self.lease.is_some() {
+    pub(super) fn leave_at_the_end(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        if self.ends && self.process.is_silent() && self.lease.is_some() && self.leaving.is_none() {
             self.leave(now, Why::GuardEnds, None, false, out);
         }
     }

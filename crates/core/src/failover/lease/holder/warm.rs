@@ -73,6 +73,7 @@ impl Holder {
             && self.lease.is_none()
             && self.leaving.is_none()
             && !self.hindered
+            && !self.ends
     }
 
     fn start_mute(&mut self, now: Moment, out: &mut Vec<Directive>) {
