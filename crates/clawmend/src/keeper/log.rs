@@ -21,8 +21,9 @@ const FILES: u32 = 3;
 const RETRY: Duration = Duration::from_secs(1);
 /// Most that is written in one piece, and lost where that fails, in bytes.
 const CHUNK: usize = 16 * 1024;
-/// Most that waits for the disk, in bytes; what is being written comes on top of that once.
-const WAITING_MAX: usize = 2 * 1024 * 1024;
+/// Most that waits for the disk, in bytes; what is being written comes on top of that once. A burst of some megabytes fits,
+/// as a crash may print it.
+const WAITING_MAX: usize = 16 * 1024 * 1024;
 /// A disk that works takes what waits within this.
 const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
