@@ -104,6 +104,8 @@ const IN_MATRIX_ONLY: &[&str] = &[
     "a_persons_word_repairs_a_frozen_gateway_and_only_once",
     "a_tap_on_a_card_repairs_a_frozen_gateway_and_only_once",
     "a_drill_takes_over_with_its_secrets_and_steps_back",
+    "the_second_standby_carries_only_where_the_first_does_not",
+    "the_second_standby_carries_when_both_before_it_are_lost",
     "a_node_that_could_start_nothing_takes_nothing_over",
     "what_a_person_says_of_a_warm_nodes_gateway_holds",
     "unit_stops_around_a_crash",

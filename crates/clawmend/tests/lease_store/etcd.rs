@@ -1,13 +1,14 @@
 //! Real etcd: each request, races, time, and an etcd that is killed, frozen or one of several.
 
 use crate::scene::{
-    LONG_MS, PATIENT_MS, acquire, etcd, group, holder, is_watched, node, one_of_all_wins, release, renew,
+    LONG_MS, PATIENT_MS, acquire, etcd, etcd_with, group, holder, is_watched, node, one_of_all_wins, release, renew,
     same_as_the_model, section, sure, trouble,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clawmend::failover::lease::Trouble;
 use clawmend_core::failover::lease::{Answer, NodeId, Record, Request, Term, View};
+use clawmend_testkit::lab::EtcdOptions;
 use serde_json::json;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -34,6 +35,32 @@ async fn each_request_is_answered() {
     let free = View { term: Term(1), reserved: Some(NodeId(3)), ..View::default() };
     assert_eq!(sure(&b, &Request::Look).await, Answer::Seen(free));
     assert!(a.describe().contains(&format!("127.0.0.1:{}", etcd.port)));
+}
+
+/// What it holds, what it has forgotten, and that it is full: by its own word.
+#[tokio::test]
+async fn its_room_is_seen() {
+    let quota = 20 * 1024 * 1024;
+    let options = EtcdOptions { quota: Some(quota), ..EtcdOptions::default() };
+    let Some(etcd) = etcd_with("its_room_is_seen", options) else { return };
+    let store = node(1, &section(&[etcd.url()], ""), LONG_MS, PATIENT_MS);
+    let term = acquire(&store).await;
+    for _ in 0..4 {
+        sure(&store, &renew(term)).await;
+    }
+    let room = store.room().await.unwrap().unwrap();
+    assert!(!room.full && !room.forgets && room.used <= room.size && room.size < quota, "{room:?}");
+    assert!(room.revisions >= 5, "{room:?}");
+    etcd.call("/v3/kv/compaction", &json!({ "revision": room.revisions.to_string() })).unwrap();
+    assert!(store.room().await.unwrap().unwrap().forgets);
+    let large = STANDARD.encode(vec![0_u8; 1024 * 1024]);
+    let put = |at: u64| etcd.call("/v3/kv/put", &json!({ "key": STANDARD.encode(format!("x{at}")), "value": large }));
+    assert!((0..40).any(|at| put(at).is_err()), "it never was full");
+    let room = store.room().await.unwrap().unwrap();
+    assert!(room.full && room.size > quota / 2, "{room:?}");
+    let told = store.ask(&renew(term)).await;
+    assert!(matches!(told.trouble, Some(Trouble::Full { .. })), "{told:?}");
+    assert_eq!(holder(&store).await, Some(NodeId(1)), "it is still read");
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn only_the_named_authority_is_believed() {
     let (Some((ca, cert, key)), Some((other_ca, _, _))) = both else {
         return skipped(name, &Unavailable("openssl is not installed".into()));
     };
-    let etcd = match RealEtcd::start(EtcdOptions { tls: Some((cert, key)) }).unwrap() {
+    let etcd = match RealEtcd::start(EtcdOptions { tls: Some((cert, key)), ..EtcdOptions::default() }).unwrap() {
         Ok(etcd) => etcd,
         Err(reason) => return skipped(name, &reason),
     };

@@ -16,7 +16,12 @@ pub const LONG_MS: u64 = 600_000;
 
 /// etcd of its own, or a word why there is none.
 pub fn etcd(name: &str) -> Option<RealEtcd> {
-    match RealEtcd::start(EtcdOptions::default()).unwrap() {
+    etcd_with(name, EtcdOptions::default())
+}
+
+/// The same as set.
+pub fn etcd_with(name: &str, options: EtcdOptions) -> Option<RealEtcd> {
+    match RealEtcd::start(options).unwrap() {
         Ok(etcd) => Some(etcd),
         Err(reason) => {
             skipped(name, &reason);

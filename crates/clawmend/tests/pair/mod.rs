@@ -24,9 +24,9 @@ const CLAWMEND: &str = env!("CARGO_BIN_EXE_clawmend");
 pub const BOUND: Duration = Duration::from_secs(400);
 pub const PRIMARY: u8 = 1;
 pub const STANDBY: u8 = 2;
-const PORT: u16 = 18_790;
-const BOTS: u16 = 8_080;
-const MODEL_PORT: u16 = 8_084;
+pub const PORT: u16 = 18_790;
+pub const BOTS: u16 = 8_080;
+pub const MODEL_PORT: u16 = 8_084;
 /// Of the standby's disk, where it has one of its own. Larger than what the guard calls nearly full (200 MiB).
 const DISK_MIB: u32 = 512;
 
@@ -239,7 +239,7 @@ impl Pair {
     }
 }
 
-fn node(permit: &Permit, network: &Network, folder: &std::path::Path, host: u8) -> Result<Guard> {
+pub fn node(permit: &Permit, network: &Network, folder: &std::path::Path, host: u8) -> Result<Guard> {
     let (hub, bot) = (network.address(0), BOTS + u16::from(host));
     let options = HomeOptions { telegram: Some(bot), model: Some(MODEL_PORT), ..HomeOptions::default() };
     let home = Home::new(options)?;
@@ -270,7 +270,7 @@ fn small_disk(guard: &Guard) -> Result<Result<SmallDisk, clawmend_testkit::lab::
     Ok(Ok(disk))
 }
 
-fn set(guard: &Guard, lines: &str) -> Result<()> {
+pub fn set(guard: &Guard, lines: &str) -> Result<()> {
     let mut settings = std::fs::OpenOptions::new().append(true).open(guard.dirs.config())?;
     Ok(settings.write_all(lines.as_bytes())?)
 }

@@ -19,6 +19,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct EtcdOptions {
     /// Certificate and key in PEM form: it speaks TLS then.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Most bytes of its database; its own limit if left out.
+    pub quota: Option<u64>,
 }
 
 /// One member among those that make a cluster.
@@ -199,6 +201,9 @@ fn spawn(folder: &Path, options: &EtcdOptions, member: &Member, port: u16) -> Re
     }
     if let Some((cert, key)) = &options.tls {
         command.arg("--cert-file").arg(cert).arg("--key-file").arg(key);
+    }
+    if let Some(quota) = options.quota {
+        command.args(["--quota-backend-bytes", &quota.to_string()]);
     }
     let child = command.spawn().context("etcd")?;
     let life = Life::of(child.id())?;

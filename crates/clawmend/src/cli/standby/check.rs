@@ -12,6 +12,7 @@ mod page;
 mod pause;
 mod people;
 mod program;
+mod room;
 mod seniors;
 mod space;
 mod store;
@@ -459,6 +460,7 @@ mod tests {
         let parts = [
             group::tests::every_line(),
             store::tests::every_line(),
+            room::tests::every_line(),
             accounts::tests::every_line(),
             pause::tests::every_line(),
         ];

@@ -15,8 +15,11 @@
 //! Invariant: a write is sent once. If it is not surely done it is `Unknown`, whatever the next request would find.
 
 mod freed;
+mod room;
 mod session;
 mod wire;
+
+pub use room::Room;
 
 use super::envelope::{self, Group};
 use super::{CannotOpen, Told, Trouble};

@@ -14,6 +14,7 @@ pub mod kubernetes;
 mod secret;
 mod trouble;
 
+pub use etcd::Room;
 pub use trouble::{CannotOpen, Trouble};
 
 use crate::settings::{SharedSettings, StoreSettings};
@@ -90,6 +91,17 @@ impl LeaseStore {
             Kind::Etcd(etcd) => etcd.freed(self.answer).await,
             Kind::Kubernetes(_) => std::future::pending().await,
         }
+    }
+
+    /// How much room the store has left, as whoever answered last says; `None`: a Kubernetes API server keeps house for
+    /// itself.
+    ///
+    /// # Errors
+    /// It cannot be seen.
+    pub async fn room(&self) -> Option<Result<Room, Trouble>> {
+        let Kind::Etcd(etcd) = &self.kind else { return None };
+        let late = |_| Err(Trouble::Late { after: self.answer });
+        Some(tokio::time::timeout(self.answer, etcd.room()).await.unwrap_or_else(late))
     }
 
     /// The store's own clock as it answered last, in whole seconds; `None`: it did not say. For people: the lease rests on

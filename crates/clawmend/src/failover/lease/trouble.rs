@@ -45,6 +45,15 @@ pub enum Trouble {
         /// What it says.
         said: String,
     },
+    /// A person must act.
+    #[error(
+        "{place} is full and takes no writes: forget old revisions (`etcdctl compact`), give their room back (`etcdctl \
+         defrag`), then `etcdctl alarm disarm`"
+    )]
+    Full {
+        /// Host and port.
+        place: String,
+    },
     /// Another status than expected.
     #[error("{place} answered {status}: {said}")]
     Status {

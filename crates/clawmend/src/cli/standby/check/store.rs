@@ -2,9 +2,9 @@
 //!
 //! Invariant: it is asked what every candidate asks again and again; nothing is written.
 
-use super::{CLOCKS_APART_MS, CLOCKS_WRONG_MS, Level, Line};
+use super::{CLOCKS_APART_MS, CLOCKS_WRONG_MS, Level, Line, room};
 use crate::cli::output::clean;
-use crate::failover::lease::{LeaseStore, Told, Trouble};
+use crate::failover::lease::{LeaseStore, Room, Told, Trouble};
 use crate::host::clock;
 use crate::settings::SharedSettings;
 use clawmend_core::failover::lease::{Answer, NodeId, Request, Term, View};
@@ -24,6 +24,8 @@ pub(super) struct Looked {
     told: Told,
     /// The slowest answer, in milliseconds.
     slowest_ms: u64,
+    /// How much room it has, where it answers and keeps house itself.
+    room: Option<Result<Room, Trouble>>,
     /// How far its clock is from ours, in milliseconds, as far as whole seconds tell.
     apart_ms: Option<u64>,
 }
@@ -56,7 +58,8 @@ pub(super) async fn look(settings: &SharedSettings) -> Result<Looked, String> {
         slowest_ms = clock::now().mono.since(sent).max(slowest_ms);
     }
     let apart_ms = store.clock().map(|theirs| apart(theirs, clock::now().wall));
-    Ok(Looked { place: store.describe(), told, slowest_ms, apart_ms })
+    let room = if told.trouble.is_none() { store.room().await } else { None };
+    Ok(Looked { place: store.describe(), told, slowest_ms, room, apart_ms })
 }
 
 /// The store's clock showed this second when ours showed that millisecond.
@@ -78,6 +81,7 @@ pub(super) fn lines(settings: &SharedSettings, looked: &Result<Looked, String>, 
                     lines.extend(looked.view().map(|view| owner(settings, view)));
                 }
             }
+            lines.extend(looked.room.as_ref().map(room::line));
             lines.extend(clocks(looked.apart_ms).filter(|_| looked.view().is_some()));
             lines
         }
@@ -193,7 +197,7 @@ pub(super) mod tests {
 
     fn looked(told: Told, slowest_ms: u64, apart_ms: u64) -> Result<Looked, String> {
         let place = "etcd at 10.0.0.3:2379, keys clawmend/home/…\u{1b}[31m".to_owned();
-        Ok(Looked { place, told, slowest_ms, apart_ms: Some(apart_ms) })
+        Ok(Looked { place, told, slowest_ms, room: None, apart_ms: Some(apart_ms) })
     }
 
     pub fn every_line() -> Vec<Line> {

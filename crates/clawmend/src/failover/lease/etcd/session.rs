@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// What etcd calls a token that it does not know, or not any more: its member was restarted, or users were changed.
 const STALE_TOKEN: [&str; 3] = ["invalid auth token", "user name is empty", "revision in header is old"];
+/// What it says of a write when its database has grown to its limit. By its status it would only be busy.
+const FULL: &str = "database space exceeded";
 /// What it says of a wrong name or password.
 const WRONG_LOGIN: &str = "authentication failed";
 
@@ -111,7 +113,7 @@ impl Session {
     /// A watch, at the endpoint that was the last to work. A token that its member does not know any more is fetched anew
     /// by the next call only: a watch with it begins, and is canceled.
     pub async fn watch(&self, body: &Value) -> Result<Watch, Trouble> {
-        let at = self.known().worked;
+        let at = self.worked_last();
         let token = match &self.login {
             Some(login) => Some(self.token(at, login).await?),
             None => None,
@@ -126,9 +128,14 @@ impl Session {
         }
     }
 
+    /// The endpoint that was the last to bring a request to its end.
+    pub fn worked_last(&self) -> usize {
+        self.known().worked
+    }
+
     /// Another endpoint was the last to bring a request to its end.
     pub fn works_elsewhere(&self, at: usize) -> bool {
-        self.known().worked != at
+        self.worked_last() != at
     }
 
     /// It is not known to be of another cluster. A watch does not settle which one is ours: it is answered also by a member
@@ -197,6 +204,8 @@ impl Session {
             Trouble::Expired
         } else if matches!(status, 401 | 403) || said.contains(WRONG_LOGIN) || is_stale(reply) {
             Trouble::Denied { place, status, said }
+        } else if said.contains(FULL) {
+            Trouble::Full { place }
         } else if status == 429 || said.contains("too many requests") {
             Trouble::Busy { place }
         } else {

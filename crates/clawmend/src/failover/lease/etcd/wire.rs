@@ -66,6 +66,47 @@ impl Headed for Authenticated {
     }
 }
 
+/// `RangeResponse`, of which only matters that there is one.
+#[derive(Debug, Deserialize)]
+pub struct Counted {
+    header: Header,
+}
+
+impl Headed for Counted {
+    fn header(&self) -> Header {
+        self.header
+    }
+}
+
+/// `StatusResponse`.
+#[derive(Debug, Deserialize)]
+pub struct Status {
+    pub header: Header,
+    #[serde(rename = "dbSize", default, deserialize_with = "unsigned")]
+    pub size: u64,
+    #[serde(rename = "dbSizeInUse", default, deserialize_with = "unsigned")]
+    pub in_use: u64,
+    /// 0: it does not say (before etcd 3.6).
+    #[serde(rename = "dbSizeQuota", default, deserialize_with = "unsigned")]
+    pub quota: u64,
+    /// Alarms among them.
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+impl Status {
+    /// It takes no write until a person has seen to it.
+    pub fn is_full(&self) -> bool {
+        self.errors.iter().any(|error| error.contains("NOSPACE"))
+    }
+}
+
+impl Headed for Status {
+    fn header(&self) -> Header {
+        self.header
+    }
+}
+
 /// A message of a stream, around a `WatchResponse`.
 #[derive(Debug, Deserialize)]
 pub struct Streamed {

@@ -2,14 +2,17 @@
 //!
 //! Invariant: a letter says what may be lost, and on which machine a command is to be typed.
 
+mod steps;
+
 use super::Writer;
 use super::context::{lasted, value};
 use super::words;
 use crate::settings::Language;
 use clawmend_core::alert::notice::Notice;
-use clawmend_core::failover::{Obstacle, Reason, Role, Step, Telling, Word};
+use clawmend_core::failover::{Obstacle, Reason, Role, Telling, Word};
 use clawmend_core::gateway::GatewayId;
 use minijinja::{Value, context};
+use steps::Steps;
 
 /// For the template `pair`.
 pub(super) fn values(writer: &Writer, notice: &Notice, gateway: &GatewayId, word: &Word) -> Value {
@@ -200,14 +203,14 @@ impl Said<'_> {
     }
 
     fn facts(&self) -> Vec<(&str, String)> {
-        let mut facts = Vec::new();
+        let (mut facts, steps) = (Vec::new(), self.steps());
         if let Telling::NotPromoted { obstacle: Obstacle::NotApart { why } } | Telling::NotApart { why } =
             &self.word.telling
         {
             facts.push((self.pick("Why", "原因"), why.clone()));
         }
-        facts.extend(self.word.steps.iter().map(|step| (self.step(step), self.result(step))));
-        if matches!(self.word.telling, Telling::TookOver { .. }) && self.find("workspace").is_none() {
+        facts.extend(steps.all());
+        if matches!(self.word.telling, Telling::TookOver { .. }) && steps.find("workspace").is_none() {
             let none =
                 self.pick("not brought over: [standby.workspace] is not set", "未带过来：没有设置 [standby.workspace]");
             facts.push((self.pick("Its files", "助手文件"), none.to_owned()));
@@ -215,29 +218,8 @@ impl Said<'_> {
         facts
     }
 
-    fn find(&self, name: &str) -> Option<&Step> {
-        // What was done again counts as it went last.
-        self.word.steps.iter().rfind(|step| step.step == name)
-    }
-
-    fn step(&self, step: &Step) -> &str {
-        match step.step.as_str() {
-            "workspace" => self.pick("Its files", "助手文件"),
-            "secrets" => self.pick("Its secrets", "密钥"),
-            "channel" => self.pick("Channel", "通道"),
-            "messages" => self.pick("Messages", "消息"),
-            "switch" => self.pick("Its channels", "通道开关"),
-            _ => self.pick("Gateway", "网关"),
-        }
-    }
-
-    fn result(&self, step: &Step) -> String {
-        let failed = if step.worked { "" } else { self.pick("NOT done: ", "未完成：") };
-        format!("{failed}{} ({})", step.detail, lasted(self.language, i64::try_from(step.took_ms).unwrap_or(i64::MAX)))
-    }
-
-    fn failed(&self, name: &str) -> bool {
-        self.find(name).is_some_and(|step| !step.worked)
+    fn steps(&self) -> Steps<'_> {
+        Steps { language: self.language, telling: &self.word.telling, steps: &self.word.steps }
     }
 
     fn advice(&self) -> Vec<&str> {
@@ -289,13 +271,13 @@ impl Said<'_> {
 
     fn after_a_step_back(&self) -> Vec<&str> {
         let mut advice = vec![self.pick("Write to it on the primary's channel again.", "请改回主机的通道与它对话。")];
-        if self.failed("workspace") {
+        if self.steps().failed("workspace") {
             advice.push(self.pick(
                 "What it wrote here meanwhile is still on the standby's disk only: it is given to a branch of its own once that works, \
                  and until then nothing new is fetched.",
                 "期间在备机上写下的内容还只在备机的磁盘上：能够推送后会放到单独的分支，在那之前备机不会取回新内容。",
             ));
-        } else if self.find("workspace").is_some() {
+        } else if self.steps().find("workspace").is_some() {
             advice.push(self.pick(
                 "What it wrote here meanwhile is on a branch of its own, if it wrote anything: merge that on the primary.",
                 "期间在备机上写下的内容（如有）在单独的分支里，请在主机上合并。",
@@ -322,19 +304,19 @@ impl Said<'_> {
                 ),
             ]
         };
-        if self.failed("channel") {
+        if self.steps().failed("channel") {
             advice.push(self.pick(
                 "The gateway serves, but its channel was not seen to connect: write to it, and look whether it answers.",
                 "网关已运行，但没有看到通道连上：请发一条消息，看它是否回复。",
             ));
         }
-        if self.failed("workspace") {
+        if self.steps().failed("workspace") {
             advice.push(self.pick(
                 "Its files are those that were here before, and may be old.",
                 "助手文件是备机上原有的，可能较旧。",
             ));
         }
-        if self.failed("secrets") {
+        if self.steps().failed("secrets") {
             advice.push(self.pick(
                 "Its secrets are those that were here before, or none: what needs them may fail.",
                 "密钥是备机上原有的，或者没有：需要密钥的功能可能失败。",
