@@ -59,6 +59,7 @@ async fn what_the_store_knows_is_said_on_each_node() {
     let host = Host::new("cellar", "attic,cellar,cloud", &etcd, &[]);
     host.config(true);
     assert!(host.check("store").starts_with("good: "), "{}", host.check("store"));
+    assert!(host.check("room").starts_with("unknown: whether the lease store forgets"), "{}", host.check("room"));
     assert!(host.check("nodes").starts_with("unknown: this is cellar, number 2"), "{}", host.check("nodes"));
     assert!(host.check("clock").starts_with("good: "), "its clock is ours: {}", host.check("clock"));
     assert!(host.check("channels").starts_with("bad: telegram on"), "{}", host.check("channels"));

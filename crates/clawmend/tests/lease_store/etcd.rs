@@ -6,7 +6,7 @@ use crate::scene::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clawmend::failover::lease::Trouble;
+use clawmend::failover::lease::{Alarm, History, Room, Trouble};
 use clawmend_core::failover::lease::{Answer, NodeId, Record, Request, Term, View};
 use clawmend_testkit::lab::EtcdOptions;
 use serde_json::json;
@@ -48,16 +48,17 @@ async fn its_room_is_seen() {
     for _ in 0..4 {
         sure(&store, &renew(term)).await;
     }
-    let room = store.room().await.unwrap().unwrap();
-    assert!(!room.full && !room.forgets && room.used <= room.size && room.size < quota, "{room:?}");
-    assert!(room.revisions >= 5, "{room:?}");
-    etcd.call("/v3/kv/compaction", &json!({ "revision": room.revisions.to_string() })).unwrap();
-    assert!(store.room().await.unwrap().unwrap().forgets);
+    let Room { revisions, history, database } = store.room().await.unwrap().unwrap();
+    let database = database.unwrap();
+    assert!(history == History::Young && revisions >= 5, "{history:?} {revisions}");
+    assert!(database.alarm.is_none() && database.used <= database.size && database.size < quota, "{database:?}");
+    etcd.call("/v3/kv/compaction", &json!({ "revision": revisions.to_string() })).unwrap();
+    assert_eq!(store.room().await.unwrap().unwrap().history, History::Forgotten);
     let large = STANDARD.encode(vec![0_u8; 1024 * 1024]);
     let put = |at: u64| etcd.call("/v3/kv/put", &json!({ "key": STANDARD.encode(format!("x{at}")), "value": large }));
     assert!((0..40).any(|at| put(at).is_err()), "it never was full");
-    let room = store.room().await.unwrap().unwrap();
-    assert!(room.full && room.size > quota / 2, "{room:?}");
+    let database = store.room().await.unwrap().unwrap().database.unwrap();
+    assert!(database.alarm == Some(Alarm::NoSpace) && database.size > quota / 2, "{database:?}");
     let told = store.ask(&renew(term)).await;
     assert!(matches!(told.trouble, Some(Trouble::Full { .. })), "{told:?}");
     assert_eq!(holder(&store).await, Some(NodeId(1)), "it is still read");

@@ -46,10 +46,7 @@ pub enum Trouble {
         said: String,
     },
     /// A person must act.
-    #[error(
-        "{place} is full and takes no writes: forget old revisions (`etcdctl compact`), give their room back (`etcdctl \
-         defrag`), then `etcdctl alarm disarm`"
-    )]
+    #[error("{place} is full and takes no writes, so nobody can own; `clawmend standby check` says what to do")]
     Full {
         /// Host and port.
         place: String,

@@ -219,6 +219,8 @@ fn pair_words() -> Vec<(Telling, Vec<Step>)> {
     ];
     let again = vec![
         step("switch", true, "telegram switched on by the gateway itself"),
+        step("gateway", true, "stopped"),
+        step("gateway", true, "healthy"),
         step("secrets", true, "read again by the gateway"),
         step("channel", false, "not proven within 15 s"),
         step("channel", true, "telegram account `default` connected"),

@@ -1,16 +1,14 @@
 //! `clawmend standby check`: whether the lease store will still take a renewal in some months.
 //!
-//! Invariant: only what is full now is wrong; what will be is careful, and says what to do.
+//! Invariant: only what takes no write now is wrong; what will be full is careful, and says what to do.
 
 use super::{Level, Line};
 use crate::cli::output::clean;
-use crate::failover::lease::{Room, Trouble};
+use crate::failover::lease::{Alarm, Database, History, Quota, Room, Trouble};
 
 /// etcd's own, where none is set (`--quota-backend-bytes`, etcd 3.4 to 3.6).
 const QUOTA: u64 = 2 * 1024 * MIB;
 const MIB: u64 = 1024 * 1024;
-/// An etcd that has forgotten none of so many revisions keeps them all: about half a day of renewals.
-const KEEPS_ALL: u64 = 10_000;
 /// As `standby init` says it.
 const FORGET: &str = "--auto-compaction-mode revision --auto-compaction-retention 1000";
 
@@ -25,53 +23,105 @@ pub(super) fn line(room: &Result<Room, Trouble>) -> Line {
 }
 
 fn judged(room: &Room) -> (Level, String) {
-    let quota = room.quota.unwrap_or(QUOTA);
-    let unless = if room.quota.is_none() { " (etcd's own limit, unless you set another)" } else { "" };
-    let size = format!("{} MiB of {} MiB{unless}", room.size.div_ceil(MIB), quota / MIB);
-    if room.full {
-        let text = format!(
-            "the lease store is full and takes no writes, so nobody can own: forget old revisions (`etcdctl compact {}`), \
-             give their room back (`etcdctl defrag`), then `etcdctl alarm disarm`; and start etcd with {FORGET}",
-            room.revisions
-        );
-        return (Level::Bad, text);
+    match room.database.as_ref().ok().and_then(|database| database.alarm) {
+        Some(Alarm::NoSpace) => return (Level::Bad, full(room.revisions)),
+        Some(Alarm::Corrupt) => {
+            let text = "etcd says that its members differ (alarm CORRUPT) and takes no writes, so nobody can own: see its \
+                        page on data corruption";
+            return (Level::Bad, text.to_owned());
+        }
+        None => {}
     }
-    if !room.forgets && room.revisions >= KEEPS_ALL {
-        let text = format!(
-            "the lease store keeps every revision, {} so far: its database is {size}; when that is full nobody can own; start \
-             etcd with {FORGET}",
-            room.revisions
-        );
-        return (Level::Warning, text);
+    let (history, text) = history(room);
+    let (fills, size) = match &room.database {
+        Ok(database) => size(database),
+        Err(Trouble::Denied { .. }) => (false, "how large its database is, it does not tell our user".to_owned()),
+        Err(trouble) => (false, format!("how large its database is: {}", clean(&trouble.to_string(), 200))),
+    };
+    (if fills { Level::Warning } else { history }, format!("{text}; {size}"))
+}
+
+fn history(room: &Room) -> (Level, String) {
+    let Room { revisions, history, .. } = room;
+    match history {
+        History::Forgotten => (Level::Good, "the lease store forgets old revisions".to_owned()),
+        History::Young => {
+            let text = format!(
+                "whether the lease store forgets old revisions cannot be seen yet, it has {revisions}; each renewal leaves one, \
+                 and an etcd that keeps them all is full after some months: start it with {FORGET}"
+            );
+            (Level::Unknown, text)
+        }
+        History::Kept => {
+            let text = format!(
+                "the lease store has forgotten none of its last {} revisions, of {revisions}: each renewal leaves one, and when \
+                 it is full nobody can own; start etcd with {FORGET}",
+                History::MANY
+            );
+            (Level::Warning, text)
+        }
     }
-    if room.size > quota / 2 {
-        let then = if room.used > quota / 2 { "look what fills it" } else { "`etcdctl defrag` gives the rest back" };
-        let used = room.used.div_ceil(MIB);
-        let text = format!("the lease store fills up: its database is {size}, {used} MiB of it in use; {then}");
-        return (Level::Warning, text);
+}
+
+/// Whether it fills up, and how large it is.
+fn size(database: &Database) -> (bool, String) {
+    let size = database.size.div_ceil(MIB);
+    let (quota, unless) = match database.quota {
+        Quota::Bytes(quota) => (quota, ""),
+        Quota::Untold if database.size <= QUOTA => (QUOTA, " (etcd's own limit, unless you set another)"),
+        Quota::Untold | Quota::Off => return (false, format!("its database is {size} MiB")),
+    };
+    let size = format!("its database is {size} MiB of {} MiB{unless}", quota / MIB);
+    if database.size <= quota / 4 * 3 {
+        return (false, size);
     }
-    (Level::Good, format!("the lease store has room: its database is {size}"))
+    let used = database.used.div_ceil(MIB);
+    let then = if database.used > quota / 2 {
+        "look what fills it"
+    } else {
+        "`etcdctl defrag` gives the rest back, and stops the member meanwhile"
+    };
+    (true, format!("{size} and fills up, {used} MiB are in use: {then}"))
+}
+
+/// The members are defragmented one by one; only `--physical` waits until what was forgotten is gone.
+fn full(revisions: u64) -> String {
+    format!(
+        "the lease store is full and takes no writes, so nobody can own: forget old revisions (`etcdctl compact --physical \
+         --command-timeout 10m {revisions}`), give their room back (`etcdctl defrag --cluster --command-timeout 10m`), then \
+         `etcdctl alarm disarm`; and start etcd with {FORGET}"
+    )
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
-    /// One of some hundred MiB that forgets.
-    const ROOM: Room =
-        Room { used: 20 * MIB, size: 300 * MIB, quota: None, full: false, revisions: 6_000_000, forgets: true };
+    const DATABASE: Database = Database { used: 20 * MIB, size: 300 * MIB, quota: Quota::Untold, alarm: None };
+
+    fn with(history: History, database: Database) -> Result<Room, Trouble> {
+        Ok(Room { revisions: 6_000_000, history, database: Ok(database) })
+    }
 
     pub fn every_line() -> Vec<Line> {
-        let place = "10.0.0.3:2379".to_owned();
-        let denied = Trouble::Denied { place, status: 403, said: "permission denied\u{1b}[31m".into() };
+        let denied = || Trouble::Denied {
+            place: "10.0.0.3:2379".to_owned(),
+            status: 403,
+            said: "permission denied\u{1b}[31m".into(),
+        };
+        let young = Room { revisions: 12, history: History::Young, database: Ok(DATABASE) };
         [
-            Ok(ROOM),
-            Ok(Room { revisions: KEEPS_ALL - 1, forgets: false, quota: Some(8 * QUOTA), ..ROOM }),
-            Ok(Room { forgets: false, ..ROOM }),
-            Ok(Room { size: QUOTA / 2 + 1, ..ROOM }),
-            Ok(Room { size: QUOTA, used: QUOTA / 2 + MIB, ..ROOM }),
-            Ok(Room { full: true, ..ROOM }),
-            Err(denied),
+            Ok(young),
+            with(History::Forgotten, DATABASE),
+            with(History::Forgotten, Database { quota: Quota::Off, ..DATABASE }),
+            with(History::Forgotten, Database { size: 3 * QUOTA, ..DATABASE }),
+            with(History::Kept, Database { quota: Quota::Bytes(4 * QUOTA), ..DATABASE }),
+            with(History::Forgotten, Database { size: QUOTA / 4 * 3 + MIB, ..DATABASE }),
+            with(History::Kept, Database { size: QUOTA, used: QUOTA / 2 + MIB, ..DATABASE }),
+            with(History::Kept, Database { alarm: Some(Alarm::NoSpace), ..DATABASE }),
+            with(History::Kept, Database { alarm: Some(Alarm::Corrupt), ..DATABASE }),
+            Ok(Room { revisions: 6_000_000, history: History::Forgotten, database: Err(denied()) }),
+            Err(denied()),
         ]
         .iter()
         .map(line)

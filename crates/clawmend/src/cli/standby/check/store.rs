@@ -1,6 +1,6 @@
 //! `clawmend standby check`: the lease store of a shared group, and what it knows of the nodes.
 //!
-//! Invariant: it is asked what every candidate asks again and again; nothing is written.
+//! Invariant: it is asked what every candidate asks again and again, and how much room it has; nothing is written.
 
 use super::{CLOCKS_APART_MS, CLOCKS_WRONG_MS, Level, Line, room};
 use crate::cli::output::clean;

@@ -2,49 +2,114 @@
 //!
 //! Each renewal leaves a revision. An etcd that keeps all of them is full after some months, and then takes no write until
 //! a person has seen to it: nobody can own. It says so with the alarm `NOSPACE` (etcd's "Space quota" page; the answers
-//! were seen with etcd 3.4.23).
+//! were seen with etcd 3.4.23, those of later versions are by their source).
 //!
-//! Invariant: it only looks.
+//! Invariant: it only looks, and what it may not see takes nothing from the rest: some versions show the status of a member
+//! to root only (3.4.42 to 3.4.45, 3.5.28 to 3.5.31, 3.6.0 to 3.6.11).
 
 use super::super::Trouble;
 use super::Etcd;
 use super::wire::{Counted, Status};
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// What one member says of its database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What can be known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes that are in use.
-    pub used: u64,
-    /// Bytes of its file. What was forgotten and not defragmented is part of it.
-    pub size: u64,
-    /// Most bytes that its file may have; `None`: it does not say (before etcd 3.6).
-    pub quota: Option<u64>,
-    /// It takes no write.
-    pub full: bool,
     /// Revisions since its beginning.
     pub revisions: u64,
-    /// The first of them is gone.
-    pub forgets: bool,
+    /// What it still knows of them.
+    pub history: History,
+    /// The fullest database of its members; or why none can be seen.
+    pub database: Result<Database, Trouble>,
+}
+
+/// Whether old revisions go. That the first is gone says little: somebody may have compacted it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// They do, or did of late.
+    Forgotten,
+    /// There are too few to tell.
+    Young,
+    /// More than [`History::MANY`] are kept.
+    Kept,
+}
+
+impl History {
+    /// Revisions: about a day of renewals of the steady lease.
+    pub const MANY: u64 = 20_000;
+}
+
+/// The database of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Bytes that are in use.
+    pub used: u64,
+    /// Bytes of its file, by which etcd judges that it is full. What was forgotten and not defragmented is part of it.
+    pub size: u64,
+    /// Most bytes that its file may have.
+    pub quota: Quota,
+    /// What keeps the cluster from writing.
+    pub alarm: Option<Alarm>,
+}
+
+/// Most bytes that the file of a member may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// It does not say (before etcd 3.6, and some versions of that).
+    Untold,
+    /// There is none.
+    Off,
+    /// So many.
+    Bytes(u64),
+}
+
+/// With either, no member writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alarm {
+    /// A member is full.
+    NoSpace,
+    /// The members differ.
+    Corrupt,
 }
 
 impl Etcd {
     pub(in super::super) async fn room(&self) -> Result<Room, Trouble> {
         let at = self.session.worked_last();
-        let status: Status = self.session.call(at, "/v3/maintenance/status", &json!({})).await?;
-        let forgets = self.forgets(at).await?;
-        let revisions = u64::try_from(status.header.revision).unwrap_or(0);
-        let (used, size, quota) = (status.in_use, status.size, Some(status.quota).filter(|quota| *quota > 0));
-        Ok(Room { used, size, quota, full: status.is_full(), revisions, forgets })
+        let now: Counted = self.session.call(at, "/v3/kv/range", &self.counted(None)).await?;
+        let revisions = u64::try_from(now.header.revision).unwrap_or(0);
+        let history = self.history(at, revisions).await?;
+        Ok(Room { revisions, history, database: self.database().await })
     }
 
-    /// Whether its first revision is gone. It is asked for a key of ours, which our credentials let us read.
-    async fn forgets(&self, at: usize) -> Result<bool, Trouble> {
-        let first = json!({ "key": self.record_key, "revision": "1", "count_only": true });
-        match self.session.call::<Counted>(at, "/v3/kv/range", &first).await {
-            Ok(_) => Ok(false),
-            Err(Trouble::Status { said, .. }) if said.contains("has been compacted") => Ok(true),
+    async fn history(&self, at: usize, revisions: u64) -> Result<History, Trouble> {
+        // Of fewer, the first one tells as well.
+        let old = revisions.saturating_sub(History::MANY).max(1);
+        match self.session.call::<Counted>(at, "/v3/kv/range", &self.counted(Some(old))).await {
+            Ok(_) if old == 1 => Ok(History::Young),
+            Ok(_) => Ok(History::Kept),
+            Err(Trouble::Status { said, .. }) if said.contains("has been compacted") => Ok(History::Forgotten),
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// A key of ours, which our credentials let us read, as it was at a revision.
+    fn counted(&self, revision: Option<u64>) -> Value {
+        json!({ "key": self.record_key, "revision": revision.unwrap_or(0).to_string(), "count_only": true })
+    }
+
+    async fn database(&self) -> Result<Database, Trouble> {
+        let mut fullest: Option<Database> = None;
+        let mut unseen = None;
+        for status in self.session.each::<Status>("/v3/maintenance/status", &json!({})).await {
+            match status.map(|status| status.database()) {
+                Ok(one) => {
+                    let fuller = fullest.filter(|other| other.size >= one.size).unwrap_or(one);
+                    let alarm = fullest.and_then(|other| other.alarm).max(one.alarm);
+                    fullest = Some(Database { alarm, ..fuller });
+                }
+                Err(trouble) => unseen = Some(trouble),
+            }
+        }
+        fullest.ok_or_else(|| unseen.unwrap_or_else(|| self.session.garbled(0, "nothing")))
     }
 }

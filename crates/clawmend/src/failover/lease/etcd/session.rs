@@ -167,6 +167,15 @@ impl Session {
         self.read(at, &reply)
     }
 
+    /// The same call to every endpoint. One that does not answer holds none up.
+    pub async fn each<T: DeserializeOwned + Headed>(&self, path: &str, body: &Value) -> Vec<Result<T, Trouble>> {
+        let calls = (0..self.endpoints.len()).map(|at| async move {
+            let late = |_| Err(Trouble::Late { after: self.share });
+            tokio::time::timeout(self.share, self.call(at, path, body)).await.unwrap_or_else(late)
+        });
+        futures_util::future::join_all(calls).await
+    }
+
     async fn token(&self, at: usize, login: &Login) -> Result<SecretString, Trouble> {
         if let Some(token) = &self.known().token {
             return Ok(token.clone());

@@ -73,8 +73,7 @@ impl Steps<'_> {
             ("channel", false) => "已静默",
             ("switch", true) => "已打开",
             ("switch", false) => "已关闭",
-            ("messages", _) => "已先回复",
-            ("gateway", true) => "已运行",
+            ("messages", _) => "已先行回复",
             _ => "已完成",
         }
     }
