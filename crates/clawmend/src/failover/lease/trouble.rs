@@ -46,7 +46,10 @@ pub enum Trouble {
         said: String,
     },
     /// A person must act.
-    #[error("{place} is full and takes no writes, so nobody can own; `clawmend standby check` says what to do")]
+    #[error(
+        "{place} is full and takes no writes, so nobody can own: forget old revisions (`etcdctl compact --physical`), give their \
+         room back (`etcdctl defrag --cluster`), then `etcdctl alarm disarm`"
+    )]
     Full {
         /// Host and port.
         place: String,

@@ -33,18 +33,27 @@ fn judged(room: &Room) -> (Level, String) {
         None => {}
     }
     let (history, text) = history(room);
-    let (fills, size) = match &room.database {
+    let (database, size) = match &room.database {
         Ok(database) => size(database),
-        Err(Trouble::Denied { .. }) => (false, "how large its database is, it does not tell our user".to_owned()),
-        Err(trouble) => (false, format!("how large its database is: {}", clean(&trouble.to_string(), 200))),
+        Err(Trouble::Denied { .. }) => {
+            (Level::Unknown, "whether it takes writes, and how full it is, etcd shows to its root user only".to_owned())
+        }
+        Err(trouble) => {
+            let why = clean(&trouble.to_string(), 200);
+            (Level::Unknown, format!("whether it takes writes, and how full it is, cannot be seen: {why}"))
+        }
     };
-    (if fills { Level::Warning } else { history }, format!("{text}; {size}"))
+    let level = [Level::Warning, Level::Unknown].into_iter().find(|level| [history, database].contains(level));
+    (level.unwrap_or(Level::Good), format!("{text}; {size}"))
 }
 
 fn history(room: &Room) -> (Level, String) {
     let Room { revisions, history, .. } = room;
     match history {
-        History::Forgotten => (Level::Good, "the lease store forgets old revisions".to_owned()),
+        History::Forgotten => {
+            let text = "the lease store has forgotten old revisions of late (if it was you who compacted it, look again in a day)";
+            (Level::Good, text.to_owned())
+        }
         History::Young => {
             let text = format!(
                 "whether the lease store forgets old revisions cannot be seen yet, it has {revisions}; each renewal leaves one, \
@@ -54,8 +63,8 @@ fn history(room: &Room) -> (Level, String) {
         }
         History::Kept => {
             let text = format!(
-                "the lease store has forgotten none of its last {} revisions, of {revisions}: each renewal leaves one, and when \
-                 it is full nobody can own; start etcd with {FORGET}",
+                "the lease store has forgotten none of its last {} revisions, of {revisions}: each renewal leaves one, so unless \
+                 it forgets by time, or others write much there, it is full one day and nobody can own; start etcd with {FORGET}",
                 History::MANY
             );
             (Level::Warning, text)
@@ -64,31 +73,35 @@ fn history(room: &Room) -> (Level, String) {
 }
 
 /// Whether it fills up, and how large it is.
-fn size(database: &Database) -> (bool, String) {
+fn size(database: &Database) -> (Level, String) {
     let size = database.size.div_ceil(MIB);
     let (quota, unless) = match database.quota {
         Quota::Bytes(quota) => (quota, ""),
         Quota::Untold if database.size <= QUOTA => (QUOTA, " (etcd's own limit, unless you set another)"),
-        Quota::Untold | Quota::Off => return (false, format!("its database is {size} MiB")),
+        Quota::Untold => {
+            let text = format!("its database is {size} MiB, more than etcd's own limit, and yours it does not tell");
+            return (Level::Warning, text);
+        }
+        Quota::Off => return (Level::Good, format!("its database is {size} MiB")),
     };
     let size = format!("its database is {size} MiB of {} MiB{unless}", quota / MIB);
     if database.size <= quota / 4 * 3 {
-        return (false, size);
+        return (Level::Good, size);
     }
     let used = database.used.div_ceil(MIB);
     let then = if database.used > quota / 2 {
         "look what fills it"
     } else {
-        "`etcdctl defrag` gives the rest back, and stops the member meanwhile"
+        "`etcdctl defrag --cluster` gives the rest back, and stops each member meanwhile"
     };
-    (true, format!("{size} and fills up, {used} MiB are in use: {then}"))
+    (Level::Warning, format!("{size} and fills up, {used} MiB are in use: {then}"))
 }
 
 /// The members are defragmented one by one; only `--physical` waits until what was forgotten is gone.
 fn full(revisions: u64) -> String {
     format!(
         "the lease store is full and takes no writes, so nobody can own: forget old revisions (`etcdctl compact --physical \
-         --command-timeout 10m {revisions}`), give their room back (`etcdctl defrag --cluster --command-timeout 10m`), then \
+         --command-timeout 1h {revisions}`), give their room back (`etcdctl defrag --cluster --command-timeout 1h`), then \
          `etcdctl alarm disarm`; and start etcd with {FORGET}"
     )
 }

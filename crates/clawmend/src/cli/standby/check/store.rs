@@ -58,7 +58,11 @@ pub(super) async fn look(settings: &SharedSettings) -> Result<Looked, String> {
         slowest_ms = clock::now().mono.since(sent).max(slowest_ms);
     }
     let apart_ms = store.clock().map(|theirs| apart(theirs, clock::now().wall));
-    let room = if told.trouble.is_none() { store.room().await } else { None };
+    // One that is full refuses the look as well, with etcd before 3.4.20 and 3.5.7, and tells how it is all the same.
+    let room = match told.trouble {
+        None | Some(Trouble::Full { .. }) => store.room().await,
+        Some(_) => None,
+    };
     Ok(Looked { place: store.describe(), told, slowest_ms, room, apart_ms })
 }
 
