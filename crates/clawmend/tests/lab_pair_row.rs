@@ -107,16 +107,11 @@ impl Row {
     }
 
     fn report(&self, place: usize) -> Result<Value> {
-        self.guards[place].order(&["standby", "status", "--json"])?.json()
+        pair::report_of(&self.guards[place])
     }
 
     fn reports(&self, place: usize, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut last = Value::Null;
-        let found = until_some(what, BOUND, || {
-            last = self.report(place).unwrap_or_else(|error| json!(format!("{error:#}")));
-            Ok(Some(last.clone()).filter(&is))
-        });
-        Ok(found.with_context(|| format!("{place}: {last}\n{}", self.guards[place].output_tail()))?.0)
+        pair::reports(&self.guards[place], what, is).with_context(|| format!("at place {place}"))
     }
 
     fn role_is(&self, place: usize, role: &str) -> Result<Value> {

@@ -90,6 +90,15 @@ pub enum Language {
 }
 
 impl Language {
+    /// Of the same words in both, those that this reader has.
+    #[must_use]
+    pub const fn pick<'t>(self, en: &'t str, zh: &'t str) -> &'t str {
+        match self {
+            Self::English => en,
+            Self::Chinese => zh,
+        }
+    }
+
     /// By the locale.
     #[must_use]
     pub fn of_system() -> Self {

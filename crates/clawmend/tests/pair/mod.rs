@@ -206,22 +206,12 @@ impl Pair {
     }
 
     pub fn report(&self) -> Result<Value> {
-        self.standby.order(&["standby", "status", "--json"])?.json()
+        report_of(&self.standby)
     }
 
     /// Waits until the standby's report is so.
     pub fn reports(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut last = Value::Null;
-        let mut next = Instant::now();
-        let found = until_some(what, BOUND, || {
-            if Instant::now() < next {
-                return Ok(None);
-            }
-            next = Instant::now() + Duration::from_millis(200);
-            last = self.report().unwrap_or_else(|error| json!(format!("{error:#}")));
-            Ok(Some(last.clone()).filter(&is))
-        });
-        Ok(found.with_context(|| format!("{last}\n{}", self.standby.output_tail()))?.0)
+        reports(&self.standby, what, is)
     }
 
     pub fn role_is(&self, role: &str) -> Result<Value> {
@@ -237,6 +227,26 @@ impl Pair {
         let before = self.standby_bot.calls("getUpdates");
         hold(what, time, || Ok(self.standby_bot.calls("getUpdates") == before))
     }
+}
+
+/// What `standby status` says on a host.
+pub fn report_of(guard: &Guard) -> Result<Value> {
+    guard.order(&["standby", "status", "--json"])?.json()
+}
+
+/// Waits until the report of a host is so. It is asked for a few times a second: each is a process of its own.
+pub fn reports(guard: &Guard, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+    let mut last = Value::Null;
+    let mut next = Instant::now();
+    let found = until_some(what, BOUND, || {
+        if Instant::now() < next {
+            return Ok(None);
+        }
+        next = Instant::now() + Duration::from_millis(200);
+        last = report_of(guard).unwrap_or_else(|error| json!(format!("{error:#}")));
+        Ok(Some(last.clone()).filter(&is))
+    });
+    Ok(found.with_context(|| format!("{last}\n{}", guard.output_tail()))?.0)
 }
 
 pub fn node(permit: &Permit, network: &Network, folder: &std::path::Path, host: u8) -> Result<Guard> {

@@ -19,7 +19,7 @@ mod room;
 mod session;
 mod wire;
 
-pub use room::{Alarm, Database, History, Quota, Room};
+pub use room::{Alarm, Database, FORGET, History, Quota, Room};
 
 use super::envelope::{self, Group};
 use super::{CannotOpen, Told, Trouble};

@@ -14,7 +14,7 @@ pub mod kubernetes;
 mod secret;
 mod trouble;
 
-pub use etcd::{Alarm, Database, History, Quota, Room};
+pub use etcd::{Alarm, Database, FORGET, History, Quota, Room};
 pub use trouble::{CannotOpen, Trouble};
 
 use crate::settings::{SharedSettings, StoreSettings};
@@ -93,8 +93,7 @@ impl LeaseStore {
         }
     }
 
-    /// How much room the store has left; `None`: a Kubernetes API server keeps house for
-    /// itself.
+    /// How much room the store has left; `None`: a Kubernetes API server keeps house for itself.
     ///
     /// # Errors
     /// It cannot be seen.

@@ -85,11 +85,8 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn pick<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
-        match self.language {
-            Language::English => en,
-            Language::Chinese => zh,
-        }
+    const fn pick<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
+        self.language.pick(en, zh)
     }
 
     fn title(&self) -> String {

@@ -6,22 +6,14 @@ use clawmend_core::diagnosis::{Cause, RefusalReason};
 use clawmend_core::directive::{Action, ActionResult};
 use clawmend_core::incident::Outcome;
 
-/// The text in this language.
-const fn pick(language: Language, en: &'static str, zh: &'static str) -> &'static str {
-    match language {
-        Language::English => en,
-        Language::Chinese => zh,
-    }
-}
-
 /// How loud.
 #[must_use]
 pub const fn level(language: Language, level: Level) -> &'static str {
     match level {
-        Level::Info => pick(language, "info", "信息"),
-        Level::Warning => pick(language, "warning", "警告"),
-        Level::Error => pick(language, "error", "错误"),
-        Level::Critical => pick(language, "CRITICAL", "严重"),
+        Level::Info => language.pick("info", "信息"),
+        Level::Warning => language.pick("warning", "警告"),
+        Level::Error => language.pick("error", "错误"),
+        Level::Critical => language.pick("CRITICAL", "严重"),
     }
 }
 
@@ -47,16 +39,16 @@ pub fn cause(language: Language, cause: &Cause) -> &'static str {
 
 const fn refusal(language: Language, reason: RefusalReason) -> &'static str {
     match reason {
-        RefusalReason::Config => pick(language, "it refuses to start: its config", "拒绝启动：配置有问题"),
-        RefusalReason::Disk => pick(language, "it refuses to start: no room on its disk", "拒绝启动：磁盘没有空间"),
+        RefusalReason::Config => language.pick("it refuses to start: its config", "拒绝启动：配置有问题"),
+        RefusalReason::Disk => language.pick("it refuses to start: no room on its disk", "拒绝启动：磁盘没有空间"),
         RefusalReason::Duplicate => {
-            pick(language, "it refuses to start: another one runs", "拒绝启动：已有另一个实例在运行")
+            language.pick("it refuses to start: another one runs", "拒绝启动：已有另一个实例在运行")
         }
-        RefusalReason::Port => pick(language, "it refuses to start: its port is taken", "拒绝启动：端口被占用"),
+        RefusalReason::Port => language.pick("it refuses to start: its port is taken", "拒绝启动：端口被占用"),
         RefusalReason::Runtime => {
-            pick(language, "it refuses to start: Node or OpenClaw itself", "拒绝启动：Node 或 OpenClaw 自身有问题")
+            language.pick("it refuses to start: Node or OpenClaw itself", "拒绝启动：Node 或 OpenClaw 自身有问题")
         }
-        RefusalReason::Unexplained => pick(language, "it refuses to start", "拒绝启动"),
+        RefusalReason::Unexplained => language.pick("it refuses to start", "拒绝启动"),
     }
 }
 
@@ -93,7 +85,7 @@ pub fn cause_of_code(language: Language, code: &str) -> &'static str {
         "stalled" => ("it did not answer for a while", "一段时间没有响应"),
         _ => ("it does not work, and nobody knows why", "故障，原因未知"),
     };
-    pick(language, en, zh)
+    language.pick(en, zh)
 }
 
 /// What was tried.
@@ -115,27 +107,25 @@ pub fn action(language: Language, action: &Action) -> String {
         Action::ReloadSecrets => ("have the gateway read its secrets again", "让网关重新读取密钥"),
         Action::SetLockAside => ("move locks of dead processes aside", "移开已死进程的锁"),
         Action::StartChannel { channel, account } => {
-            return format!("{} {channel}/{account}", pick(language, "start channel", "启动通道"));
+            return format!("{} {channel}/{account}", language.pick("start channel", "启动通道"));
         }
     };
-    pick(language, en, zh).to_owned()
+    language.pick(en, zh).to_owned()
 }
 
 /// How an attempt ended. The words of the system stay as they are.
 #[must_use]
 pub fn result(language: Language, result: Option<&ActionResult>, ineffective: bool) -> String {
     if ineffective {
-        return pick(language, "done, but it did not help", "已执行，但没有效果").to_owned();
+        return language.pick("done, but it did not help", "已执行，但没有效果").to_owned();
     }
     let (words, reason) = match result {
-        None => (pick(language, "under way", "进行中"), ""),
-        Some(ActionResult::Done) => (pick(language, "done", "完成"), ""),
-        Some(ActionResult::Moot { reason }) => (pick(language, "not needed any more", "已无需执行"), reason.as_str()),
-        Some(ActionResult::Retry { reason }) => {
-            (pick(language, "failed, tried again", "失败，将重试"), reason.as_str())
-        }
-        Some(ActionResult::Unknown { reason }) => (pick(language, "not known", "结果未知"), reason.as_str()),
-        Some(ActionResult::NeedsPerson { reason }) => (pick(language, "needs a person", "需要人工"), reason.as_str()),
+        None => (language.pick("under way", "进行中"), ""),
+        Some(ActionResult::Done) => (language.pick("done", "完成"), ""),
+        Some(ActionResult::Moot { reason }) => (language.pick("not needed any more", "已无需执行"), reason.as_str()),
+        Some(ActionResult::Retry { reason }) => (language.pick("failed, tried again", "失败，将重试"), reason.as_str()),
+        Some(ActionResult::Unknown { reason }) => (language.pick("not known", "结果未知"), reason.as_str()),
+        Some(ActionResult::NeedsPerson { reason }) => (language.pick("needs a person", "需要人工"), reason.as_str()),
     };
     if reason.is_empty() { words.to_owned() } else { format!("{words} ({reason})") }
 }
@@ -144,13 +134,13 @@ pub fn result(language: Language, result: Option<&ActionResult>, ineffective: bo
 #[must_use]
 pub const fn outcome(language: Language, outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Recovered => pick(language, "mended by the guard, and proven", "已由守护程序修复并验证"),
-        Outcome::SelfRecovered => pick(language, "came back by itself", "已自行恢复"),
-        Outcome::HumanFixed => pick(language, "mended by a person", "已由人工修复"),
-        Outcome::Planned => pick(language, "was planned", "计划内操作"),
-        Outcome::Ineffective => pick(language, "ended; our remedies did not help", "已结束；自动修复未起作用"),
-        Outcome::WaitingForHuman => pick(language, "waits for a person", "等待人工处理"),
-        Outcome::Denied => pick(language, "a person refused the remedy", "修复被人工拒绝"),
+        Outcome::Recovered => language.pick("mended by the guard, and proven", "已由守护程序修复并验证"),
+        Outcome::SelfRecovered => language.pick("came back by itself", "已自行恢复"),
+        Outcome::HumanFixed => language.pick("mended by a person", "已由人工修复"),
+        Outcome::Planned => language.pick("was planned", "计划内操作"),
+        Outcome::Ineffective => language.pick("ended; our remedies did not help", "已结束；自动修复未起作用"),
+        Outcome::WaitingForHuman => language.pick("waits for a person", "等待人工处理"),
+        Outcome::Denied => language.pick("a person refused the remedy", "修复被人工拒绝"),
     }
 }
 
@@ -159,14 +149,12 @@ pub const fn outcome(language: Language, outcome: Outcome) -> &'static str {
 pub const fn next(language: Language, cause: Option<&Cause>) -> &'static str {
     match cause {
         Some(Cause::RefusedToStart { .. } | Cause::PortStolen { .. } | Cause::DiskFull | Cause::DiskNearlyFull) => {
-            pick(
-                language,
+            language.pick(
                 "it looks every second, and goes on within two seconds once the cause is gone",
                 "每秒检查一次，原因消除后两秒内继续",
             )
         }
-        Some(Cause::ChannelDeaf { .. } | Cause::ChannelsSuppressed) => pick(
-            language,
+        Some(Cause::ChannelDeaf { .. } | Cause::ChannelsSuppressed) => language.pick(
             "the channel is started again, ever more slowly, until it is accepted; the gateway is not restarted for it",
             "会以越来越长的间隔重新启动通道，直到成功；不会为此重启网关",
         ),
@@ -175,26 +163,22 @@ pub const fn next(language: Language, cause: Option<&Cause>) -> &'static str {
             | Cause::ProviderSlow { .. }
             | Cause::ProviderQuota { .. }
             | Cause::CredentialsRejected { .. },
-        ) => pick(
-            language,
+        ) => language.pick(
             "it is not restarted for that: a restart would not help; the guard asks again from time to time",
             "不会为此重启（重启无济于事）；守护程序会定期再次检查",
         ),
-        Some(Cause::SlowAnswers { .. } | Cause::MemoryHigh { .. }) => pick(
-            language,
+        Some(Cause::SlowAnswers { .. } | Cause::MemoryHigh { .. }) => language.pick(
             "it is not restarted for that while it serves: when to restart it is yours to say",
             "网关仍在服务，不会为此自动重启；何时重启由您决定",
         ),
-        Some(Cause::ConfigInvalid { .. }) => pick(
-            language,
+        Some(Cause::ConfigInvalid { .. }) => language.pick(
             "the running gateway goes on with the config that it has read; the next start would fail",
             "运行中的网关继续使用已读入的配置；下次启动将失败",
         ),
         Some(Cause::CgroupFrozen | Cause::Traced | Cause::Inspected) => {
-            pick(language, "the guard keeps its hands off until that is over", "在此结束之前守护程序不做任何操作")
+            language.pick("the guard keeps its hands off until that is over", "在此结束之前守护程序不做任何操作")
         }
-        _ => pick(
-            language,
+        _ => language.pick(
             "the guard goes on trying, ever more slowly, and never gives up",
             "守护程序会以越来越长的间隔继续尝试，不会放弃",
         ),

@@ -4,13 +4,11 @@
 
 use super::{Level, Line};
 use crate::cli::output::clean;
-use crate::failover::lease::{Alarm, Database, History, Quota, Room, Trouble};
+use crate::failover::lease::{Alarm, Database, FORGET, History, Quota, Room, Trouble};
 
 /// etcd's own, where none is set (`--quota-backend-bytes`, etcd 3.4 to 3.6).
 const QUOTA: u64 = 2 * 1024 * MIB;
 const MIB: u64 = 1024 * 1024;
-/// As `standby init` says it.
-const FORGET: &str = "--auto-compaction-mode revision --auto-compaction-retention 1000";
 
 pub(super) fn line(room: &Result<Room, Trouble>) -> Line {
     let (level, text) = match room {

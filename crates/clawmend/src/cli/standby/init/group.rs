@@ -4,6 +4,7 @@ use super::{Begin, InitArgs, Present};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::output;
+use crate::failover::lease::FORGET;
 use crate::settings::{SharedSettings, StoreSettings};
 use clawmend_core::failover::lease::{Figures, PausePolicy};
 use clawmend_core::gateway::GatewayId;
@@ -126,8 +127,7 @@ fn guide(args: &GroupArgs, settings: &SharedSettings, begin: &Begin) -> String {
             };
             format!(
                 "Let only the nodes reach the lease store (firewall). With two nodes it best stands on a third host.\n     {login}\n     \
-                 It must forget old revisions, or it is full after some months: start etcd with\n     \
-                 --auto-compaction-mode revision --auto-compaction-retention 1000"
+                 It must forget old revisions, or it is full after some months: start etcd with\n     {FORGET}"
             )
         }
         StoreSettings::Kubernetes(_) => {

@@ -12,6 +12,9 @@ use super::Etcd;
 use super::wire::{Counted, Status};
 use serde_json::{Value, json};
 
+/// How etcd is started so that it forgets.
+pub const FORGET: &str = "--auto-compaction-mode revision --auto-compaction-retention 1000";
+
 /// What can be known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -72,6 +75,19 @@ pub enum Alarm {
     Corrupt,
 }
 
+impl From<Status> for Database {
+    fn from(said: Status) -> Self {
+        let quota = match u64::try_from(said.quota) {
+            Ok(0) => Quota::Untold,
+            Ok(bytes) => Quota::Bytes(bytes),
+            Err(_) => Quota::Off,
+        };
+        let has = |name: &str| said.errors.iter().any(|error| error.contains(name));
+        let alarm = if has("CORRUPT") { Some(Alarm::Corrupt) } else { has("NOSPACE").then_some(Alarm::NoSpace) };
+        Self { used: said.used, size: said.size, quota, alarm }
+    }
+}
+
 impl Etcd {
     pub(in super::super) async fn room(&self) -> Result<Room, Trouble> {
         let at = self.session.worked_last();
@@ -101,7 +117,7 @@ impl Etcd {
         let mut fullest: Option<Database> = None;
         let mut unseen = None;
         for status in self.session.each::<Status>("/v3/maintenance/status", &json!({})).await {
-            match status.map(|status| status.database()) {
+            match status.map(Database::from) {
                 Ok(one) => {
                     let fuller = fullest.filter(|other| other.size >= one.size).unwrap_or(one);
                     let alarm = fullest.and_then(|other| other.alarm).max(one.alarm);
@@ -111,5 +127,29 @@ impl Etcd {
             }
         }
         fullest.ok_or_else(|| unseen.unwrap_or_else(|| self.session.garbled(0, "nothing")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_database_is_what_each_version_says_of_it() {
+        let said = |more: &str| {
+            let text = format!(r#"{{"header":{{"cluster_id":"7","revision":"9"}},"dbSize":"4096"{more}}}"#);
+            Database::from(serde_json::from_str::<Status>(&text).unwrap())
+        };
+        let plain = Database { used: 0, size: 4096, quota: Quota::Untold, alarm: None };
+        assert_eq!(said(""), plain);
+        assert_eq!(
+            said(r#","dbSizeInUse":"2048","dbSizeQuota":"8192""#),
+            Database { used: 2048, quota: Quota::Bytes(8192), ..plain }
+        );
+        assert_eq!(said(r#","dbSizeQuota":"-1""#), Database { quota: Quota::Off, ..plain });
+        let alarm = |text: &str| said(&format!(r#","errors":["memberID:1 alarm:NOSPACE ","{text}"]"#)).alarm;
+        assert_eq!(alarm("etcdserver: no leader"), Some(Alarm::NoSpace));
+        assert_eq!(alarm("memberID:2 alarm:CORRUPT "), Some(Alarm::Corrupt));
     }
 }

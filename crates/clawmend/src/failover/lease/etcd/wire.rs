@@ -2,7 +2,6 @@
 //!
 //! Source: etcd's `rpc.proto` and "Why gRPC gateway" in its documentation; the shapes were seen with etcd 3.4.23.
 
-use super::room::{Alarm, Database, Quota};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -84,28 +83,15 @@ impl Headed for Counted {
 pub struct Status {
     header: Header,
     #[serde(rename = "dbSize", default, deserialize_with = "unsigned")]
-    size: u64,
+    pub size: u64,
     #[serde(rename = "dbSizeInUse", default, deserialize_with = "unsigned")]
-    used: u64,
+    pub used: u64,
     /// As it was set; 0 or not there: it does not say.
     #[serde(rename = "dbSizeQuota", default, deserialize_with = "signed")]
-    quota: i64,
+    pub quota: i64,
     /// Alarms of the cluster among them.
     #[serde(default)]
-    errors: Vec<String>,
-}
-
-impl Status {
-    pub fn database(&self) -> Database {
-        let quota = match u64::try_from(self.quota) {
-            Ok(0) => Quota::Untold,
-            Ok(bytes) => Quota::Bytes(bytes),
-            Err(_) => Quota::Off,
-        };
-        let has = |name: &str| self.errors.iter().any(|error| error.contains(name));
-        let alarm = if has("CORRUPT") { Some(Alarm::Corrupt) } else { has("NOSPACE").then_some(Alarm::NoSpace) };
-        Database { used: self.used, size: self.size, quota, alarm }
-    }
+    pub errors: Vec<String>,
 }
 
 impl Headed for Status {
@@ -234,29 +220,5 @@ fn unsigned<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         Number::Text(text) => text.parse().map_err(D::Error::custom),
         Number::Signed(number) => u64::try_from(number).map_err(D::Error::custom),
         Number::Unsigned(number) => Ok(number),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_database_is_what_each_version_says_of_it() {
-        let said = |more: &str| {
-            let text = format!(r#"{{"header":{{"cluster_id":"7","revision":"9"}},"dbSize":"4096"{more}}}"#);
-            serde_json::from_str::<Status>(&text).unwrap().database()
-        };
-        let plain = Database { used: 0, size: 4096, quota: Quota::Untold, alarm: None };
-        assert_eq!(said(""), plain);
-        assert_eq!(
-            said(r#","dbSizeInUse":"2048","dbSizeQuota":"8192""#),
-            Database { used: 2048, quota: Quota::Bytes(8192), ..plain }
-        );
-        assert_eq!(said(r#","dbSizeQuota":"-1""#), Database { quota: Quota::Off, ..plain });
-        let alarm = |text: &str| said(&format!(r#","errors":["memberID:1 alarm:NOSPACE ","{text}"]"#)).alarm;
-        assert_eq!(alarm("etcdserver: no leader"), Some(Alarm::NoSpace));
-        assert_eq!(alarm("memberID:2 alarm:CORRUPT "), Some(Alarm::Corrupt));
     }
 }

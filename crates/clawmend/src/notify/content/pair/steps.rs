@@ -39,10 +39,7 @@ impl Steps<'_> {
             "switch" => ("Its channels", "通道开关"),
             _ => ("Gateway", "网关"),
         };
-        match self.language {
-            Language::English => en,
-            Language::Chinese => zh,
-        }
+        self.language.pick(en, zh)
     }
 
     fn result(&self, step: &Step) -> String {
